@@ -1,0 +1,97 @@
+"""Files that are complete or absent, and one error for every file that cannot be trusted."""
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+Location = str | os.PathLike[str]
+
+
+class FileFormatError(ValueError):
+    """A file whose content is damaged, hostile or of another kind. Always names the file.
+
+    Attributes: `path` (str), `reason` (str).
+    """
+
+    def __init__(self, path: Location, reason: str) -> None:
+        super().__init__(str(path), reason)
+        self.path, self.reason = str(path), reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+@contextlib.contextmanager
+def atomic_write(path: Location) -> Iterator[BinaryIO]:
+    """Open `path` for writing bytes such that a reader sees the old content or the whole new one, never a part.
+
+    The bytes go to a temporary file in the same folder, reach the disk (fsync) and take the name in one step (replace).
+    Whatever fails on the way, Ctrl-C included, the previous file stays as it was and the temporary one is removed.
+
+    Raises OSError (its usual subclasses too) naming `path`: missing folder, no permission, disk full.
+    """
+    target = Path(os.path.realpath(path))  # replacing a symbolic link would cut it; replace what it points to
+    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError) and error.errno is not None and error.filename in (None, str(temporary)):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut, where the system can: only POSIX opens folders, not every disk syncs them."""
+    if os.name == "posix":
+        with contextlib.suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def write_bytes(path: Location, data: bytes) -> None:
+    """Write `data` atomically, see `atomic_write`."""
+    with atomic_write(path) as file:
+        file.write(data)
+
+
+def remove_leftovers(folder: Location) -> int:
+    """Remove the temporary files that killed processes (SIGKILL, power cut) left in `folder`; returns how many.
+
+    Only for a folder nobody else is writing to at this moment.
+    """
+    leftovers = [path for path in Path(folder).glob(".*.tmp") if len(path.name) == len("..tmp") + 16]
+    for path in leftovers:
+        path.unlink(missing_ok=True)
+    return len(leftovers)
+
+
+def parse_json(data: bytes) -> dict[str, Any]:
+    """The JSON object in UTF-8 `data`, strictly: any name twice, any other top value, any damage is a ValueError."""
+    try:
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
+    except RecursionError:
+        raise ValueError("JSON is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError("JSON holds no object at its top")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("JSON holds a name twice")
+    return value
