@@ -1,0 +1,232 @@
+"""One step of the recurrent networks: their equations, and each as a layer of its own.
+
+The functions work on the weighted sums A (N, G·H) of a step, G gates side by side, and write into arrays of the
+caller, because the layers over time (:mod:`common.recurrent`) call them once for each step of a sequence.
+"""
+
+from typing import Any
+
+from common.layer import Layer
+from common.np import np
+
+
+def rnn_step(A: Any, h: Any) -> None:
+    """h = tanh(A)."""
+    np.tanh(A, out=h)
+
+
+def rnn_step_backward(h: Any, dh: Any, dA: Any) -> None:
+    """dA = dh (1 - h²)."""
+    np.multiply(h, h, out=dA)
+    np.subtract(1, dA, out=dA)
+    dA *= dh
+
+
+class LSTMGates:
+    """The four gates of an LSTM, columns f, g, i, o of A (N, 4H): sigmoid for f, i, o and tanh for g.
+
+        c = f c_prev + g i,    h = o tanh(c)        (Hochreiter & Schmidhuber 1997, Gers et al. 2000)
+
+    As sigmoid(a) = tanh(a / 2) / 2 + 1/2, one tanh over all columns does, between two scalings by 1/2 or, for g, 1.
+    """
+
+    def __init__(self, hidden_size: int, dtype: Any) -> None:
+        H = hidden_size
+        self.f, self.g, self.i, self.o = (slice(k * H, (k + 1) * H) for k in range(4))
+        self.scale = np.full(4 * H, 0.5, dtype)
+        self.scale[self.g] = 1
+        self.shift = 1 - self.scale
+        # The derivatives y (1 - y) of the sigmoid and (1 + y)(1 - y) of tanh are (lift + y)(1 - y).
+        self.lift = 2 * self.scale - 1
+
+    def step(self, A: Any, c_prev: Any, c: Any, tanh_c: Any, h: Any) -> None:
+        """A becomes the gates; c, tanh_c = tanh(c) and h (N, H) are written."""
+        A *= self.scale
+        np.tanh(A, out=A)
+        A *= self.scale
+        A += self.shift
+        f, g, i, o = A[:, self.f], A[:, self.g], A[:, self.i], A[:, self.o]
+        np.multiply(g, i, out=c)
+        c += f * c_prev
+        np.tanh(c, out=tanh_c)
+        np.multiply(o, tanh_c, out=h)
+
+    def step_backward(self, gates: Any, c_prev: Any, tanh_c: Any, dh: Any, dc: Any, dA: Any) -> None:
+        """From dh and dc (N, H) write dA (N, 4H) and turn dc into the gradient of c_prev."""
+        f, g, i, o = gates[:, self.f], gates[:, self.g], gates[:, self.i], gates[:, self.o]
+        through_h = dh * o
+        dc += through_h
+        through_h *= tanh_c
+        through_h *= tanh_c
+        dc -= through_h  # in all: dc + dh o (1 - tanh²(c))
+        np.multiply(dc, c_prev, out=dA[:, self.f])
+        np.multiply(dc, i, out=dA[:, self.g])
+        np.multiply(dc, g, out=dA[:, self.i])
+        np.multiply(dh, tanh_c, out=dA[:, self.o])
+        dA *= self.lift + gates
+        dA *= 1 - gates
+        dc *= f
+
+
+def sigmoid_in_place(A: Any) -> None:
+    """A becomes sigmoid(A)."""
+    A *= 0.5
+    np.tanh(A, out=A)
+    A *= 0.5
+    A += 0.5
+
+
+class Cell(Layer):
+    """Base of the single-step layers. Wx (D, G·H), Wh (H, G·H), b (G·H,) with G gates."""
+
+    names = ("Wx", "Wh", "b")
+    gates = 1
+
+    def __init__(self, Wx: Any, Wh: Any, b: Any) -> None:
+        check_recurrent_weights(self, Wx, Wh, b)
+        super().__init__(Wx, Wh, b)
+        self.hidden_size = Wh.shape[0]
+
+    def check_step(self, x: Any, *state: Any) -> tuple[Any, ...]:
+        """x (N, D) and the state arrays (N, H), in the dtype of the weights."""
+        x = self.check_input(x, "N", self.params[0].shape[0])
+        return x, *(check_state(self, s, len(x)) for s in state)
+
+    def input_gradients(self, x: Any, dA: Any) -> Any:
+        """Write the gradients of Wx and b, return that of x."""
+        np.matmul(x.T, dA, out=self.grads[0])
+        dA.sum(axis=0, out=self.grads[2])
+        return dA @ self.params[0].T
+
+
+class RNN(Cell):
+    """h = tanh(x Wx + h_prev Wh + b): x (N, D), h_prev (N, H) -> h (N, H)."""
+
+    def forward(self, x: Any, h_prev: Any) -> Any:
+        Wx, Wh, b = self.params
+        x, h_prev = self.check_step(x, h_prev)
+        h = x @ Wx + h_prev @ Wh + b
+        rnn_step(h, h)
+        self._cache = x, h_prev, h
+        return h.copy()
+
+    def backward(self, dh: Any) -> tuple[Any, Any]:
+        """(dx, dh_prev) from dh (N, H)."""
+        x, h_prev, h = self.cached()
+        dh = self.check_gradient(dh, h.shape)
+        dA = np.empty_like(h)
+        rnn_step_backward(h, dh, dA)
+        np.matmul(h_prev.T, dA, out=self.grads[1])
+        return self.input_gradients(x, dA), dA @ self.params[1].T
+
+
+class LSTM(Cell):
+    """One step of an LSTM, see :class:`LSTMGates`: x (N, D), h_prev and c_prev (N, H) -> h, c (N, H).
+
+    Wx (D, 4H), Wh (H, 4H), b (4H,), columns f, g, i, o.
+    """
+
+    gates = 4
+
+    def __init__(self, Wx: Any, Wh: Any, b: Any) -> None:
+        super().__init__(Wx, Wh, b)
+        self._gates = LSTMGates(self.hidden_size, Wh.dtype)
+
+    def forward(self, x: Any, h_prev: Any, c_prev: Any) -> tuple[Any, Any]:
+        Wx, Wh, b = self.params
+        x, h_prev, c_prev = self.check_step(x, h_prev, c_prev)
+        A = x @ Wx + h_prev @ Wh + b
+        c, tanh_c, h = (np.empty_like(h_prev) for _ in range(3))
+        self._gates.step(A, c_prev, c, tanh_c, h)
+        self._cache = x, h_prev, c_prev, A, tanh_c
+        return h, c
+
+    def backward(self, dh: Any, dc: Any) -> tuple[Any, Any, Any]:
+        """(dx, dh_prev, dc_prev) from dh and dc (N, H)."""
+        x, h_prev, c_prev, gates, tanh_c = self.cached()
+        dh, dc = self.check_gradient(dh, h_prev.shape), self.check_gradient(dc, h_prev.shape).copy()
+        dA = np.empty_like(gates)
+        self._gates.step_backward(gates, c_prev, tanh_c, dh, dc, dA)
+        np.matmul(h_prev.T, dA, out=self.grads[1])
+        return self.input_gradients(x, dA), dA @ self.params[1].T, dc
+
+
+class GRU(Cell):
+    """One step of a GRU: x (N, D), h_prev (N, H) -> h (N, H), see :func:`gru_step`.
+
+    Wx (D, 3H), Wh (H, 3H), b (3H,), columns z, r, h~.
+    """
+
+    gates = 3
+
+    def forward(self, x: Any, h_prev: Any) -> Any:
+        Wx, Wh, b = self.params
+        x, h_prev = self.check_step(x, h_prev)
+        A = x @ Wx + b
+        rh, h = np.empty_like(h_prev), np.empty_like(h_prev)
+        gru_step(A, h_prev, Wh, rh, h)
+        self._cache = x, h_prev, A, rh
+        return h
+
+    def backward(self, dh: Any) -> tuple[Any, Any]:
+        """(dx, dh_prev) from dh (N, H)."""
+        x, h_prev, gates, rh = self.cached()
+        dh = self.check_gradient(dh, h_prev.shape)
+        dA = np.empty_like(gates)
+        dh_prev = gru_step_backward(gates, h_prev, self.params[1], dh, dA)
+        H, dWh = self.hidden_size, self.grads[1]
+        dWh[:, : 2 * H] = h_prev.T @ dA[:, : 2 * H]
+        dWh[:, 2 * H :] = rh.T @ dA[:, 2 * H :]
+        return self.input_gradients(x, dA), dh_prev
+
+
+def gru_step(A: Any, h_prev: Any, Wh: Any, rh: Any, h: Any) -> None:
+    """A GRU's step (Cho et al. 2014), columns z, r, h~ of A (N, 3H), which holds x Wx + b at first:
+
+        z, r = sigmoid(A_zr + h_prev Wh_zr),    h~ = tanh(A_h + (r h_prev) Wh_h),    h = (1 - z) h_prev + z h~
+
+    A becomes the gates; rh = r h_prev and h (N, H) are written. z weighs the new state, and r acts before the product;
+    PyTorch's GRU has both the other way.
+    """
+    H = len(Wh)
+    zr, new = A[:, : 2 * H], A[:, 2 * H :]
+    zr += h_prev @ Wh[:, : 2 * H]
+    sigmoid_in_place(zr)
+    np.multiply(A[:, H : 2 * H], h_prev, out=rh)
+    new += rh @ Wh[:, 2 * H :]
+    np.tanh(new, out=new)
+    np.subtract(new, h_prev, out=h)
+    h *= A[:, :H]
+    h += h_prev
+
+
+def gru_step_backward(gates: Any, h_prev: Any, Wh: Any, dh: Any, dA: Any) -> Any:
+    """From dh (N, H) write dA (N, 3H) and return the gradient of h_prev."""
+    H = len(Wh)
+    z, r, new = gates[:, :H], gates[:, H : 2 * H], gates[:, 2 * H :]
+    dA[:, 2 * H :] = dh * z * (1 - new * new)
+    drh = dA[:, 2 * H :] @ Wh[:, 2 * H :].T
+    dA[:, :H] = dh * (new - h_prev) * z * (1 - z)
+    dA[:, H : 2 * H] = drh * h_prev * r * (1 - r)
+    dh_prev = dA[:, : 2 * H] @ Wh[:, : 2 * H].T
+    dh_prev += dh * (1 - z)
+    dh_prev += drh * r
+    return dh_prev
+
+
+def check_recurrent_weights(layer: Any, Wx: Any, Wh: Any, b: Any) -> None:
+    """Wx (D, G·H), Wh (H, G·H), b (G·H,) for the G gates of the layer."""
+    hidden_size = len(Wh) if hasattr(Wh, "shape") and len(Wh.shape) else "H"
+    columns = layer.gates * hidden_size if isinstance(hidden_size, int) else f"{layer.gates}H"
+    layer.check_weights(Wx=(Wx, ("D", columns)), Wh=(Wh, (hidden_size, columns)), b=(b, (columns,)))
+
+
+def check_state(layer: Any, state: Any, batch_size: int) -> Any:
+    """A state (N, H) in the dtype of the weights. ValueError for one of another batch size or width."""
+    state = layer.cast(state)
+    if state.shape != (batch_size, layer.hidden_size):
+        raise ValueError(
+            f"{layer.name}: a state {state.shape} does not fit a batch of {batch_size} and a hidden size of "
+            f"{layer.hidden_size}; reset_state() forgets it"
+        )
+    return state

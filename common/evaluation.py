@@ -1,0 +1,80 @@
+"""How good a trained model is."""
+
+import inspect
+import math
+from typing import Any
+
+import numpy
+
+from common.model_tree import fresh_state
+from common.np import np, to_cpu
+from common.padding import PAD
+
+IGNORED = -1  # the label that TimeSoftmaxWithLoss leaves out
+
+
+def eval_perplexity(model: Any, corpus: Any, batch_size: int = 10, time_size: int = 35) -> float:
+    """exp of the mean of -log p(next word) over all words of the corpus but the first.
+
+    corpus (n,) ids. It is read in `batch_size` rows side by side, each of which starts from a zero state, `time_size`
+    words at a time. Dropout is off; afterwards the model's state is what it was before. Raises ValueError for a corpus
+    of less than 2 words.
+    """
+    corpus = to_cpu(corpus)
+    if corpus.ndim != 1 or len(corpus) < 2:
+        raise ValueError(f"eval_perplexity: expected a corpus (n,) of 2 words at least, got {corpus.shape}")
+    if batch_size < 1 or time_size < 1:
+        raise ValueError(f"eval_perplexity: {batch_size=} and {time_size=} must be at least 1")
+    words = len(corpus) - 1
+    batch_size = min(batch_size, words)
+    length = -(-words // batch_size)
+    # Rows of equal length; what the last ones lack is filled up with labels that do not count.
+    xs = numpy.zeros((batch_size, length), corpus.dtype)
+    ts = numpy.full((batch_size, length), IGNORED)
+    xs.reshape(-1)[:words], ts.reshape(-1)[:words] = corpus[:-1], corpus[1:]
+    evaluate = {"train_flg": False} if "train_flg" in inspect.signature(model.forward).parameters else {}
+    total = 0.0
+    with fresh_state(model):
+        for start in range(0, length, time_size):
+            x, t = xs[:, start : start + time_size], ts[:, start : start + time_size]
+            loss = float(model.forward(np.asarray(x), np.asarray(t), **evaluate))
+            total += loss * int((t != IGNORED).sum())
+    return math.exp(total / words)
+
+
+def eval_seq2seq(
+    model: Any, question: Any, correct: Any, id_to_char: Any, verbose: bool = False, is_reverse: bool = False
+) -> int:
+    """1 if the model's answer to one question is right in every character, else 0.
+
+    question (1, T) ids; correct (1, L) or (L,) ids, of which the first is the start symbol. `verbose` prints question,
+    true and given answer; `is_reverse` says that the question stands reversed and prints it the right way round.
+    """
+    question, answer = to_cpu(question).reshape(-1), [int(i) for i in to_cpu(correct).reshape(-1)]
+    guess = [int(i) for i in model.generate(np.asarray(question[None]), answer[0], len(answer) - 1)]
+    right = guess == answer[1:]
+    if verbose:
+        shown = question[::-1] if is_reverse else question
+        print("Q", "".join(id_to_char[int(i)] for i in shown))
+        print("T", "".join(id_to_char[i] for i in answer[1:]))
+        print("right" if right else "wrong", "".join(id_to_char[i] for i in guess))
+        print("---")
+    return int(right)
+
+
+def seq2seq_accuracy(model: Any, questions: Any, answers: Any, batch_size: int = 500) -> float:
+    """The share of the questions (n, S) whose answer (n, L) the model gives right in every symbol.
+
+    The first symbol of an answer is the start symbol; -1 fills up shorter rows. The model answers `batch_size`
+    questions at a time, with the results that :func:`eval_seq2seq` finds one by one. Raises ValueError for no questions
+    at all, and for another number of answers.
+    """
+    questions, answers = np.asarray(questions), np.asarray(answers)
+    if len(questions) != len(answers) or len(questions) == 0 or batch_size < 1:
+        raise ValueError(f"seq2seq_accuracy: {len(questions)} questions, {len(answers)} answers and {batch_size=}")
+    right = 0
+    for start in range(0, len(questions), batch_size):
+        t = answers[start : start + batch_size]
+        guess = model.generate_batch(questions[start : start + batch_size], int(t[0, 0]), t.shape[1] - 1)
+        right += int(((guess == t[:, 1:]) | (t[:, 1:] == PAD)).all(axis=1).sum())
+    return right / len(questions)

@@ -1,0 +1,51 @@
+"""Functions that layers are made of."""
+
+from typing import Any
+
+from common.labels import class_ids
+from common.np import np
+
+__all__ = ["cross_entropy_error", "relu", "sigmoid", "softmax"]
+
+
+def as_float(x: Any) -> Any:
+    """`x` as an array of the active module; integers become float32."""
+    x = np.asarray(x)
+    return x if x.dtype.kind == "f" else x.astype("f")
+
+
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + exp(-x)), element by element, in the dtype of x; no x overflows."""
+    x = as_float(x)
+    e = np.exp(-abs(x))  # in (0, 1]
+    return np.where(x >= 0, 1, e).astype(x.dtype) / (1 + e)
+
+
+def relu(x: Any) -> Any:
+    """max(x, 0), element by element, in the dtype of x."""
+    return np.maximum(np.asarray(x), 0)
+
+
+def softmax(x: Any) -> Any:
+    """exp(x_k) / sum_j exp(x_j) over the last axis; x (..., K) -> (..., K) in the dtype of x.
+
+    The maximum is subtracted first, which changes nothing but that no exponential overflows.
+    """
+    x = as_float(x)
+    y = np.exp(x - x.max(axis=-1, keepdims=True))
+    y /= y.sum(axis=-1, keepdims=True)
+    return y
+
+
+def cross_entropy_error(y: Any, t: Any) -> Any:
+    """-log y[n, t_n], the mean over the batch.
+
+    y probabilities (N, K), or (K,) for a single case; t class ids (N,) or one-hot (N, K). A probability of 0 counts as
+    the smallest normal number of y's dtype, so that the error is large but finite.
+    """
+    y, t = as_float(y), np.asarray(t)
+    if y.ndim == 1:
+        y, t = y[None], t[None]
+    ids = class_ids("cross_entropy_error", t, y.shape)
+    likelihood = np.maximum(y[np.arange(len(ids)), ids], float(np.finfo(y.dtype).tiny))
+    return -np.log(likelihood).mean()

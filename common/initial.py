@@ -1,0 +1,56 @@
+"""Layers with fresh weights, as the book draws them.
+
+Weights are normal with standard deviation 1/sqrt(inputs), those of an embedding 1/100, and biases are zero. They are
+drawn on the host, so that one generator gives the same weights on CPU and GPU.
+"""
+
+from typing import Any, TypeVar
+
+import numpy
+
+from common.np import np
+from common.recurrent import Recurrent
+from common.time_layers import TimeAffine, TimeEmbedding
+
+AnyRecurrent = TypeVar("AnyRecurrent", bound=Recurrent)
+
+
+def normal(rows: int, columns: int, scale: float, rng: numpy.random.Generator, dtype: Any = "f") -> Any:
+    """A matrix (rows, columns) of normal numbers with standard deviation `scale`."""
+    return np.asarray((rng.standard_normal((rows, columns)) * scale).astype(dtype))
+
+
+def new_embedding(vocab_size: int, wordvec_size: int, rng: numpy.random.Generator, dtype: Any = "f") -> TimeEmbedding:
+    """An embedding of V words in D dimensions."""
+    return TimeEmbedding(normal(vocab_size, wordvec_size, 0.01, rng, dtype))
+
+
+def new_recurrent(
+    kind: type[AnyRecurrent],
+    input_size: int,
+    hidden_size: int,
+    rng: numpy.random.Generator,
+    dtype: Any = "f",
+    stateful: bool = False,
+) -> AnyRecurrent:
+    """A recurrent layer of a `kind` such as TimeLSTM, from D inputs to H states."""
+    D, H, columns = input_size, hidden_size, kind.gates * hidden_size
+    return kind(
+        normal(D, columns, D**-0.5, rng, dtype),
+        normal(H, columns, H**-0.5, rng, dtype),
+        np.zeros(columns, dtype),
+        stateful=stateful,
+    )
+
+
+def new_affine(input_size: int, output_size: int, rng: numpy.random.Generator, dtype: Any = "f") -> TimeAffine:
+    """An affine layer from D inputs to M outputs."""
+    weights = normal(input_size, output_size, input_size**-0.5, rng, dtype)
+    return TimeAffine(weights, np.zeros(output_size, dtype))
+
+
+def check_sizes(model: Any, **sizes: int) -> None:
+    """ValueError naming the sizes of a model unless all are at least 1."""
+    if min(sizes.values()) < 1:
+        given = ", ".join(f"{name}={size}" for name, size in sizes.items())
+        raise ValueError(f"{type(model).__name__}: sizes must be at least 1, not {given}")

@@ -1,0 +1,45 @@
+"""Ids of words and classes: checked before anything is looked up with them."""
+
+from typing import Any
+
+from common.np import np
+
+
+class IdError(IndexError, ValueError):
+    """An id outside the rows of a table, or a label outside the classes of the scores."""
+
+
+def checked_ids(name: str, ids: Any, size: int, what: str = "ids") -> Any:
+    """`ids`, integers of any shape, as an array of the active module.
+
+    Raises TypeError for other dtypes and IdError unless ``0 <= ids < size``: NumPy would take a negative id for one
+    counted from the end.
+    """
+    ids = np.asarray(ids)
+    if ids.dtype.kind not in "iu":
+        raise TypeError(f"{name}: {what} must be integers, not {ids.dtype} {ids.shape}")
+    if ids.size:
+        low, high = int(ids.min()), int(ids.max())
+        if low < 0 or high >= size:
+            raise IdError(f"{name}: {what} must lie in 0 … {size - 1}, got {low if low < 0 else high}")
+    return ids
+
+
+def class_ids(name: str, t: Any, shape: tuple[int, ...], ignore: int | None = None) -> Any:
+    """Class ids shape[:-1] from the labels `t` of scores of that `shape` (..., K).
+
+    t holds ids shape[:-1], of which those equal to `ignore` are not looked at, or is one-hot, of the very shape of the
+    scores. Raises ValueError for another shape or for rows that are not one-hot, IdError for an id that is no class.
+    """
+    t = np.asarray(t)
+    if t.shape == shape:
+        hot = t == 1
+        if not bool((hot.sum(axis=-1) == 1).all()) or int((t != 0).sum()) != t.size // shape[-1]:
+            raise ValueError(f"{name}: labels {t.shape} like the scores must be one-hot, a single 1 in each row of 0s")
+        return hot.argmax(axis=-1)
+    if t.shape != shape[:-1]:
+        raise ValueError(f"{name}: scores {shape} need class ids {shape[:-1]} or one-hot labels {shape}, got {t.shape}")
+    if ignore is not None:
+        checked_ids(name, np.where(t == ignore, 0, t), shape[-1], "labels")
+        return t
+    return checked_ids(name, t, shape[-1], "labels")

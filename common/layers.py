@@ -1,0 +1,159 @@
+"""Layers without a time axis (their inputs may have any number of leading axes where that makes sense)."""
+
+from typing import Any
+
+from common.functions import cross_entropy_error, relu, sigmoid, softmax
+from common.labels import checked_ids
+from common.layer import Layer
+from common.losses import SigmoidWithLoss, SoftmaxWithLoss
+from common.np import GPU, np, random, sum_rows
+from common.rng import Seed, generator
+
+__all__ = [
+    "GPU",
+    "Affine",
+    "Dropout",
+    "Embedding",
+    "MatMul",
+    "Sigmoid",
+    "SigmoidWithLoss",
+    "Softmax",
+    "SoftmaxWithLoss",
+    "cross_entropy_error",
+    "np",
+    "relu",
+    "sigmoid",
+    "softmax",
+]
+
+
+class MatMul(Layer):
+    """y = x W over the last axis: x (..., D), W (D, M) -> y (..., M).
+
+    dx = dy Wᵀ and dW = xᵀ dy, summed over the leading axes.
+    """
+
+    names: tuple[str, ...] = ("W",)
+
+    def __init__(self, W: Any) -> None:
+        self.check_weights(W=(W, ("D", "M")))
+        super().__init__(W)
+
+    def forward(self, x: Any) -> Any:
+        W = self.params[0]
+        x = self.cast(x)
+        if x.ndim == 0 or x.shape[-1] != W.shape[0]:
+            raise ValueError(f"{self.name}: an input {x.shape} does not fit W {W.shape}")
+        self._cache = x
+        return (x.reshape(-1, W.shape[0]) @ W).reshape(*x.shape[:-1], W.shape[1])
+
+    def backward(self, dout: Any) -> Any:
+        W, x = self.params[0], self.cached()
+        dout = self.check_gradient(dout, (*x.shape[:-1], W.shape[1])).reshape(-1, W.shape[1])
+        np.matmul(x.reshape(-1, W.shape[0]).T, dout, out=self.grads[0])
+        return (dout @ W.T).reshape(x.shape)
+
+
+class Affine(MatMul):
+    """y = x W + b over the last axis: x (..., D), W (D, M), b (M,) -> y (..., M).
+
+    As MatMul, and db is dy summed over the leading axes. W may be a transposed view of another layer's weight.
+    """
+
+    names = ("W", "b")
+
+    def __init__(self, W: Any, b: Any) -> None:
+        self.check_weights(W=(W, ("D", "M")), b=(b, ("M",)))
+        Layer.__init__(self, W, b)
+
+    def forward(self, x: Any) -> Any:
+        y = super().forward(x)
+        y += self.params[1]
+        return y
+
+    def backward(self, dout: Any) -> Any:
+        dx = super().backward(dout)
+        dout = self.cast(dout).reshape(-1, len(self.params[1]))
+        # The sum of the rows as a product, which BLAS does several times faster than sum(axis=0).
+        self.grads[1][...] = np.ones(len(dout), dout.dtype) @ dout
+        return dx
+
+
+class Sigmoid(Layer):
+    """y = 1 / (1 + exp(-x)), element by element; dx = dy y (1 - y)."""
+
+    def forward(self, x: Any) -> Any:
+        self._cache = sigmoid(x)
+        return self._cache.copy()
+
+    def backward(self, dout: Any) -> Any:
+        y = self.cached()
+        return self.check_gradient(dout, y.shape).astype(y.dtype) * y * (1 - y)
+
+
+class Softmax(Layer):
+    """y_k = exp(x_k) / sum_j exp(x_j) over the last axis; dx = y (dy - sum_j dy_j y_j)."""
+
+    def forward(self, x: Any) -> Any:
+        self._cache = softmax(x)
+        return self._cache.copy()
+
+    def backward(self, dout: Any) -> Any:
+        y = self.cached()
+        dx = y * self.check_gradient(dout, y.shape).astype(y.dtype)
+        return dx - y * dx.sum(axis=-1, keepdims=True)
+
+
+class Dropout(Layer):
+    """Each number is dropped with probability `dropout_ratio`, the others are divided by 1 - dropout_ratio.
+
+    So the mean stays as it is, and with ``train_flg=False`` the layer is the identity (Srivastava et al. 2014, in the
+    "inverted" form). Raises ValueError unless 0 <= dropout_ratio < 1.
+    """
+
+    def __init__(self, dropout_ratio: float = 0.5, *, rng: Seed = None) -> None:
+        if not 0 <= dropout_ratio < 1:
+            raise ValueError(f"{self.name}: dropout_ratio must be in [0, 1), not {dropout_ratio}")
+        super().__init__()
+        self.dropout_ratio, self.rng = dropout_ratio, generator(rng)
+
+    def forward(self, x: Any, train_flg: bool = True) -> Any:
+        x = np.asarray(x)
+        if not train_flg or self.dropout_ratio == 0:
+            self._cache = x.shape, None
+            return x
+        mask = (random(x.shape, self.rng) >= self.dropout_ratio).astype(x.dtype)
+        mask *= 1 / (1 - self.dropout_ratio)
+        self._cache = x.shape, mask
+        return x * mask
+
+    def backward(self, dout: Any) -> Any:
+        shape, mask = self.cached()
+        dout = self.check_gradient(dout, shape)
+        return dout if mask is None else dout * mask
+
+
+class Embedding(Layer):
+    """The rows of W (V, D) that belong to ids: idx (...) integers -> (..., D).
+
+    dW holds in row v the sum of the gradients of all places where id v stood, and 0 in the rows of other ids. There is
+    no gradient of the ids: backward returns None. Raises IdError for ids outside 0 … V - 1.
+    """
+
+    names = ("W",)
+
+    def __init__(self, W: Any) -> None:
+        self.check_weights(W=(W, ("V", "D")))
+        super().__init__(W)
+
+    def forward(self, idx: Any) -> Any:
+        W = self.params[0]
+        self._cache = checked_ids(self.name, idx, len(W))
+        return W[self._cache]
+
+    def backward(self, dout: Any) -> None:
+        W, idx = self.params[0], self.cached()
+        dout = self.check_gradient(dout, (*idx.shape, W.shape[1]))
+        ids, rows = sum_rows(idx.reshape(-1), dout.reshape(-1, W.shape[1]))
+        self.grads[0].fill(0)
+        self.grads[0][ids] = rows

@@ -1,0 +1,131 @@
+"""Losses: the last layers of a model, which compare scores with labels and have a single number as output.
+
+Their ``backward(dout=1)`` gives the gradient of dout times the loss with respect to the scores.
+"""
+
+from typing import Any
+
+from common.functions import as_float, sigmoid, softmax
+from common.labels import class_ids
+from common.layer import Layer
+from common.np import np, row_blocks
+
+
+class Loss(Layer):
+    """A loss whose forward leaves the gradient (for dout = 1) in the cache."""
+
+    def backward(self, dout: Any = 1) -> Any:
+        gradient = self.cached()
+        return gradient * float(dout)
+
+
+class SoftmaxWithLoss(Loss):
+    """-log softmax(x)[n, t_n], the mean over the batch; its gradient is (y - t) / N with y the softmax and t one-hot.
+
+    x (N, K) scores, t class ids (N,) or one-hot (N, K). `y` and `t` are the probabilities (N, K) and the class ids (N,)
+    of the last forward. Raises ValueError and IdError for labels that do not fit the scores.
+    """
+
+    def forward(self, x: Any, t: Any) -> float:
+        x, t = as_float(x), np.asarray(t)
+        if x.ndim == 1:
+            x, t = x[None], t[None]
+        if x.ndim != 2 or x.size == 0:
+            raise ValueError(f"{self.name}: expected scores (N, K), got {x.shape}")
+        self._x, self.t = x, class_ids(self.name, t, x.shape)
+        loss, self._cache = softmax_loss(x, self.t)
+        return loss
+
+    @property
+    def y(self) -> Any:
+        """The probabilities (N, K) of the last forward."""
+        self.cached()
+        return softmax(self._x)
+
+
+class TimeSoftmaxWithLoss(Loss):
+    """-log softmax(xs)[n, t, ts_nt], the mean over all places whose label is not `ignore_label`; 0 if there is none.
+
+    xs (N, T, V) scores, ts class ids (N, T) or one-hot (N, T, V). The gradient is 0 at ignored places. Raises
+    ValueError and IdError for labels that do not fit the scores.
+    """
+
+    ignore_label = -1
+
+    def forward(self, xs: Any, ts: Any) -> float:
+        xs = as_float(xs)
+        if xs.ndim != 3 or xs.size == 0:
+            raise ValueError(f"{self.name}: expected scores (N, T, V), got {xs.shape}")
+        ids = class_ids(self.name, ts, xs.shape, self.ignore_label).reshape(-1)
+        loss, gradient = softmax_loss(xs.reshape(-1, xs.shape[-1]), ids, self.ignore_label)
+        self._cache = gradient.reshape(xs.shape)
+        return loss
+
+    def backward(self, dout: Any = 1) -> Any:
+        # The gradient of scores over a vocabulary is the largest array of a language model: no copy of it.
+        return self.cached() if type(dout) in (int, float) and dout == 1 else super().backward(dout)
+
+
+def softmax_loss(x: Any, ids: Any, ignore: int | None = None) -> tuple[float, Any]:
+    """The mean of -log softmax(x)[m, ids_m] over the rows whose id is not `ignore`, and its gradient.
+
+    x (M, K), ids (M,) -> loss, dx (M, K). With z = sum_k exp(x_k - max x) a row contributes log z + max x - x[id], and
+    its gradient is (exp(x - max x) / z - onehot(id)) / count. Scores of any size give finite numbers.
+    """
+    places = np.arange(len(x))
+    if ignore is None:
+        counts, count, ids_or_0 = np.ones(len(x), x.dtype), len(x), ids
+    else:
+        valid = ids != ignore
+        counts, count, ids_or_0 = valid.astype(x.dtype), max(int(valid.sum()), 1), np.where(valid, ids, 0)
+    dx, loss = np.empty_like(x), np.empty(len(x), x.dtype)
+    ones = np.ones(x.shape[1], x.dtype)
+    # All passes over a few rows while these are in the cache, gradient included: it costs one more multiplication.
+    for rows in row_blocks(len(x), x.shape[1] * x.itemsize):
+        e = dx[rows]
+        np.subtract(x[rows], x[rows].max(axis=1, keepdims=True), out=e)
+        loss[rows] = -e[places[: len(e)], ids_or_0[rows]]
+        np.exp(e, out=e)
+        z = e @ ones
+        loss[rows] += np.log(z)
+        e *= (counts[rows] / (z * count))[:, None]
+    dx[places, ids_or_0] -= counts / count
+    return float(np.where(counts > 0, loss, 0).sum()) / count, dx
+
+
+class SigmoidWithLoss(Loss):
+    """-(t log y + (1 - t) log(1 - y)) with y = sigmoid(x), summed over all and divided by the batch size N.
+
+    x scores (N,), or (N, ...), t the same shape with values in {0, 1}; x (N, 1) may have t (N,). Computed as
+    max(x, 0) - t x + log(1 + exp(-|x|)), which no score makes infinite. The gradient is (y - t) / N. Raises ValueError
+    for labels of another shape or other than 0 and 1.
+    """
+
+    def forward(self, x: Any, t: Any) -> float:
+        x, t = as_float(x), np.asarray(t)
+        if x.ndim == 0 or x.size == 0:
+            raise ValueError(f"{self.name}: expected scores (N, ...), got {x.shape}")
+        if t.shape == x.shape[:1] and x.shape[1:] == (1,):
+            t = t.reshape(x.shape)
+        if t.shape != x.shape:
+            raise ValueError(f"{self.name}: expected labels {x.shape} like the scores, got {t.shape}")
+        if not bool(((t == 0) | (t == 1)).all()):
+            raise ValueError(f"{self.name}: labels must be 0 or 1")
+        t = t.astype(x.dtype)
+        y = sigmoid(x)
+        self.y, self.t = y, t
+        count = self._count(x.shape)
+        self._cache = (y - t) / count
+        return float((np.maximum(x, 0) - t * x + np.log1p(np.exp(-abs(x)))).sum()) / count
+
+    def _count(self, shape: tuple[int, ...]) -> int:
+        return shape[0]
+
+
+class TimeSigmoidWithLoss(SigmoidWithLoss):
+    """SigmoidWithLoss of xs (N, T) and ts (N, T): the mean over batch and time."""
+
+    def _count(self, shape: tuple[int, ...]) -> int:
+        if len(shape) != 2:
+            raise ValueError(f"{self.name}: expected scores (N, T), got {shape}")
+        return shape[0] * shape[1]

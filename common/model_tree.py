@@ -1,0 +1,60 @@
+"""A model as the tree of its layers: what is in it, by which name, and in which state."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+def layers(model: Any) -> Iterator[tuple[str, Any]]:
+    """All layers of a model, and of the models and layers inside it, each once, with their names.
+
+    A layer is whatever has `params`. Its name joins attributes and list indices by dots: ``encoder.lstm`` is the
+    attribute `lstm`, or `lstm_layer`, of the model's attribute `encoder`.
+    """
+    seen: set[int] = set()
+
+    def visit(item: Any, name: str) -> Iterator[tuple[str, Any]]:
+        if id(item) in seen:
+            return
+        seen.add(id(item))
+        if isinstance(item, (list, tuple)):
+            for i, part in enumerate(item):
+                yield from visit(part, f"{name}.{i}")
+        elif hasattr(item, "params") and hasattr(item, "__dict__"):
+            if item is not model:
+                yield name[1:], item
+            for key, part in vars(item).items():
+                yield from visit(part, f"{name}.{key.removesuffix('_layer')}")
+
+    yield from visit(model, "")
+
+
+def named_params(model: Any) -> dict[str, Any]:
+    """The params of a model by name, in the model's order, a shared weight once under the name of its first use.
+
+    A weight is named after its layer and its role there, such as ``lstm.Wh``; one that no layer is found to own, after
+    its place in ``model.params``.
+    """
+    names: dict[int, str] = {}
+    for name, layer in layers(model):
+        for role, param in zip(getattr(layer, "names", ()), layer.params, strict=False):
+            names.setdefault(id(param), f"{name}.{role}")
+    return {names.get(id(param), str(place)): param for place, param in enumerate(model.params)}
+
+
+@contextmanager
+def fresh_state(model: Any) -> Iterator[None]:
+    """Zero recurrent states inside; outside, the states that were there before."""
+    stateful = [layer for _, layer in layers(model) if hasattr(layer, "reset_state")]
+    before = [{key: vars(layer)[key] for key in ("h", "c") if key in vars(layer)} for layer in stateful]
+    if hasattr(model, "reset_state"):
+        model.reset_state()
+    for layer in stateful:
+        layer.reset_state()
+    try:
+        yield
+    finally:
+        if not stateful and hasattr(model, "reset_state"):
+            model.reset_state()
+        for layer, state in zip(stateful, before, strict=True):
+            vars(layer).update(state)

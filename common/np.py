@@ -1,0 +1,158 @@
+"""The array module, NumPy or CuPy, and everything in which the two differ.
+
+This is the only module that knows CuPy. ``np`` looks at ``config.GPU`` each time one of its names is used, so the flag
+may be switched at any moment, also after everything has been imported. Arrays made before the switch stay where they
+are: build the model after it.
+
+    from common.np import np
+
+    x = np.asarray(x)  # on the GPU if the flag is set; no copy if it is there already
+"""
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy
+from scipy import sparse
+
+from common import config
+
+__all__ = ["GPU", "np"]
+
+Array = Any  # numpy.ndarray or cupy.ndarray
+
+CACHE_BYTES = 2**20  # of what a pass reads, so that a core's second-level cache holds it and what it is written to
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    GPU: bool
+else:
+
+    class _ActiveModule(ModuleType):
+        """NumPy or CuPy, whichever ``config.GPU`` names at the moment of use."""
+
+        def __getattribute__(self, name: str) -> Any:
+            # __getattribute__, not __getattr__, which Python tries only after a slow failed look-up.
+            return getattr(_cupy() if config.GPU else numpy, name)
+
+        def __dir__(self) -> list[str]:
+            return dir(_cupy() if config.GPU else numpy)
+
+    np = _ActiveModule("np")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "GPU":
+        return config.GPU
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _cupy() -> ModuleType:
+    """CuPy, checked once to have a GPU to work on. ImportError with the remedy when it is not usable."""
+    module = sys.modules.get("cupy")
+    return module if module in _usable else _find_cupy()  # type: ignore[return-value]
+
+
+_usable: set[ModuleType | None] = set()
+
+
+def _find_cupy() -> ModuleType:
+    how = (
+        'Install one that fits the CUDA driver, pip install "nlp-from-scratch[cuda12]" or "nlp-from-scratch[cuda13]", '
+        "or set config.GPU = False."
+    )
+    try:
+        cupy = importlib.import_module("cupy")
+    except ImportError as error:
+        raise ImportError(f"config.GPU is set, but CuPy cannot be imported ({error}). {how}") from error
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except Exception as error:  # CuPy's own kinds of errors: no driver, no library, a driver too old
+        raise ImportError(f"config.GPU is set, but CuPy finds no usable GPU ({error}). {how}") from error
+    if not count:
+        raise ImportError(f"config.GPU is set, but CuPy finds no GPU. {how}")
+    _usable.add(cupy)
+    return cupy
+
+
+def to_cpu(x: Any) -> numpy.ndarray:
+    """`x` as a NumPy array: moved from the GPU, or as it is."""
+    return x.get() if hasattr(x, "__cuda_array_interface__") else numpy.asarray(x)
+
+
+def to_gpu(x: Any) -> Array:
+    """`x` as a CuPy array, whatever ``config.GPU`` says. ImportError without a usable CuPy."""
+    return _cupy().asarray(x)
+
+
+def is_active(x: Any) -> bool:
+    """Whether `x` is an array of the active module: NumPy's, or with ``config.GPU`` CuPy's."""
+    return isinstance(x, np.ndarray)
+
+
+def sum_rows(ids: Array, rows: Array) -> tuple[Array, Array]:
+    """Sum the rows that belong to the same id.
+
+    ids (M,) integers, rows (M, D) -> (unique ids (U,) ascending, sums (U, D) in the dtype of rows).
+    """
+    if config.GPU:
+        unique, inverse = np.unique(ids, return_inverse=True)
+        sums = np.zeros((len(unique), rows.shape[1]), rows.dtype)
+        np.add.at(sums, inverse.reshape(-1), rows)
+        return unique, sums
+    if len(ids) == 0:
+        return ids, rows
+    # One sparse product, S (U, M) @ rows with S[u, m] = 1 where row m belongs to unique id u, is 50 times faster than
+    # numpy.add.at on rows. argsort gives S row by row, which is what the CSR format stores.
+    order = numpy.argsort(ids, kind="stable")
+    ordered = ids[order]
+    starts = numpy.flatnonzero(numpy.concatenate(([True], ordered[1:] != ordered[:-1])))
+    pointers = numpy.append(starts, len(ids))
+    ones = numpy.ones(len(ids), rows.dtype)
+    selection = sparse.csr_matrix((ones, order, pointers), shape=(len(starts), len(ids)))
+    return ordered[starts], selection @ rows
+
+
+def random(shape: int | tuple[int, ...], rng: numpy.random.Generator, dtype: Any = "f") -> Array:
+    """Uniform numbers in [0, 1) on the active device, float32 or float64.
+
+    `rng`, on the host, makes them repeatable: on the GPU it draws the seed of the CuPy generator that draws the
+    numbers. So they are not the CPU's numbers, but all state is in `rng`, and nothing but a seed is transferred.
+    """
+    dtype = numpy.dtype(dtype)
+    if config.GPU:
+        cupy: Any = _cupy()
+        return cupy.random.Generator(cupy.random.Philox4x3210(int(rng.integers(2**63)))).random(shape, dtype=dtype)
+    return rng.random(shape, dtype=dtype.type)
+
+
+def choice(cumulative: Array, shape: int | tuple[int, ...], rng: numpy.random.Generator) -> Array:
+    """Draw indices, with replacement, of which i has the weight ``cumulative[i] - cumulative[i - 1]``.
+
+    cumulative (K,) float64: the running sum of the weights. Returns integers in [0, K).
+    """
+    drawn = np.searchsorted(cumulative, random(shape, rng, "d") * cumulative[-1], side="right")
+    return np.minimum(drawn, len(cumulative) - 1)  # the product may round up to the very end
+
+
+def address(x: Array) -> tuple[Any, ...]:
+    """What two views of the very same numbers have in common: where they start, and their axes in memory's order.
+
+    Two arrays are one shared weight, possibly transposed, if and only if their addresses are equal.
+    """
+    pointer = x.data.ptr if hasattr(x.data, "ptr") else x.__array_interface__["data"][0]
+    return pointer, x.dtype.str, *sorted(zip(x.strides, x.shape, strict=True))
+
+
+def row_blocks(rows: int, row_bytes: int) -> "list[slice]":
+    """Slices of `rows` rows that fit the cache of a CPU, for work that passes over the same rows several times.
+
+    On the GPU, where each pass is a kernel to be started, they are one slice.
+    """
+    if config.GPU:
+        return [slice(0, rows)]
+    step = max(1, CACHE_BYTES // max(1, row_bytes))
+    return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]

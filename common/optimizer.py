@@ -1,0 +1,174 @@
+"""Optimizers: ``update(params, grads)`` changes the params in place.
+
+Their state, such as Momentum's velocity, belongs to a parameter, not to its place in the list. `lr` may be changed
+between steps. The equations are PyTorch's where it has the method, with an epsilon of 1e-7 outside the root.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from common.np import np, row_blocks
+
+EPSILON = 1e-7
+
+
+class Optimizer:
+    """Base: goes through the parameters in pieces that fit the cache, and keeps arrays of state for each of them.
+
+    A subclass writes ``_step(p, g, *state)``, which changes the piece p of a parameter and its state in place but not
+    the gradient g; `slots` is the number of arrays of state.
+    """
+
+    slots = 0
+
+    def __init__(self, lr: float) -> None:
+        self.lr = lr
+        self.steps: dict[int, int] = {}  # updates so far, by id of the parameter
+        self._states: dict[int, tuple[Any, list[Any]]] = {}  # with the parameter, so that no other gets its id
+
+    def update(self, params: Sequence[Any], grads: Sequence[Any], scale: float = 1.0) -> None:
+        """Take one step along -`scale` times the gradients.
+
+        Raises ValueError, before anything is changed, for lists of different lengths or a gradient of another shape.
+        """
+        name = type(self).__name__
+        if len(params) != len(grads):
+            raise ValueError(f"{name}: {len(params)} params, but {len(grads)} grads")
+        for i, (p, g) in enumerate(zip(params, grads, strict=True)):
+            if p.shape != g.shape:
+                raise ValueError(f"{name}: params[{i}] is {p.shape}, grads[{i}] {g.shape}")
+        for p, g in zip(params, grads, strict=True):
+            state = self.state(p)
+            self.steps[id(p)] = step = self.steps.get(id(p), 0) + 1
+            for piece in _pieces(p, g, *state):
+                self._step(step, scale, *piece)
+
+    def state(self, param: Any) -> list[Any]:
+        """The arrays of state that belong to the parameter, zero at first."""
+        entry = self._states.get(id(param))
+        if entry is None:
+            entry = self._states[id(param)] = param, [np.zeros_like(param) for _ in range(self.slots)]
+        return entry[1]
+
+    def _step(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
+        raise NotImplementedError
+
+
+class SGD(Optimizer):
+    """p -= lr g."""
+
+    def __init__(self, lr: float = 0.01) -> None:
+        super().__init__(lr)
+
+    def _step(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
+        p -= g * (self.lr * scale)
+
+
+class Momentum(Optimizer):
+    """v = momentum v - lr g, p += v."""
+
+    slots = 1
+
+    def __init__(self, lr: float = 0.01, momentum: float = 0.9) -> None:
+        super().__init__(lr)
+        self.momentum = momentum
+
+    def _step(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
+        (v,) = state
+        v *= self.momentum
+        v -= g * (self.lr * scale)
+        p += v
+
+
+class Nesterov(Momentum):
+    """v = momentum v - lr g, p += momentum v - lr g: the gradient counts as if taken after the coming step."""
+
+    def _step(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
+        (v,) = state
+        pull = g * (self.lr * scale)
+        v *= self.momentum
+        v -= pull
+        pull -= self.momentum * v
+        p -= pull
+
+
+class AdaGrad(Optimizer):
+    """s += g², p -= lr g / (sqrt(s) + 1e-7) (Duchi et al. 2011)."""
+
+    slots = 1
+
+    def __init__(self, lr: float = 0.01) -> None:
+        super().__init__(lr)
+
+    def _step(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
+        (s,) = state
+        g = g * scale
+        s += g * g
+        root = np.sqrt(s)
+        root += EPSILON
+        g *= self.lr
+        g /= root
+        p -= g
+
+
+class RMSprop(Optimizer):
+    """s = decay_rate s + (1 - decay_rate) g², p -= lr g / (sqrt(s) + 1e-7) (Tieleman & Hinton 2012)."""
+
+    slots = 1
+
+    def __init__(self, lr: float = 0.01, decay_rate: float = 0.99) -> None:
+        super().__init__(lr)
+        self.decay_rate = decay_rate
+
+    def _step(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
+        (s,) = state
+        g = g * scale
+        s *= self.decay_rate
+        s += (1 - self.decay_rate) * (g * g)
+        root = np.sqrt(s)
+        root += EPSILON
+        g *= self.lr
+        g /= root
+        p -= g
+
+
+class Adam(Optimizer):
+    """Steps along the mean gradient in units of its size, both corrected for their start at 0 (Kingma & Ba 2015).
+
+        m = beta1 m + (1 - beta1) g,    v = beta2 v + (1 - beta2) g²
+        p -= lr (m / (1 - beta1^k)) / (sqrt(v / (1 - beta2^k)) + 1e-7)        at the k-th step
+    """
+
+    slots = 2
+
+    def __init__(self, lr: float = 0.001, beta1: float = 0.9, beta2: float = 0.999) -> None:
+        super().__init__(lr)
+        self.beta1, self.beta2 = beta1, beta2
+
+    def _step(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
+        m, v = state
+        g = g * scale
+        m *= self.beta1
+        m += (1 - self.beta1) * g
+        v *= self.beta2
+        g *= g
+        g *= 1 - self.beta2
+        v += g
+        root = np.sqrt(v, out=g)
+        root *= 1 / math.sqrt(1 - self.beta2**step)
+        root += EPSILON
+        np.divide(m, root, out=root)
+        root *= self.lr / (1 - self.beta1**step)
+        p -= root
+
+
+def _pieces(*arrays: Any) -> Any:
+    """Pieces of equally shaped arrays, which fit the cache together if all are laid out in memory in the same order."""
+    if all(a.flags.c_contiguous for a in arrays):
+        flat = [a.reshape(-1) for a in arrays]
+    elif all(a.flags.f_contiguous for a in arrays):
+        flat = [a.T.reshape(-1) for a in arrays]
+    else:
+        return [arrays]
+    return ([a[piece] for a in flat] for piece in row_blocks(len(flat[0]), 4 * sum(a.itemsize for a in arrays)))

@@ -1,0 +1,234 @@
+"""Recurrent layers over whole sequences: xs (N, T, D) -> hs (N, T, H).
+
+Only what depends on the previous state stays in the loop over time. The products with the input, x Wx of all steps, are
+one matrix product before it, and the gradients of the weights and of the input are one each after it. Inside, arrays
+are time-major (T, N, ·), so that a step is one piece of memory.
+"""
+
+from typing import Any
+
+from common.cells import (
+    LSTMGates,
+    check_recurrent_weights,
+    check_state,
+    gru_step,
+    gru_step_backward,
+    rnn_step,
+    rnn_step_backward,
+)
+from common.layer import Layer
+from common.np import np
+
+
+class Recurrent(Layer):
+    """Base of the recurrent layers.
+
+    h      state (N, H) after the last step, None before the first forward
+    dh     gradient (N, H) of the state before the first step, after a backward
+    With ``stateful`` the next forward goes on from h (truncated backpropagation through time: no gradient flows to the
+    previous block), else each forward starts from a zero state.
+
+    Weights Wx (D, G·H), Wh (H, G·H), b (G·H,) with G gates. Raises ValueError for weights, inputs and states that do
+    not fit each other, also for a state of another batch size.
+    """
+
+    names = ("Wx", "Wh", "b")
+    gates = 1
+
+    def __init__(self, Wx: Any, Wh: Any, b: Any, stateful: bool = False) -> None:
+        check_recurrent_weights(self, Wx, Wh, b)
+        super().__init__(Wx, Wh, b)
+        self.hidden_size, self.stateful = Wh.shape[0], stateful
+        self.h: Any = None
+        self.dh: Any = None
+
+    def set_state(self, h: Any) -> None:
+        """Let the next forward of a stateful layer start from h (N, H); None is the zero state."""
+        self.h = None if h is None else check_state(self, h, len(h))
+
+    def reset_state(self) -> None:
+        """Let the next forward start from the zero state."""
+        self.h = None
+
+    def forward(self, xs: Any) -> Any:
+        Wx, _, b = self.params
+        xs = self.check_input(xs, "N", "T", Wx.shape[0])
+        N, T, D = xs.shape
+        if N == 0 or T == 0:
+            raise ValueError(f"{self.name}: expected one sequence and one step at least, got an input {xs.shape}")
+        x = np.ascontiguousarray(xs.transpose(1, 0, 2)).reshape(T * N, D)
+        A = x @ Wx
+        A += b
+        hs = np.empty((T + 1, N, self.hidden_size), A.dtype)  # hs[t] is the state before step t
+        hs[0] = self._start(self.h, N)
+        A = A.reshape(T, N, -1)
+        self._cache = x, A, hs, self._run(A, hs)
+        self.h = hs[-1].copy()
+        return np.ascontiguousarray(hs[1:].transpose(1, 0, 2))
+
+    def backward(self, dhs: Any) -> Any:
+        """dxs (N, T, D) from dhs (N, T, H)."""
+        Wx = self.params[0]
+        x, gates, hs, more = self.cached()
+        T, N, H = len(gates), hs.shape[1], hs.shape[2]
+        dhs = self.check_gradient(dhs, (N, T, H)).transpose(1, 0, 2)
+        dA = np.empty_like(gates)
+        self.dh = self._run_backward(gates, hs, more, dhs, dA)
+        dA = dA.reshape(T * N, -1)
+        np.matmul(x.T, dA, out=self.grads[0])
+        self._recurrent_gradient(hs[:-1].reshape(T * N, H), more, dA)
+        self.grads[2][...] = np.ones(T * N, dA.dtype) @ dA
+        return np.ascontiguousarray((dA @ Wx.T).reshape(T, N, -1).transpose(1, 0, 2))
+
+    def _start(self, state: Any, batch_size: int) -> Any:
+        """The state (N, H), or 0, that the forward begins with."""
+        if not self.stateful or state is None:
+            return 0
+        return check_state(self, state, batch_size)
+
+    def _run(self, A: Any, hs: Any) -> Any:
+        """Turn x Wx + b in A (T, N, G·H) into the gates and fill hs; returns what else backward needs."""
+        raise NotImplementedError
+
+    def _run_backward(self, gates: Any, hs: Any, more: Any, dhs: Any, dA: Any) -> Any:
+        """Fill dA (T, N, G·H); returns the gradient of the state before the first step."""
+        raise NotImplementedError
+
+    def _recurrent_gradient(self, h: Any, more: Any, dA: Any) -> None:
+        """Write the gradient of Wh, from the states before each step h (T·N, H) and dA (T·N, G·H)."""
+        np.matmul(h.T, dA, out=self.grads[1])
+
+
+class TimeRNN(Recurrent):
+    """h_t = tanh(x_t Wx + h_{t-1} Wh + b). Wx (D, H), Wh (H, H), b (H,)."""
+
+    def _run(self, A: Any, hs: Any) -> None:
+        Wh = self.params[1]
+        for t in range(len(A)):
+            A[t] += hs[t] @ Wh
+            rnn_step(A[t], hs[t + 1])
+
+    def _run_backward(self, gates: Any, hs: Any, more: None, dhs: Any, dA: Any) -> Any:
+        WhT = self.params[1].T
+        dh = np.zeros_like(hs[0])
+        for t in reversed(range(len(dA))):
+            dh += dhs[t]
+            rnn_step_backward(hs[t + 1], dh, dA[t])
+            np.matmul(dA[t], WhT, out=dh)
+        return dh
+
+
+class TimeLSTM(Recurrent):
+    """An LSTM, see :class:`common.cells.LSTMGates`. Wx (D, 4H), Wh (H, 4H), b (4H,), columns f, g, i, o.
+
+    The state is h and the cell c (N, H); dh and dc are their gradients after a backward.
+    """
+
+    gates = 4
+
+    def __init__(self, Wx: Any, Wh: Any, b: Any, stateful: bool = False) -> None:
+        super().__init__(Wx, Wh, b, stateful)
+        self.c: Any = None
+        self.dc: Any = None
+        self._gates = LSTMGates(self.hidden_size, Wh.dtype)
+
+    def set_state(self, h: Any, c: Any = None) -> None:
+        """Let the next forward of a stateful layer start from h and c (N, H); None is zero."""
+        super().set_state(h)
+        self.c = None if c is None else check_state(self, c, len(c if h is None else h))
+
+    def reset_state(self) -> None:
+        """Let the next forward start from zero h and c."""
+        self.h, self.c = None, None
+
+    def _run(self, A: Any, hs: Any) -> tuple[Any, Any]:
+        Wh = self.params[1]
+        cs, tanh_cs = np.empty_like(hs), np.empty_like(hs[1:])
+        cs[0] = self._start(self.c, hs.shape[1])
+        recurrent = np.empty_like(A[0])
+        for t in range(len(A)):
+            A[t] += np.matmul(hs[t], Wh, out=recurrent)
+            self._gates.step(A[t], cs[t], cs[t + 1], tanh_cs[t], hs[t + 1])
+        self.c = cs[-1].copy()
+        return cs, tanh_cs
+
+    def _run_backward(self, gates: Any, hs: Any, more: tuple[Any, Any], dhs: Any, dA: Any) -> Any:
+        WhT = self.params[1].T
+        cs, tanh_cs = more
+        dh, dc = np.zeros_like(hs[0]), np.zeros_like(hs[0])
+        for t in reversed(range(len(dA))):
+            dh += dhs[t]
+            self._gates.step_backward(gates[t], cs[t], tanh_cs[t], dh, dc, dA[t])
+            np.matmul(dA[t], WhT, out=dh)
+        self.dc = dc
+        return dh
+
+
+class TimeGRU(Recurrent):
+    """A GRU, see :func:`common.cells.gru_step`. Wx (D, 3H), Wh (H, 3H), b (3H,), columns z, r, h~."""
+
+    gates = 3
+
+    def _run(self, A: Any, hs: Any) -> Any:
+        Wh = self.params[1]
+        rhs = np.empty_like(hs[1:])
+        for t in range(len(A)):
+            gru_step(A[t], hs[t], Wh, rhs[t], hs[t + 1])
+        return rhs
+
+    def _run_backward(self, gates: Any, hs: Any, more: Any, dhs: Any, dA: Any) -> Any:
+        dh = np.zeros_like(hs[0])
+        for t in reversed(range(len(dA))):
+            dh += dhs[t]
+            dh = gru_step_backward(gates[t], hs[t], self.params[1], dh, dA[t])
+        return dh
+
+    def _recurrent_gradient(self, h: Any, more: Any, dA: Any) -> None:
+        H, dWh = self.hidden_size, self.grads[1]
+        np.matmul(h.T, dA[:, : 2 * H], out=dWh[:, : 2 * H])
+        np.matmul(more.reshape(-1, H).T, dA[:, 2 * H :], out=dWh[:, 2 * H :])
+
+
+class TimeBiLSTM(Layer):
+    """An LSTM forward in time and one backward, side by side: xs (N, T, D) -> (N, T, 2H).
+
+    The first H columns of step t are the state of the one that has read steps 0 … t, the others that of the one that
+    has read steps T - 1 … t (Schuster & Paliwal 1997). With ``stateful`` the forward one goes on from its state; the
+    backward one, which meets the end of a sequence first, always starts from zero.
+    """
+
+    names = ("Wx1", "Wh1", "b1", "Wx2", "Wh2", "b2")
+
+    def __init__(
+        self, Wx1: Any, Wh1: Any, b1: Any, Wx2: Any, Wh2: Any, b2: Any, stateful: bool = False
+    ) -> None:
+        self.forward_lstm, self.backward_lstm = TimeLSTM(Wx1, Wh1, b1, stateful), TimeLSTM(Wx2, Wh2, b2)
+        if Wx1.shape != Wx2.shape:
+            raise ValueError(f"{self.name}: Wx1 {Wx1.shape} and Wx2 {Wx2.shape} must have one shape")
+        super().__init__()
+        self.params = self.forward_lstm.params + self.backward_lstm.params
+        self.grads = self.forward_lstm.grads + self.backward_lstm.grads
+
+    def set_state(self, h: Any, c: Any = None) -> None:
+        """Let the next forward of a stateful layer start its forward LSTM from h and c (N, H)."""
+        self.forward_lstm.set_state(h, c)
+
+    def reset_state(self) -> None:
+        """Let the next forward start from zero."""
+        self.forward_lstm.reset_state()
+
+    def forward(self, xs: Any) -> Any:
+        xs = self.cast(xs)
+        ahead = self.forward_lstm.forward(xs)
+        back = self.backward_lstm.forward(xs[:, ::-1])[:, ::-1]
+        return np.concatenate([ahead, back], axis=2)
+
+    def backward(self, dhs: Any) -> Any:
+        """dxs (N, T, D) from dhs (N, T, 2H)."""
+        H = self.forward_lstm.hidden_size
+        dhs = self.cast(dhs)
+        if dhs.ndim != 3 or dhs.shape[2] != 2 * H:
+            raise ValueError(f"{self.name}: expected a gradient (N, T, {2 * H}), got {dhs.shape}")
+        dxs = self.forward_lstm.backward(dhs[..., :H])
+        dxs += self.backward_lstm.backward(dhs[:, ::-1, H:])[:, ::-1]
+        return dxs

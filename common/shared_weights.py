@@ -1,0 +1,57 @@
+"""Weights that a model uses in several places: each use has a gradient, and the optimizer needs their sum."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from common.np import address
+
+
+class SharedWeights:
+    """Finds the uses of one weight among `params`: the very same numbers in memory, possibly transposed.
+
+    Two weights that merely have equal values are not shared. To be made once for a model; `params` then holds every
+    weight once, in the order and the form of its first use.
+    """
+
+    def __init__(self, params: Sequence[Any]) -> None:
+        first: dict[Any, int] = {}
+        self.params: list[Any] = []
+        self._plan: list[tuple[int, int, bool]] = []  # (place among the unique, place among all, transposed)
+        self._firsts: list[int] = []
+        for place, param in enumerate(params):
+            key = address(param)
+            if key not in first:
+                first[key] = len(self.params)
+                self.params.append(param)
+                self._firsts.append(place)
+            else:
+                unique = self.params[first[key]]
+                self._plan.append((first[key], place, unique.strides != param.strides or unique.shape != param.shape))
+
+    @property
+    def shared(self) -> bool:
+        """Whether any weight has more than one use."""
+        return bool(self._plan)
+
+    def merge(self, grads: Sequence[Any], in_place: bool = False) -> list[Any]:
+        """The gradients of the unique params: the sums over their uses.
+
+        in_place: add to the gradient of the first use, which the next backward overwrites anyway, instead of a copy.
+        """
+        merged = [grads[place] for place in self._firsts]
+        copied = set()
+        for unique, place, transposed in self._plan:
+            if not in_place and unique not in copied:
+                merged[unique] = merged[unique].copy()
+                copied.add(unique)
+            merged[unique] += grads[place].T if transposed else grads[place]
+        return merged
+
+
+def remove_duplicate(params: Sequence[Any], grads: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """(params, grads) in which a weight with several uses, possibly transposed, stands once, its gradients summed.
+
+    The lists and arrays given stay as they are.
+    """
+    weights = SharedWeights(params)
+    return weights.params, weights.merge(grads)
