@@ -1,0 +1,192 @@
+"""What the scripts of all chapters share, so that each of them contains only what it is about.
+
+    @experiment(quick={"max_epoch": 10})
+    def main(run: Run, max_epoch: int = 300, learning_rate: Annotated[float, "Step of SGD."] = 1.0) -> dict[str, float]:
+        model = TwoLayerNet(2, 10, 3, rng=run.rng("weights"))
+        ...
+        run.plot("loss.png", plot_curve, losses, xlabel="iteration", ylabel="loss")
+        run.record(loss=losses)
+        return {"accuracy": accuracy}
+
+    if __name__ == "__main__":
+        main.cli()
+
+``main(max_epoch=3, seed=1)`` from Python and ``--max-epoch 3 --seed 1`` from the shell do the same. Beside its own
+parameters an experiment understands
+
+    seed    an integer >= 0, which all random numbers of the run come from
+    gpu     compute with CuPy during this run
+    out     the folder for the results, by default ``runs/<chapter>_<script>`` in the current folder
+    quick   the whole path of the script in seconds: other defaults for some of its own parameters
+
+and leaves in its folder whatever it writes there and ``history.json`` with its arguments, scores and curves.
+"""
+
+import enum
+import functools
+import importlib
+import inspect
+import operator
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
+
+from common import config
+from common.run import Run
+
+__all__ = ["Corpus", "Run", "Script", "experiment", "script"]
+
+Result = TypeVar("Result")
+
+OPTIONS = ("seed", "gpu", "out", "quick")
+
+
+class Corpus(str, enum.Enum):
+    """A corpus to train on. As an argument of a script the plain string ``"ptb"`` or ``"mini"`` serves as well."""
+
+    ptb = "ptb"
+    mini = "mini"
+
+    def __str__(self) -> str:  # f"{corpus}" differs between versions of Python otherwise
+        return self.value
+
+    def load(self, split: str = "train") -> tuple[Any, dict[str, int], dict[int, str]]:
+        """``(corpus, word_to_id, id_to_word)`` of the split "train", "valid" or "test"."""
+        return importlib.import_module(f"dataset.{self.value}").load_data(split)
+
+
+class Script(Generic[Result]):
+    """A function that can be called from Python, and from the shell by :meth:`cli`.
+
+    A function whose first parameter is `run` gets a :class:`Run`, and its script the shared `options`. One that the
+    function declares itself, such as ``seed: int = 3``, keeps the function's default and is passed on to it as well.
+    """
+
+    def __init__(self, function: Callable[..., Result], quick: Mapping[str, Any], options: Sequence[str]) -> None:
+        functools.update_wrapper(self, function)
+        self.__doc__ = function.__doc__ or function.__globals__.get("__doc__")
+        own = dict(inspect.signature(function, eval_str=True).parameters)
+        self.takes_run = own.pop("run", None) is not None
+        if unknown := quick.keys() - own.keys():
+            raise ValueError(f"quick={dict(quick)}: {function!r} has no parameter {', '.join(sorted(unknown))}")
+        self.function, self.quick, self.own = function, quick, tuple(own)
+        self.name = _name(function)
+        self.folder = Path("runs", self.name)
+        shared = (parameter for parameter in _shared(self.folder, quick) if parameter.name in set(options) - own.keys())
+        self.__signature__ = inspect.Signature([*own.values(), *shared])
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Result:
+        """What the function returns."""
+        result, run = self.execute(*args, **kwargs)
+        if run:
+            run.show()
+        return result
+
+    def execute(self, *args: Any, **kwargs: Any) -> tuple[Result, Run | None]:
+        """What the function returns, and the run, with its files written and its figures not shown yet."""
+        bound = self.__signature__.bind(*args, **kwargs)
+        quick = bool(bound.arguments.get("quick", False))
+        if quick:
+            bound.arguments = {**self.quick, **bound.arguments}
+        bound.apply_defaults()
+        parameters = self.__signature__.parameters
+        values = {name: _convert(parameters[name], value) for name, value in bound.arguments.items()}
+        own = {name: values[name] for name in self.own}
+        if not self.takes_run:
+            return self.function(**own), None
+
+        seed = operator.index(values.get("seed", 0))
+        if seed < 0:
+            raise ValueError(f"seed must be a non-negative integer, not {seed}")
+        run = Run(self.name, _folder(values.get("out") or self.folder), own, seed, quick)
+        with _backend(values.get("gpu", False)):
+            result = self.function(run, **own)
+            run.finish(result)
+        return result, run
+
+    def cli(self, arguments: Sequence[str] | None = None) -> None:
+        """Run as the command line (or `arguments`) says, print the result, and exit. See :mod:`common.cli`."""
+        from common import cli
+
+        cli.run(self, arguments)
+
+
+def experiment(
+    quick: Mapping[str, Any] | None = None, options: Sequence[str] = OPTIONS
+) -> Callable[[Callable[..., Result]], Script[Result]]:
+    """Decorator that makes a script of ``main(run, …)``; `options` are the shared parameters that make sense for it.
+
+    quick: the defaults of some of main's parameters in a quick run; what the caller gives explicitly still holds.
+    """
+    return lambda function: Script(function, quick or {}, options)
+
+
+def script(function: Callable[..., Result]) -> Script[Result]:
+    """Decorator that makes a script of a function without a run: just its own parameters, no files."""
+    return Script(function, {}, ())
+
+
+def _shared(folder: Path, quick: Mapping[str, Any]) -> list[inspect.Parameter]:
+    """The parameters that experiments share."""
+    small = ", ".join(f"{name}={value}" for name, value in quick.items())
+    return [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, text])
+        for name, kind, default, text in (
+            ("seed", int, 0, "Seed of all random numbers."),
+            ("gpu", bool, False, "Compute on the GPU, with CuPy."),
+            ("out", Path | None, None, f"Folder for the results, by default {folder}."),
+            ("quick", bool, False, f"The whole script in seconds: {small or 'it is quick anyway'}."),
+        )
+    ]
+
+
+def _name(function: Callable[..., Any]) -> str:
+    """``ch06_train_rnnlm`` for a function of ``ch06/train_rnnlm.py``, whichever way that was started."""
+    file = function.__globals__.get("__file__")
+    if file is None:  # a notebook, or typed at the prompt
+        return function.__name__
+    path = Path(file).resolve()
+    return f"{path.parent.name}_{path.stem}"
+
+
+def _convert(parameter: inspect.Parameter, value: Any) -> Any:
+    """A plain string as the enum or path that the parameter's annotation asks for; any other value as it is."""
+    if not isinstance(value, str):
+        return value
+    annotation = parameter.annotation
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    for kind in get_args(annotation) or (annotation,):
+        if kind is Path:
+            return Path(value)
+        if isinstance(kind, type) and issubclass(kind, enum.Enum):
+            choices = [member.value for member in kind]
+            if value not in choices:
+                raise ValueError(f"{parameter.name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+            return kind(value)
+    return value
+
+
+def _folder(path: Path) -> Path:
+    """Make the folder, and find out now, not after hours of training, whether files can be written there."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        reason = "it is a file" if path.is_file() else error.strerror
+        raise type(error)(f"out: cannot write to the folder {path.absolute()}: {reason}") from error
+    return path
+
+
+@contextmanager
+def _backend(gpu: bool) -> Iterator[None]:
+    """The GPU inside, where `gpu` or ``config.GPU`` asks for it, and outside what was there before."""
+    before = config.GPU
+    config.GPU = gpu or before
+    try:
+        yield
+    finally:
+        config.GPU = before

@@ -1,0 +1,153 @@
+"""Figures: axes in, axes out.
+
+Every function draws into the Matplotlib axes `ax`, or into those of a new figure, and returns them. Matplotlib is
+optional (``pip install "nlp-from-scratch[plot]"``) and imported at the first figure, not before. NumPy and CuPy arrays
+are both welcome.
+
+A new figure belongs to pyplot only where somebody can see it, in a notebook or on a terminal with a display. Elsewhere
+it is a plain object, so that a server writes files without a window system and without any choice of a backend.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from common.np import np, to_cpu
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MARKERS = "ox^sDvP*"
+
+
+def has_viewer() -> bool:
+    """Whether somebody can look at a figure: the process runs a notebook, or a terminal where there is a display."""
+    if "ipykernel" in sys.modules:
+        return True
+    display = sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return bool(display) and sys.stdout.isatty()
+
+
+def new_axes() -> "Axes":
+    """The axes of a new figure. ImportError, with the remedy, without Matplotlib."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(f'figures need Matplotlib: pip install "nlp-from-scratch[plot]" ({error})') from error
+    if has_viewer():
+        from matplotlib import pyplot
+
+        return pyplot.figure(layout="constrained").add_subplot()
+    return Figure(layout="constrained").add_subplot()
+
+
+def show(ax: "Axes") -> None:
+    """Open the windows of `ax` and of all other figures, and wait until they are closed.
+
+    A notebook shows its figures by itself; without a viewer nothing happens.
+    """
+    # Which graphical toolkit the figure needs: none, unless it was made for a window.
+    if getattr(ax.figure.canvas, "required_interactive_framework", None):
+        from matplotlib import pyplot
+
+        pyplot.show()
+
+
+def plot_curve(
+    values: Sequence[float],
+    xlabel: str = "",
+    ylabel: str = "",
+    ylim: float | tuple[float, float] | None = None,
+    label: str | None = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """A curve through `values`, drawn at 1, 2, 3, ….
+
+    `ylim` is the top of the y axis, or its (bottom, top); `label` names the curve in a legend.
+    """
+    ax = ax or new_axes()
+    # A line through a single point would be invisible.
+    ax.plot(range(1, len(values) + 1), values, marker="o" if len(values) == 1 else None, label=label)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    if ylim is not None:
+        ax.set_ylim(*ylim) if isinstance(ylim, Sequence) else ax.set_ylim(top=ylim)
+    if label is not None:
+        ax.legend()
+    return ax
+
+
+def scatter_points(x: Any, t: Any, ax: "Axes | None" = None) -> "Axes":
+    """The points x (n, 2), one marker and colour for each class; t (n,) class ids or (n, K) one-hot."""
+    x, t = to_cpu(x), to_cpu(t)
+    if x.ndim != 2 or x.shape[1] != 2 or len(x) != len(t):
+        raise ValueError(f"scatter_points: expected x (n, 2) and t (n,) or (n, K), got x {x.shape} and t {t.shape}")
+    ids = t.argmax(axis=1) if t.ndim == 2 else t
+    ax = ax or new_axes()
+    for k in range(int(ids.max(initial=-1)) + 1):
+        ax.scatter(x[ids == k, 0], x[ids == k, 1], s=30, color=f"C{k}", marker=MARKERS[k % len(MARKERS)])
+    return ax
+
+
+def plot_decision_boundary(
+    predict: Callable[[Any], Any], x: Any, t: Any, ax: "Axes | None" = None, resolution: int = 300
+) -> "Axes":
+    """The plane coloured by the class that `predict` scores highest, and the points x (n, 2) of classes t on it.
+
+    ``predict(points)`` gives scores (n, K); it is asked once, about resolution² points spread over the range of x.
+    """
+    from matplotlib.colors import ListedColormap
+
+    ax = scatter_points(x, t, ax)
+    x = to_cpu(x)
+    (left, bottom), (right, top) = x.min(axis=0) - 0.1, x.max(axis=0) + 0.1
+    # Centres of the grid's cells, row by row from the bottom.
+    across, up = ((np.arange(resolution) + 0.5) / resolution * (b - a) + a for a, b in ((left, right), (bottom, top)))
+    grid = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2).astype(x.dtype)
+    scores = to_cpu(predict(grid))
+    classes = scores.argmax(axis=1).reshape(resolution, resolution)
+    ax.imshow(
+        classes,
+        cmap=ListedColormap([f"C{k}" for k in range(scores.shape[1])]),
+        vmin=-0.5,
+        vmax=scores.shape[1] - 0.5,
+        alpha=0.25,
+        origin="lower",
+        extent=(left, right, bottom, top),
+        aspect="auto",
+        interpolation="nearest",
+    )
+    return ax
+
+
+def plot_words(points: Any, words: Sequence[str], ax: "Axes | None" = None) -> "Axes":
+    """The points (n, 2), each beside its word."""
+    points = to_cpu(points)
+    if points.shape != (len(words), 2):
+        raise ValueError(f"plot_words: expected points ({len(words)}, 2) for {len(words)} words, got {points.shape}")
+    ax = ax or new_axes()
+    ax.scatter(points[:, 0], points[:, 1], s=15, alpha=0.5)
+    for point, word in zip(points, words, strict=True):
+        # parse_math=False: the word "$" is no formula.
+        ax.annotate(word, point, xytext=(3, 3), textcoords="offset points", parse_math=False)
+    return ax
+
+
+def plot_heatmap(
+    weights: Any,
+    xlabels: Sequence[str] | None = None,
+    ylabels: Sequence[str] | None = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """weights (rows, columns), such as attention (output step, input step), light where large; the first row on top."""
+    weights = to_cpu(weights)
+    if weights.ndim != 2:
+        raise ValueError(f"plot_heatmap: expected weights (rows, columns), got {weights.shape}")
+    ax = ax or new_axes()
+    ax.imshow(weights, cmap="gray", aspect="auto", interpolation="nearest")
+    for labels, size, axis in ((xlabels, weights.shape[1], ax.xaxis), (ylabels, weights.shape[0], ax.yaxis)):
+        if labels is not None:
+            if len(labels) != size:
+                raise ValueError(f"plot_heatmap: {len(labels)} labels {list(labels)} for weights {weights.shape}")
+            axis.set_ticks(range(size), labels=labels, parse_math=False)
+    return ax

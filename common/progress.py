@@ -1,0 +1,29 @@
+"""Progress of long work: a bar on a terminal, nothing in a log.
+
+    for batch in progress(batches, "epoch 1"):
+        ...
+        write("| loss 2.30")
+
+The bar goes to standard error and only where that is a terminal; the lines are the same with and without a bar.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from tqdm import tqdm
+
+
+def progress(work: Iterable[Any] | int, description: str = "", **options: Any) -> tqdm:
+    """A bar over `work`: an iterable to loop over, or a total that you advance by ``bar.update(n)``.
+
+    `options` are tqdm's, e.g. ``unit="B", unit_scale=True`` to count bytes. Close a bar that counts up to a total, or
+    use it in a ``with`` statement. The bar disappears when it is done.
+    """
+    todo: dict[str, Any] = {"total": work} if isinstance(work, int) else {"iterable": work}
+    # disable=None: only where standard error is a terminal.
+    return tqdm(**todo, desc=description or None, **{"disable": None, "leave": False, "dynamic_ncols": True} | options)
+
+
+def write(line: str) -> None:
+    """Print a line to standard output, above the bar if there is one."""
+    tqdm.write(line)

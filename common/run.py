@@ -1,0 +1,114 @@
+"""One run of a script: its random numbers, its folder, its curves and figures, and the record it leaves."""
+
+import json
+import math
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from common import config, plotting, rng
+from common.files import atomic_write
+from common.np import np
+
+DISTRIBUTION = "nlp-from-scratch"
+
+
+class Run:
+    """What a script's function is given beside its own parameters. `out` is an existing folder."""
+
+    def __init__(self, name: str, out: Path, arguments: Mapping[str, Any], seed: int = 0, quick: bool = False) -> None:
+        self.name, self.out, self.arguments, self.seed, self.quick = name, out, arguments, seed, quick
+        self.curves: dict[str, Sequence[float]] = {}
+        self._figures: list[Any] = []
+        self._start = time.perf_counter()
+
+    def rng(self, purpose: str) -> numpy.random.Generator:
+        """The stream of random numbers for one purpose, such as ``"weights"``, that the run's seed gives."""
+        return rng.stream(self.seed, purpose)
+
+    def path(self, file_name: str) -> Path:
+        """A file in the run's folder."""
+        return self.out / file_name
+
+    def record(self, **curves: Sequence[float]) -> None:
+        """Keep curves, such as ``loss=trainer.loss_list``, in ``history.json``, which is written anew by each call."""
+        self.curves.update(curves)
+        self._write_history(scores=None)
+
+    def plot(self, file_name: str, draw: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        """Save as `file_name` the figure that ``draw(*args, ax=ax, **kwargs)`` draws into `ax`, new axes.
+
+        Where there is a display, a window shows it when the script is done. Without Matplotlib the figure is left out.
+        """
+        try:
+            ax = plotting.new_axes()
+        except ImportError as error:
+            print(f"{file_name} is left out: {error}", file=sys.stderr)
+            return
+        draw(*args, ax=ax, **kwargs)
+        figure: Any = ax.figure
+        path = self.path(file_name)
+        with atomic_write(path) as file:
+            figure.savefig(file, format=path.suffix[1:], dpi=150)
+        self._figures.append(ax)
+
+    def show(self) -> None:
+        """Open the windows of all figures, where there is a display, and wait until they are closed."""
+        if self._figures:
+            plotting.show(self._figures[-1])
+
+    def finish(self, result: object) -> None:
+        """Write ``history.json`` with the final scores, if the script's result is a dictionary of them."""
+        self._write_history(scores=result if isinstance(result, Mapping) else None)
+
+    def _write_history(self, scores: Mapping[str, Any] | None) -> None:
+        history = {
+            "script": self.name,
+            "arguments": self.arguments,
+            "seed": self.seed,
+            "gpu": config.GPU,
+            "quick": self.quick,
+            "scores": scores,
+            "seconds": round(time.perf_counter() - self._start, 3),
+            "versions": versions(),
+            "curves": self.curves,
+        }
+        text = json.dumps(plain(history), indent=1, ensure_ascii=False, allow_nan=False)
+        with atomic_write(self.path("history.json")) as file:
+            file.write(text.encode("utf-8"))
+
+
+def versions() -> dict[str, Any]:
+    """What the numbers of a run depend on: versions, platform and cores."""
+    try:
+        own = metadata.version(DISTRIBUTION)
+    except metadata.PackageNotFoundError:  # used from its folder, not installed
+        own = None
+    return {
+        DISTRIBUTION: own,
+        "python": platform.python_version(),
+        "numpy": numpy.__version__,
+        np.__name__: np.__version__,  # CuPy on the GPU
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+    }
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON can hold it: arrays as lists, a float that is not finite as None, what it lacks as a string."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, (str, int, type(None))) else str(value)

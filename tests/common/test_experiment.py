@@ -1,0 +1,279 @@
+"""Scripts called from Python."""
+
+import inspect
+import json
+import platform
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import numpy
+import pytest
+
+from common import config
+from common.experiment import Corpus, Run, experiment, script
+from common.plotting import plot_curve
+
+NAME = "common_test_experiment"  # <folder>_<file> of this file, where main is defined
+
+
+@experiment(quick={"max_epoch": 2})
+def main(
+    run: Run, max_epoch: int = 300, learning_rate: Annotated[float, "Step."] = 1.0, corpus: Corpus = Corpus.ptb
+) -> dict[str, float]:
+    run.record(loss=[1.0 / (epoch + 1) for epoch in range(max_epoch)])
+    return {"loss": 1.0 / max_epoch, "noise": run.rng("weights").random()}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """An empty current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def history(folder=None):
+    return json.loads((Path(folder or f"runs/{NAME}") / "history.json").read_text(encoding="utf-8"))
+
+
+class TestCall:
+    def test_signature_is_the_function_s_with_the_shared_parameters(self):
+        parameters = inspect.signature(main).parameters
+        own, shared = ["max_epoch", "learning_rate", "corpus"], ["seed", "gpu", "out", "quick"]
+        assert list(parameters) == own + shared
+        assert [parameters[name].default for name in own + shared] == [300, 1.0, "ptb", 0, False, None, False]
+        assert {parameters[name].kind for name in shared} == {inspect.Parameter.KEYWORD_ONLY}
+
+    def test_result_is_returned(self):
+        assert main(max_epoch=4)["loss"] == 0.25
+        assert main(4)["loss"] == 0.25
+
+    def test_unknown_argument(self):
+        with pytest.raises(TypeError, match="max_epochs"):
+            main(max_epochs=4)
+
+    @pytest.mark.parametrize(("arguments", "epochs"), [({}, 2), ({"max_epoch": 5}, 5), ({"max_epoch": 300}, 300)])
+    def test_quick_changes_defaults_only(self, arguments, epochs):
+        assert main(quick=True, **arguments)["loss"] == 1 / epochs
+
+    def test_quick_names_parameters_of_the_function(self):
+        with pytest.raises(ValueError, match="has no parameter epochs"):
+            experiment(quick={"epochs": 1})(lambda run, max_epoch=1: None)
+
+    def test_seed_gives_the_streams(self):
+        runs = [main(quick=True, seed=seed)["noise"] for seed in (0, 0, 1, numpy.int64(1))]
+        assert runs[0] == runs[1] != runs[2] == runs[3]
+
+    @pytest.mark.parametrize(("seed", "error"), [(-1, ValueError), (1.5, TypeError), (None, TypeError)])
+    def test_bad_seed(self, seed, error):
+        with pytest.raises(error):
+            main(seed=seed)
+        assert not Path("runs").exists()
+
+    def test_plain_string_stands_for_an_enum(self):
+        main(corpus="mini", quick=True)
+        assert history()["arguments"]["corpus"] == "mini"
+        with pytest.raises(ValueError, match="corpus must be one of 'ptb', 'mini', not 'brown'"):
+            main(corpus="brown")
+
+    def test_plain_string_stands_for_a_path(self):
+        @script
+        def main(weights: Path | None = None):
+            return weights
+
+        assert main(weights="a.npz") == Path("a.npz")
+        assert main() is None
+
+    def test_declared_seed_has_its_own_default_and_arrives(self):
+        @experiment(options=("seed", "out"))
+        def main(run, seed: int = 3):
+            return seed, run.seed
+
+        assert main() == (3, 3)
+        assert main(seed=4) == (4, 4)
+        assert list(inspect.signature(main).parameters) == ["seed", "out"]
+
+    def test_script_has_nothing_but_its_parameters(self):
+        @script
+        def main(window_size: int = 1):
+            return window_size
+
+        assert main(window_size=2) == 2
+        assert list(inspect.signature(main).parameters) == ["window_size"]
+        assert list(Path().iterdir()) == []
+
+    def test_help_is_the_docstring_of_the_function_or_else_of_its_module(self):
+        @script
+        def explained():
+            """What it does."""
+
+        @script
+        def silent():
+            pass
+
+        assert (explained.__doc__, silent.__doc__) == ("What it does.", __doc__)
+
+
+class TestGpu:
+    @pytest.mark.parametrize(
+        ("before", "gpu", "inside"), [(False, False, False), (True, False, True), (False, True, True)]
+    )
+    def test_flag_holds_during_the_call_only(self, monkeypatch, before, gpu, inside):
+        monkeypatch.setattr(config, "GPU", before)
+        monkeypatch.setattr(Run, "finish", lambda *_: None)  # it asks CuPy for its version
+        assert experiment()(lambda run: config.GPU)(gpu=gpu) is (before or gpu)
+        assert config.GPU is before
+
+    def test_flag_is_restored_after_an_error(self, monkeypatch):
+        monkeypatch.setattr(config, "GPU", False)
+
+        @experiment()
+        def main(run):
+            assert config.GPU
+            raise ValueError("in between")
+
+        with pytest.raises(ValueError, match="in between"):
+            main(gpu=True)
+        assert not config.GPU
+
+
+class TestFolder:
+    def test_default_is_named_after_chapter_and_script(self):
+        main(quick=True)
+        assert [path.name for path in Path("runs").iterdir()] == [NAME]
+
+    @pytest.mark.parametrize("kind", [str, Path])
+    def test_given_folder_is_made(self, kind):
+        main(quick=True, out=kind("a/b"))
+        assert history("a/b")["scores"]["loss"] == 0.5
+        assert not Path("runs").exists()
+
+    @pytest.mark.parametrize(("out", "reason"), [("file", "it is a file"), ("file/sub", ".+")])
+    def test_impossible_folder_is_reported_before_the_work(self, out, reason):
+        Path("file").touch()
+        started = []
+        work = experiment()(lambda run: started.append(run))
+        with pytest.raises(OSError, match=f"out: cannot write to the folder .*file.*: {reason}"):
+            work(out=out)
+        assert started == []
+        assert [path.name for path in Path().iterdir()] == ["file"]
+
+    def test_read_only_folder_is_reported_before_the_work(self, monkeypatch):
+        def refuse(**_):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+        started = []
+        with pytest.raises(PermissionError, match=r"cannot write to the folder .*results.*: Permission denied"):
+            experiment()(lambda run: started.append(run))(out="results")
+        assert started == []
+
+    def test_nothing_but_the_results_is_left(self):
+        main(quick=True, out="results")
+        assert [path.name for path in Path("results").iterdir()] == ["history.json"]
+
+
+class TestHistory:
+    def test_content(self):
+        main(max_epoch=3, seed=7)
+        content = history()
+        assert content["script"] == NAME
+        assert content["arguments"] == {"max_epoch": 3, "learning_rate": 1.0, "corpus": "ptb"}
+        assert (content["seed"], content["gpu"], content["quick"]) == (7, False, False)
+        assert content["scores"]["loss"] == pytest.approx(1 / 3)
+        assert content["curves"] == {"loss": [1, 1 / 2, 1 / 3]}
+        assert 0 <= content["seconds"] < 60
+        versions = content["versions"]
+        assert versions["python"] == platform.python_version()
+        assert versions["numpy"] == numpy.__version__
+        assert versions["cores"] >= 1
+        assert {"nlp-from-scratch", "platform"} <= versions.keys()
+
+    def test_quick_run_tells_its_real_arguments(self):
+        main(quick=True)
+        assert history()["quick"] is True
+        assert history()["arguments"]["max_epoch"] == 2
+
+    def test_numbers_of_every_kind(self):
+        @experiment()
+        def main(run, x: object = None):
+            run.record(curve=numpy.arange(3, dtype="float32") / 2, scalars=[numpy.float32(0.5), numpy.int64(2)])
+            return {"nan": float("nan"), "inf": numpy.inf, "scalar": numpy.float32(0.5), "array": numpy.array(2.0)}
+
+        main(x=Path("a/b"))
+        assert history()["scores"] == {"nan": None, "inf": None, "scalar": 0.5, "array": 2.0}
+        assert history()["curves"] == {"curve": [0.0, 0.5, 1.0], "scalars": [0.5, 2]}
+        assert history()["arguments"] == {"x": str(Path("a/b"))}
+
+    def test_text_is_utf8_whatever_the_locale(self):
+        @experiment()
+        def main(run, start: str = "私"):
+            pass
+
+        main()
+        assert "私" in Path(f"runs/{NAME}/history.json").read_text(encoding="utf-8")
+
+    def test_broken_off_run_keeps_the_curves_so_far(self):
+        @experiment()
+        def main(run):
+            run.record(loss=[3.0])
+            run.record(loss=[3.0, 2.0], accuracy=[0.5])
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            main()
+        assert history()["curves"] == {"loss": [3.0, 2.0], "accuracy": [0.5]}
+        assert history()["scores"] is None
+
+    def test_result_that_is_no_dictionary_is_returned_but_not_written(self):
+        work = experiment()(lambda run: numpy.zeros(3))
+        assert work().shape == (3,)
+        assert history()["scores"] is None
+
+
+class TestPlot:
+    def test_figure_becomes_a_file(self):
+        pytest.importorskip("matplotlib", reason="figures need Matplotlib")
+        drawn = []
+
+        @experiment()
+        def main(run):
+            run.plot("loss.png", plot_curve, [3.0, 2.0], xlabel="epoch", ylabel="loss")
+            run.plot("two.svg", lambda ax: drawn.append(ax))
+
+        main(out="results")
+        assert sorted(path.name for path in Path("results").iterdir()) == ["history.json", "loss.png", "two.svg"]
+        assert Path("results/loss.png").read_bytes().startswith(b"\x89PNG")
+        assert "<svg" in Path("results/two.svg").read_text(encoding="utf-8")
+        assert len(drawn) == 1
+
+    def test_work_goes_on_without_matplotlib(self, monkeypatch, capsys):
+        monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+
+        @experiment()
+        def main(run):
+            run.plot("loss.png", plot_curve, [3.0, 2.0])
+            return {"loss": 2.0}
+
+        assert main() == {"loss": 2.0}
+        message = capsys.readouterr().err
+        assert message.count("\n") == 1
+        assert 'pip install "nlp-from-scratch[plot]"' in message
+        assert [path.name for path in Path(f"runs/{NAME}").iterdir()] == ["history.json"]
+
+    def test_windows_open_after_everything_is_written(self, monkeypatch):
+        pytest.importorskip("matplotlib", reason="figures need Matplotlib")
+        seen = []
+        monkeypatch.setattr("common.plotting.show", lambda ax: seen.append(history()["scores"]))
+
+        @experiment()
+        def main(run):
+            run.plot("loss.png", plot_curve, [3.0, 2.0])
+            return {"loss": 2.0}
+
+        main()
+        assert seen == [{"loss": 2.0}]
+
+
+def test_corpus_prints_as_its_name():
+    assert f"{Corpus.mini} {Corpus('ptb')}" == "mini ptb"

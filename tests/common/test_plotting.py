@@ -1,0 +1,195 @@
+import subprocess
+import sys
+
+import numpy
+import pytest
+
+from common import plotting
+from common.plotting import plot_curve, plot_decision_boundary, plot_heatmap, plot_words, scatter_points
+
+matplotlib = pytest.importorskip("matplotlib", reason="figures need Matplotlib")
+
+
+has_viewer = plotting.has_viewer
+
+
+@pytest.fixture(autouse=True)
+def no_viewer(monkeypatch):
+    monkeypatch.setattr(plotting, "has_viewer", lambda: False)
+
+
+def draw(ax):
+    """Render everything, which raises what drawing raises."""
+    ax.figure.canvas.draw()
+
+
+def test_curve_has_the_values_labels_and_limits():
+    ax = plot_curve([3.0, 2.0, 1.0], "epoch", "loss", ylim=5, label="SGD")
+    (line,) = ax.lines
+    assert list(line.get_xdata()) == [1, 2, 3]
+    assert list(line.get_ydata()) == [3.0, 2.0, 1.0]
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_ylim()[1]) == ("epoch", "loss", 5)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["SGD"]
+    draw(ax)
+
+
+def test_curves_share_given_axes():
+    ax = plotting.new_axes()
+    assert plot_curve([1.0, 2.0], ax=ax, ylim=(0, 3)) is ax
+    assert plot_curve([2.0, 1.0], ax=ax) is ax
+    assert len(ax.lines) == 2
+    assert plot_curve([1.0], ylim=(0, 3)).get_ylim() == (0, 3)
+
+
+def test_single_value_is_visible():
+    assert plot_curve([1.0]).lines[0].get_marker() == "o"
+    assert plot_curve([1.0, 2.0]).lines[0].get_marker() == "None"
+
+
+@pytest.mark.parametrize("values", [[], [float("nan"), 1.0, float("inf")]])
+def test_strange_curves_are_drawn(values):
+    draw(plot_curve(values, "x", "y"))
+
+
+@pytest.mark.parametrize("one_hot", [True, False])
+def test_points_are_grouped_by_class(one_hot):
+    x = numpy.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]])
+    ids = numpy.array([0, 2, 2])
+    ax = scatter_points(x, numpy.eye(3, dtype=int)[ids] if one_hot else ids)
+    assert [points.get_offsets().tolist() for points in ax.collections] == [[[0, 0]], [], [[1, 0], [0, 2]]]
+    draw(ax)
+
+
+def test_decision_boundary_asks_for_few_points_and_colours_the_right_side():
+    x = numpy.array([[-1, -1], [1, -1], [0, 3]], dtype="float32")
+    asked = []
+
+    def predict(points):
+        asked.append(points)
+        above, right = points[:, 1] > 1, points[:, 0] > 0
+        return numpy.stack([~above & ~right, ~above & right, above], axis=1).astype("float32")
+
+    ax = plot_decision_boundary(predict, x, numpy.arange(3), resolution=100)
+    (points,) = asked
+    assert points.shape == (10_000, 2)
+    assert points.dtype == numpy.float32
+    (image,) = ax.images
+    classes = numpy.asarray(image.get_array())
+    left, right, bottom, top = image.get_extent()
+    for column, row, label in ((-1, -1, 0), (1, -1, 1), (-1, 3, 2), (1, 3, 2)):
+        i, j = int((row - bottom) / (top - bottom) * 100), int((column - left) / (right - left) * 100)
+        assert classes[i, j] == label
+    assert image.origin == "lower"
+    draw(ax)
+
+
+def test_words_stand_at_their_points_whatever_they_contain():
+    words = ["you", "$", "a$b$", "%", "_x^", "<unk>"]
+    points = numpy.arange(12.0).reshape(6, 2)
+    ax = plot_words(points, words)
+    assert [text.get_text() for text in ax.texts] == words
+    assert [text.xy for text in ax.texts] == [tuple(point) for point in points]
+    draw(ax)
+
+
+def test_heatmap_has_labels_in_order():
+    weights = numpy.eye(2, 3)
+    ax = plot_heatmap(weights, xlabels=list("ab$"), ylabels=["first", "second"])
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["a", "b", "$"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["first", "second"]
+    assert numpy.array_equal(ax.images[0].get_array(), weights)
+    bottom, top = ax.get_ylim()
+    assert bottom > top  # the first row is on top
+    draw(ax)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: scatter_points(numpy.zeros((3, 3)), numpy.zeros(3, int)), r"x \(n, 2\).*\(3, 3\)"),
+        (lambda: scatter_points(numpy.zeros((3, 2)), numpy.zeros(2, int)), r"\(3, 2\).*\(2,\)"),
+        (lambda: plot_words(numpy.zeros((3, 2)), ["a"]), r"\(1, 2\) for 1 words, got \(3, 2\)"),
+        (lambda: plot_heatmap(numpy.zeros(3)), r"\(rows, columns\), got \(3,\)"),
+        (lambda: plot_heatmap(numpy.zeros((2, 3)), xlabels="ab"), r"2 labels .*\(2, 3\)"),
+        (lambda: plot_heatmap(numpy.zeros((2, 3)), ylabels="abc"), r"3 labels .*\(2, 3\)"),
+    ],
+)
+def test_wrong_shapes_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_nothing_is_imported_before_the_first_figure_and_pyplot_never_without_a_viewer(tmp_path):
+    program = """
+import sys
+import common.plotting as plotting
+assert "matplotlib" not in sys.modules
+ax = plotting.plot_curve([1.0, 2.0])
+ax.figure.savefig("curve.png")
+plotting.show(ax)
+assert "matplotlib" in sys.modules and "matplotlib.pyplot" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", program], cwd=tmp_path, check=True, stdout=subprocess.PIPE)
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_missing_matplotlib_is_named_with_the_remedy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r'pip install "nlp-from-scratch\[plot\]"'):
+        plot_curve([1.0])
+
+
+class TestViewer:
+    @pytest.fixture(autouse=True)
+    def bare_linux(self, monkeypatch):
+        monkeypatch.delenv("DISPLAY", raising=False)
+        monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+        monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+        monkeypatch.setattr(sys, "platform", "linux")
+
+    def at_terminal(self, monkeypatch, answer):
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: answer, raising=False)
+
+    def test_terminal_without_display(self, monkeypatch):
+        self.at_terminal(monkeypatch, True)
+        assert not has_viewer()
+
+    @pytest.mark.parametrize("variable", ["DISPLAY", "WAYLAND_DISPLAY"])
+    def test_display(self, monkeypatch, variable):
+        monkeypatch.setenv(variable, ":0")
+        self.at_terminal(monkeypatch, True)
+        assert has_viewer()
+        self.at_terminal(monkeypatch, False)
+        assert not has_viewer()
+
+    def test_notebook(self, monkeypatch):
+        self.at_terminal(monkeypatch, False)
+        monkeypatch.setitem(sys.modules, "ipykernel", sys)
+        assert has_viewer()
+
+
+class TestShow:
+    """Windows are pyplot's. A canvas that claims a toolkit stands in for a real one."""
+
+    @pytest.fixture
+    def shown(self, monkeypatch):
+        monkeypatch.setenv("MPLBACKEND", "agg")
+        from matplotlib import pyplot
+
+        pyplot.switch_backend("agg")
+        shown = []
+        monkeypatch.setattr(pyplot, "show", lambda: shown.append(pyplot.get_fignums()))
+        yield shown
+        pyplot.close("all")
+
+    def test_window(self, monkeypatch, shown):
+        monkeypatch.setattr(plotting, "has_viewer", lambda: True)
+        ax = plot_curve([1.0])
+        monkeypatch.setattr(type(ax.figure.canvas), "required_interactive_framework", "tk")
+        plotting.show(ax)
+        assert shown == [[ax.figure.number]]
+
+    def test_backend_without_windows(self, monkeypatch, shown):
+        monkeypatch.setattr(plotting, "has_viewer", lambda: True)
+        plotting.show(plot_curve([1.0]))
+        assert shown == []

@@ -1,0 +1,70 @@
+import io
+import sys
+
+import pytest
+
+from common.progress import progress, write
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def terminal_for(monkeypatch, *streams):
+    """One terminal in the place of sys.stderr, and of sys.stdout if asked for."""
+    terminal = Terminal()
+    for stream in streams:
+        monkeypatch.setattr(sys, stream, terminal)
+    return terminal
+
+
+def test_log_gets_no_bar(capsys):
+    assert list(progress([1, 2, 3], "epoch")) == [1, 2, 3]
+    with progress(10, "download") as bar:
+        bar.update(10)
+    write("a line")
+    assert capsys.readouterr() == ("a line\n", "")
+
+
+def test_terminal_gets_a_bar_with_total_and_description(monkeypatch):
+    terminal = terminal_for(monkeypatch, "stderr")
+    assert list(progress([1, 2, 3], "epoch 7", mininterval=0, leave=True)) == [1, 2, 3]
+    assert "epoch 7" in terminal.getvalue()
+    assert "3/3" in terminal.getvalue()
+
+
+def test_bar_counts_up_to_a_total(monkeypatch):
+    terminal = terminal_for(monkeypatch, "stderr")
+    with progress(2048, "file", unit="B", unit_scale=True, mininterval=0, leave=True) as bar:
+        bar.update(1024)
+        bar.update(1024)
+    assert "2.05k/2.05k" in terminal.getvalue()
+
+
+def test_bar_disappears(monkeypatch):
+    terminal = terminal_for(monkeypatch, "stderr")
+    list(progress([1, 2, 3], "epoch", mininterval=0))
+    # The last thing written is the empty line, with the cursor at its start.
+    assert terminal.getvalue().rsplit("\r", 2)[-2:] != ["", ""]
+    assert terminal.getvalue().rsplit("\r", 2)[-2].strip() == ""
+    assert terminal.getvalue().endswith("\r")
+
+
+def test_line_is_printed_whole_while_a_bar_is_shown(monkeypatch):
+    terminal = terminal_for(monkeypatch, "stderr", "stdout")
+    for _ in progress(range(2), "epoch", mininterval=0):
+        write("| loss 2.30")
+    text = terminal.getvalue()
+    assert text.count("| loss 2.30\n") == 2
+    # Each line starts at the left edge, after the bar was blanked out.
+    assert all(before.endswith("\r") for before in text.split("| loss 2.30\n")[:-1])
+
+
+def test_bar_ends_with_an_exception(monkeypatch):
+    terminal = terminal_for(monkeypatch, "stderr")
+    with pytest.raises(KeyboardInterrupt):
+        for _ in progress([1], "epoch", mininterval=0):
+            raise KeyboardInterrupt
+    write("after")
+    assert terminal.getvalue().endswith("\r")
