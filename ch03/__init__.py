@@ -1,0 +1,1 @@
+"""Chapter 3: word2vec in its plainest form."""

@@ -1,0 +1,28 @@
+"""The simplest recurrent language model (book, section 5.5)."""
+
+from typing import Any
+
+from common.initial import check_sizes, new_affine, new_embedding, new_recurrent
+from common.language_model import LanguageModel
+from common.rng import Seed, generator
+from common.time_layers import TimeRNN
+
+
+class SimpleRnnlm(LanguageModel):
+    """Embedding, RNN, affine: xs (N, T) ids -> scores (N, T, vocab_size) of the word that follows each.
+
+    Weights are normal with standard deviation 1/100 (embedding) or 1/sqrt(inputs), biases zero.
+    """
+
+    def __init__(
+        self, vocab_size: int, wordvec_size: int, hidden_size: int, *, rng: Seed = None, dtype: Any = "f"
+    ) -> None:
+        check_sizes(self, vocab_size=vocab_size, wordvec_size=wordvec_size, hidden_size=hidden_size)
+        rng = generator(rng)
+        super().__init__(
+            [
+                new_embedding(vocab_size, wordvec_size, rng, dtype),
+                new_recurrent(TimeRNN, wordvec_size, hidden_size, rng, dtype, stateful=True),
+                new_affine(hidden_size, vocab_size, rng, dtype),
+            ]
+        )
