@@ -1,0 +1,61 @@
+"""How benchmarks are run: our side and the peer's as processes of their own, in turn, medians and their ratio.
+
+A benchmark script measures one side when it is called with ``--side NAME`` and prints what it found as one line of JSON,
+such as ``{"seconds": 0.04, "peak_mib": 310}``. Without ``--side`` it calls itself, side after side, several times, and
+prints a table. The machine should have nothing else to do; still, only ratios of one sitting mean anything.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from importlib import metadata
+
+SIDES = Mapping[str, Callable[[], Mapping[str, float]]]
+
+
+def main(tasks: Mapping[str, SIDES], packages: tuple[str, ...] = ("numpy", "torch")) -> None:
+    """Measure `tasks`: for each, functions by the name of the side; the first side is ours, the others are the peers."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("tasks", nargs="*", choices=[*tasks, []], help="by default all")
+    parser.add_argument("--side", help="measure this side of one task, in this process")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each side")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="for both sides")
+    arguments = parser.parse_args()
+    chosen = arguments.tasks or list(tasks)
+    if arguments.side:
+        result = dict(tasks[chosen[0]][arguments.side]())
+        result["peak_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        print(json.dumps(result))
+        return
+    versions = ", ".join(f"{package} {_version(package)}" for package in packages)
+    print(f"{versions}, Python {platform.python_version()}, {arguments.threads} of {os.cpu_count()} cores")
+    for task in chosen:
+        _compare(task, list(tasks[task]), arguments.rounds, arguments.threads)
+
+
+def _compare(task: str, sides: list[str], rounds: int, threads: int) -> None:
+    found: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
+    environment = os.environ | {name: str(threads) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")}
+    for _ in range(rounds):
+        for side in sides:
+            command = [sys.executable, sys.argv[0], task, "--side", side]
+            output = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True).stdout
+            found[side].append(json.loads(output.splitlines()[-1]))
+    for key in found[sides[0]][0]:
+        values = {side: statistics.median(row[key] for row in rows) for side, rows in found.items()}
+        text = ", ".join(f"{side} {value:.4g}" for side, value in values.items())
+        ratios = ", ".join(f"{values[sides[0]] / values[side]:.2f}" for side in sides[1:])
+        print(f"{task}: {key}: {text}" + (f"; ratio {ratios}" if ratios else ""), flush=True)
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "missing"

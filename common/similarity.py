@@ -1,0 +1,121 @@
+"""How alike two words are: the cosine of the angle between their vectors, and what follows from it.
+
+``most_similar`` and ``analogy`` print what they find as the book does and return it as well. What does not print, and
+knows more, is :class:`common.word_vectors.WordVectors`.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import numpy
+
+from common.np import np, to_cpu
+
+__all__ = ["analogy", "cos_similarity", "most_similar", "normalize"]
+
+Pairs = list[tuple[str, float]]
+
+
+def normalize(x: Any, eps: float = 1e-8) -> Any:
+    """The rows of x (..., D), or the vector x (D,), with length 1: x / (|x| + eps). A vector of zeros stays one.
+
+    Returns a new array in the dtype of x; float16, in which eps would be 0, as float32, and integers as float64.
+    """
+    x = np.asarray(x)
+    x = x.astype(np.result_type(x.dtype, "f4" if x.dtype.kind == "f" else "f8"), copy=False)
+    return x / (np.sqrt((x * x).sum(axis=-1, keepdims=True)) + eps)
+
+
+def cos_similarity(x: Any, y: Any, eps: float = 1e-8) -> Any:
+    """x y / ((|x| + eps) (|y| + eps)), between -1 and 1; 0 when x or y is all zeros. A scalar.
+
+    Raises ValueError unless x and y are vectors of the same length.
+    """
+    x, y = normalize(x, eps), normalize(y, eps)
+    if x.ndim != 1 or x.shape != y.shape:
+        raise ValueError(f"cos_similarity: expected two vectors of the same length, got {x.shape} and {y.shape}")
+    return x @ y
+
+
+def most_similar(
+    query: str, word_to_id: Mapping[str, int], id_to_word: Mapping[int, str], word_matrix: Any, top: int = 5
+) -> Pairs:
+    """The `top` words whose vectors have the highest cosine with the query's, without the query, and their cosines.
+
+    word_matrix (V, D): the vector of word i in row i. Prints the list. For an unknown query it prints a message with
+    the nearest known words instead, and returns an empty list.
+
+    Raises ValueError when word_matrix does not have a row for each word, and for a negative `top`.
+    """
+    word_matrix = _check(word_to_id, id_to_word, word_matrix, top)
+    if not _all_known([query], word_to_id):
+        return []
+    print(f"\n[query] {query}")
+    unit = normalize(word_matrix)
+    number = word_to_id[query]
+    return _print(best(to_cpu(unit @ unit[number]), id_to_word, top, without=[number]))
+
+
+def analogy(
+    a: str, b: str, c: str, word_to_id: Mapping[str, int], id_to_word: Mapping[int, str], word_matrix: Any,
+    top: int = 5, answer: str | None = None,
+) -> Pairs:
+    """a is to b as c is to what? The `top` words whose vectors have the highest cosine with b - a + c, and the cosines.
+
+    The vectors of a, b and c, the rows of word_matrix (V, D), are brought to length 1 first, and the three words are
+    no answers. Prints the list, above it the cosine of `answer` if one is given. Unknown words and errors are treated
+    as in :func:`most_similar`.
+    """
+    word_matrix = _check(word_to_id, id_to_word, word_matrix, top)
+    if not _all_known([a, b, c], word_to_id):
+        return []
+    print(f"\n[analogy] {a}:{b} = {c}:?")
+    unit = normalize(word_matrix)
+    ids = [word_to_id[word] for word in (a, b, c)]
+    scores = to_cpu(unit @ normalize(unit[ids[1]] - unit[ids[0]] + unit[ids[2]]))
+    if answer is not None and _all_known([answer], word_to_id):
+        print(f"==>{answer}:{scores[word_to_id[answer]]}")
+    return _print(best(scores, id_to_word, top, without=ids))
+
+
+def best(
+    scores: numpy.ndarray, words: Any, top: int, without: Collection[int] = ()
+) -> list[tuple[str, numpy.floating[Any]]]:
+    """The `top` words with the highest scores (V,), highest first, lower ids first among equals; none of `without`."""
+    order = (int(i) for i in numpy.argsort(-scores, kind="stable")[: top + len(without)])
+    return [(words[i], scores[i]) for i in order if i not in without][:top]
+
+
+def unknown(word: str, known: Iterable[str]) -> str:
+    """A message that a word is not known, which names the known words nearest to it."""
+    near = get_close_matches(word, known, n=3)
+    return f"{word} is not found" + (f", the nearest known words are: {', '.join(near)}" if near else "")
+
+
+def _all_known(words: Iterable[str], word_to_id: Mapping[str, int]) -> bool:
+    """Whether all words are known; prints a message for the first one that is not."""
+    for word in words:
+        if word not in word_to_id:
+            print(unknown(word, word_to_id))
+            return False
+    return True
+
+
+def _print(found: list[tuple[str, numpy.floating[Any]]]) -> Pairs:
+    """Print the pairs as NumPy writes their numbers, a float32 with eight digits, and return plain floats."""
+    for word, score in found:
+        print(f" {word}: {score}")
+    return [(word, float(score)) for word, score in found]
+
+
+def _check(word_to_id: Mapping[str, int], id_to_word: Mapping[int, str], word_matrix: Any, top: int) -> Any:
+    word_matrix = np.asarray(word_matrix)
+    if word_matrix.ndim != 2 or not len(word_matrix) == len(word_to_id) == len(id_to_word):
+        raise ValueError(
+            f"word_matrix {word_matrix.shape} does not fit {len(word_to_id)} words (word_to_id) "
+            f"and {len(id_to_word)} ids (id_to_word), expected a row for each word"
+        )
+    if top < 0:
+        raise ValueError(f"top must not be negative, it is {top}")
+    return word_matrix

@@ -1,0 +1,49 @@
+"""The scripts of the chapter start as modules, and one of them in each of the book's ways."""
+
+import os
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import ch02
+
+CHAPTER = Path(ch02.__file__).parent
+try:
+    metadata.distribution("nlp-from-scratch")
+except metadata.PackageNotFoundError:
+    pytestmark = pytest.mark.skip("needs the project installed: pip install -e .")
+
+
+def start(where, *arguments):
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(
+        [sys.executable, "-W", "error", *arguments], cwd=where, env=environment, capture_output=True, encoding="utf-8"
+    )
+
+
+@pytest.mark.parametrize("where, how", [(None, ["-m", "ch02.similarity"]), (CHAPTER, ["similarity.py"])])
+def test_ways_to_start(tmp_path, where, how):
+    process = start(where or tmp_path, *how)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert process.stdout.startswith("0.70710676911")
+
+
+def test_every_script_explains_itself(tmp_path):
+    scripts = sorted(path.stem for path in CHAPTER.glob("*.py") if path.stem != "__init__")
+    assert scripts == ["count_method_big", "count_method_small", "most_similar", "ppmi", "show_ptb", "similarity",
+                       "wordnet"]
+    code = f"""
+import importlib
+for name in {scripts}:
+    try:
+        importlib.import_module("ch02." + name).main.cli(["--help"])
+    except SystemExit as end:
+        assert not end.code, name
+"""
+    process = start(tmp_path, "-c", code)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert all(f"python -m ch02.{name}" in process.stdout for name in scripts)
+    assert list(tmp_path.iterdir()) == []

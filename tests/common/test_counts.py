@@ -1,0 +1,136 @@
+import math
+
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+
+from common.counts import co_occurrences, create_co_matrix, ppmi
+from common.np import is_active, np, to_cpu
+from common.text import preprocess
+
+CORPUS = preprocess("You say goodbye and I say hello.")[0]
+
+
+def counted_one_by_one(corpus, size, window):
+    C = numpy.zeros((size, size), int)
+    for i, word in enumerate(corpus):
+        for j in range(max(0, i - window), min(len(corpus), i + window + 1)):
+            C[word, corpus[j]] += i != j
+    return C
+
+
+def ppmi_one_by_one(C, eps):
+    sums, total = C.sum(axis=0).tolist(), int(C.sum())
+    M = numpy.zeros(C.shape)
+    for i, j in numpy.ndindex(*C.shape):
+        if sums[i] * sums[j]:
+            M[i, j] = max(0, math.log2(int(C[i, j]) * total / (sums[i] * sums[j]) + eps))
+    return M
+
+
+CORPORA = st.lists(st.integers(0, 5), min_size=1, max_size=25)
+
+
+class TestCoOccurrences:
+    def test_books_sentence(self):
+        C = create_co_matrix(CORPUS, 7)
+        assert C.dtype == numpy.int32
+        assert C[0].tolist() == [0, 1, 0, 0, 0, 0, 0]
+        assert C[1].tolist() == [1, 0, 1, 0, 1, 1, 0]
+        assert C.sum(axis=0).tolist() == [1, 4, 2, 2, 2, 2, 1]
+
+    @given(CORPORA, st.integers(1, 30))
+    def test_definition(self, corpus, window):
+        expected = counted_one_by_one(corpus, 6, window)
+        C = co_occurrences(numpy.array(corpus), 6, window)
+        assert sparse.issparse(C)
+        assert C.dtype == numpy.int64
+        assert (C.toarray() == expected).all()
+        assert (create_co_matrix(numpy.array(corpus), 6, window) == expected).all()
+
+    @pytest.mark.parametrize(
+        ("corpus", "window", "message"),
+        [
+            ([0, 1], 0, "window_size must be at least 1, not 0"),
+            ([0, 7], 1, "the id 7, expected ids from 0 to 6"),
+            ([0, -1], 1, "the id -1"),
+            ([], 1, "empty"),
+            ([[0, 1]], 1, "1 dimension"),
+            ([0.0], 1, "float64"),
+        ],
+    )
+    @pytest.mark.parametrize("count", [co_occurrences, create_co_matrix])
+    def test_misuse(self, count, corpus, window, message):
+        with pytest.raises(ValueError, match=message):
+            count(corpus, 7, window)
+
+
+class TestPPMI:
+    def test_books_sentence(self):
+        W = ppmi(create_co_matrix(CORPUS, 7))
+        assert W.dtype == numpy.float32
+        assert W[0].tolist() == pytest.approx([0, math.log2(14 / 4), 0, 0, 0, 0, 0], abs=1e-6)
+        assert sorted(set(W.round(3).ravel().tolist())) == pytest.approx([0, 0.807, 1.807, 2.807])
+
+    @given(CORPORA, st.sampled_from([1e-8, 0.0, 0.3]))
+    def test_sparse_and_dense_are_the_definition(self, corpus, eps):
+        C = counted_one_by_one(corpus, 6, 2)
+        if not eps and (C == 0).any():
+            C += 1  # the definition itself would take the logarithm of 0
+        dense, thin = ppmi(C, eps=eps), ppmi(sparse.csr_array(C), eps=eps)
+        assert dense == pytest.approx(ppmi_one_by_one(C, eps), abs=1e-6)
+        assert sparse.issparse(thin)
+        assert thin.dtype == dense.dtype == numpy.float32
+        assert (thin.toarray() == dense).all()
+        assert thin.nnz == (dense > 0).sum()
+
+    def test_sums_beyond_int32(self):
+        C = numpy.array([[2_000_000_000, 1], [1, 2_000_000_000]], "int32")
+        assert ppmi(C) == pytest.approx(numpy.eye(2), abs=1e-6)
+
+    @pytest.mark.parametrize("form", [numpy.array, sparse.csr_array, sparse.csc_array, sparse.coo_array])
+    def test_counts_stay_as_they_are(self, form):
+        C = form(numpy.array([[0, 3], [3, 1]]))
+        ppmi(C)
+        assert numpy.asarray(C.toarray() if sparse.issparse(C) else C).tolist() == [[0, 3], [3, 1]]
+
+    def test_no_pairs(self):
+        assert not ppmi(numpy.zeros((3, 3), "int32")).any()
+
+    def test_verbose(self, capsys):
+        ppmi(create_co_matrix(CORPUS, 7), verbose=True)
+        assert "14 of 14 pairs of 7 words" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ("C", "message"),
+        [
+            (numpy.zeros((2, 3)), r"square counts C \(V, V\), got \(2, 3\)"),
+            (numpy.array([[0, -1], [-1, 0]]), "not negative"),
+            (numpy.array([[0, numpy.nan], [1, 0]]), "finite"),
+            (numpy.array([[0, 1], [0, 0]]), "row 0 of C has counts, column 0 has none"),
+        ],
+    )
+    def test_misuse(self, C, message):
+        with pytest.raises(ValueError, match=message):
+            ppmi(C)
+
+    @pytest.mark.parametrize("eps", [-1e-8, 1.0, math.nan])
+    def test_eps(self, eps):
+        with pytest.raises(ValueError, match="eps"):
+            ppmi(numpy.eye(2), eps=eps)
+
+
+def test_a_large_vocabulary_stays_sparse():
+    size = 1_000_000  # dense, it would be 4 TB
+    corpus = numpy.random.default_rng(0).integers(0, size, 2000)
+    assert ppmi(co_occurrences(corpus, size, 5)).nnz > 0
+
+
+def test_on_the_gpu(gpu):
+    C = create_co_matrix(np.asarray(CORPUS), 7)
+    W = ppmi(C)
+    assert is_active(C)
+    assert is_active(W)
+    assert to_cpu(W)[0, 1] == pytest.approx(math.log2(14 / 4))

@@ -1,0 +1,278 @@
+import sys
+
+import numpy
+import pytest
+
+from common.files import FileFormatError
+from common.np import np
+from common.weight_files import read_word_vectors
+from common.word_vectors import WordVectors
+
+WORDS = ["king", "queen", "男", "naïve", "<unk>", "$"]
+FLOAT32 = [".npz", ".txt", ".vec", ".bin"]
+
+
+@pytest.fixture
+def vectors(rng):
+    return WordVectors(rng.standard_normal((6, 4)).astype("f"), WORDS)
+
+
+def same(one, two):
+    assert one.index_to_key == two.index_to_key
+    assert one.key_to_index == two.key_to_index
+    assert one.vectors.dtype == two.vectors.dtype
+    assert (one.vectors == two.vectors).all()
+    return True
+
+
+class TestQuestions:
+    def test_names_of_gensim(self, vectors):
+        assert len(vectors) == 6
+        assert vectors.vector_size == 4
+        assert vectors.index_to_key == WORDS
+        assert vectors.key_to_index == {word: i for i, word in enumerate(WORDS)}
+        assert (vectors["男"] == vectors.vectors[2]).all()
+        assert "男" in vectors
+        assert "女" not in vectors
+        assert repr(vectors) == "WordVectors(6 words, 4 dimensions)"
+
+    def test_answers_are_those_of_gensim(self, rng):
+        models = pytest.importorskip("gensim.models", reason="compares with gensim")
+        words = [f"w{i}" for i in range(50)]
+        ours = WordVectors(rng.standard_normal((50, 8)).astype("f"), words)
+        theirs = models.KeyedVectors(8)
+        theirs.add_vectors(words, ours.vectors)
+        for question in [(["w1"], []), (["w1", "w2"], ["w3"]), ([], ["w4"]), (["w5", "w6"], ["w7", "w8"])]:
+            found, expected = ours.most_similar(*question, topn=10), theirs.most_similar(*question, topn=10)
+            assert [word for word, _ in found] == [word for word, _ in expected]
+            assert [score for _, score in found] == pytest.approx([score for _, score in expected], abs=1e-6)
+        assert ours.most_similar("w1") == ours.most_similar(["w1"])
+        assert ours.similarity("w1", "w2") == pytest.approx(theirs.similarity("w1", "w2"), abs=1e-6)
+        assert ours.doesnt_match(words[:9]) == theirs.doesnt_match(words[:9])
+
+    def test_unknown_word(self, vectors):
+        for ask in (
+            lambda: vectors["quen"],
+            lambda: vectors.most_similar("quen"),
+            lambda: vectors.most_similar("king", "quen"),
+            lambda: vectors.similarity("king", "quen"),
+            lambda: vectors.doesnt_match(["king", "quen"]),
+        ):
+            with pytest.raises(KeyError, match="quen is not found, the nearest known words are: queen"):
+                ask()
+
+    def test_no_word(self, vectors):
+        with pytest.raises(ValueError, match="expected a word"):
+            vectors.most_similar()
+        with pytest.raises(ValueError, match="one word at least"):
+            vectors.doesnt_match([])
+
+    @pytest.mark.parametrize("dtype", ["float16", "float64"])
+    def test_zero_vectors_and_other_dtypes(self, dtype):
+        vectors = WordVectors(numpy.array([[0, 0], [1, 1], [2, 2], [-1, -1]], dtype), "abcd")
+        assert vectors.similarity("a", "b") == 0
+        assert vectors.similarity("b", "c") == pytest.approx(1)
+        assert vectors.most_similar("b") == [("c", pytest.approx(1)), ("a", 0), ("d", pytest.approx(-1))]
+
+    def test_vectors_come_from_any_device(self, gpu):
+        vectors = WordVectors(np.asarray(numpy.eye(3, dtype="f")), "abc")
+        assert type(vectors.vectors) is numpy.ndarray
+        assert vectors.most_similar("a", topn=1) == [("b", 0)]
+        assert vectors.doesnt_match(["a", "b"]) in "ab"
+        assert vectors.similarity("a", "b") == 0
+
+
+@pytest.mark.parametrize(
+    ("matrix", "words", "message"),
+    [
+        (numpy.ones((2, 3)), ["a"], r"float64 \(2, 3\) and 1 words"),
+        (numpy.ones((2, 3), int), ["a", "b"], r"int64 \(2, 3\)"),
+        (numpy.ones(3), ["a", "b", "c"], r"\(3,\)"),
+        (numpy.ones((0, 3)), [], r"\(0, 3\)"),
+        (numpy.ones((3, 2)), ["a", "b", "a"], "'a' is there twice"),
+        (numpy.ones((2, 2)), {0: "a", 2: "b"}, "no word has the id 1"),
+        (numpy.array([[1, numpy.nan]]), ["a"], "not finite"),
+    ],
+)
+def test_vectors_and_words_that_do_not_fit(matrix, words, message):
+    with pytest.raises(ValueError, match=message):
+        WordVectors(matrix, words)
+
+
+class TestFiles:
+    @pytest.mark.parametrize("suffix", FLOAT32)
+    @pytest.mark.parametrize("scale", [1, 1e-30, 1e30])
+    def test_round_trip(self, tmp_path, vectors, suffix, scale):
+        vectors.vectors *= numpy.float32(scale)
+        path = vectors.save(tmp_path / f"v{suffix}")
+        assert same(WordVectors.load(path), vectors)
+        assert [file.name for file in tmp_path.iterdir()] == [f"v{suffix}"]
+
+    def test_without_an_ending(self, tmp_path, vectors):
+        assert vectors.save(tmp_path / "v") == tmp_path / "v.npz"
+        assert same(WordVectors.load(tmp_path / "v"), vectors)
+
+    @pytest.mark.parametrize("dtype", ["f2", "f8"])
+    def test_npz_keeps_dtype_and_any_word(self, tmp_path, dtype):
+        vectors = WordVectors(numpy.ones((3, 2), dtype), ["new york", "\n", "\ttab"])
+        assert same(WordVectors.load(vectors.save(tmp_path / "v.npz")), vectors)
+
+    def test_the_books_file(self, tmp_path, vectors):
+        path = vectors.save(tmp_path / "v.pkl")
+        assert same(WordVectors.load(path), WordVectors(vectors.vectors.astype("f2"), WORDS))
+        matrix, word_to_id, id_to_word = read_word_vectors(path)
+        assert (matrix.dtype, word_to_id, id_to_word) == ("f2", vectors.key_to_index, dict(enumerate(WORDS)))
+
+    def test_projector(self, tmp_path, vectors):
+        vectors.save_projector(tmp_path / "new")
+        assert same(WordVectors.load(tmp_path / "new"), vectors)
+        lines = (tmp_path / "new" / "metadata.tsv").read_text(encoding="utf-8").splitlines()
+        assert lines == WORDS
+        assert (tmp_path / "new" / "vectors.tsv").read_text(encoding="utf-8").count("\t") == 6 * 3
+
+    def test_line_ends_of_windows(self, tmp_path, vectors):
+        vectors.save_projector(tmp_path)
+        vectors.save(tmp_path / "v.txt")
+        for name in ("v.txt", "vectors.tsv", "metadata.tsv"):
+            (tmp_path / name).write_bytes((tmp_path / name).read_bytes().replace(b"\n", b"\r\n"))
+        assert same(WordVectors.load(tmp_path / "v.txt"), vectors)
+        assert same(WordVectors.load(tmp_path), vectors)
+
+    def test_glove(self, tmp_path):
+        (tmp_path / "glove.txt").write_text("the 0.1 -2e-3 3\n, 4 5 6\n", encoding="utf-8")
+        vectors = WordVectors.load(tmp_path / "glove.txt")
+        assert vectors.index_to_key == ["the", ","]
+        assert vectors.vectors == pytest.approx(numpy.array([[0.1, -2e-3, 3], [4, 5, 6]]))
+
+    @pytest.mark.parametrize("binary", [True, False])
+    def test_gensim(self, tmp_path, vectors, binary):
+        models = pytest.importorskip("gensim.models", reason="exchanges files with gensim")
+        path = vectors.save(tmp_path / ("v.bin" if binary else "v.txt"))
+        theirs = models.KeyedVectors.load_word2vec_format(str(path), binary=binary)
+        assert theirs.index_to_key == WORDS
+        assert (theirs.vectors == vectors.vectors).all()
+        theirs.save_word2vec_format(str(path), binary=binary)
+        assert same(WordVectors.load(path), vectors)
+
+    @pytest.mark.parametrize("suffix", [".txt", ".bin"])
+    @pytest.mark.parametrize("word", ["new york", "", "a\n", "a\u00a0b", "\t"])
+    def test_words_that_a_format_cannot_hold(self, tmp_path, suffix, word):
+        path = tmp_path / f"v{suffix}"
+        path.write_bytes(b"old")
+        with pytest.raises(ValueError, match=r"cannot be written: .* blanks"):
+            WordVectors(numpy.ones((1, 2)), [word]).save(path)
+        assert path.read_bytes() == b"old"
+
+    def test_words_with_zero_bytes_or_tabs(self, tmp_path):
+        with pytest.raises(ValueError, match="zero byte"):
+            WordVectors(numpy.ones((1, 2)), ["a\0b"]).save(tmp_path / "v.npz")
+        with pytest.raises(ValueError, match="line ends"):
+            WordVectors(numpy.ones((1, 2)), ["a\tb"]).save_projector(tmp_path)
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("suffix", [".txt", ".bin", ".pkl"])
+    def test_numbers_too_large_for_the_format(self, tmp_path, suffix):
+        with pytest.raises(ValueError, match=r"not finite|float16"):
+            WordVectors(numpy.full((1, 2), 1e300), ["a"]).save(tmp_path / f"v{suffix}")
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("ending", [".csv", ".npy"])
+    def test_unknown_ending(self, tmp_path, vectors, ending):
+        for act in (vectors.save, WordVectors.load):
+            with pytest.raises(ValueError, match=rf"v\{ending}: .*\.npz, \.bin"):
+                act(tmp_path / f"v{ending}")
+
+    @pytest.mark.parametrize("suffix", [*FLOAT32, ".pkl"])
+    def test_missing_file(self, tmp_path, suffix):
+        with pytest.raises(FileNotFoundError, match="nowhere"):
+            WordVectors.load(tmp_path / f"nowhere{suffix}")
+
+
+class TestDamage:
+    @pytest.mark.parametrize("suffix", [".npz", ".txt", ".bin"])
+    def test_cut_short_anywhere(self, tmp_path, suffix):
+        path = WordVectors(numpy.array([[0.25, -1e-9], [3, 4]], "f"), ["a", "語"]).save(tmp_path / f"v{suffix}")
+        whole = path.read_bytes()
+        # gensim's binary files lack the last line end, too
+        for length in range(0, len(whole) - (suffix == ".bin"), 5 if suffix == ".npz" else 1):
+            path.write_bytes(whole[:length])
+            with pytest.raises(FileFormatError, match="v" + suffix):
+                WordVectors.load(path)
+
+    @pytest.mark.parametrize("name", ["vectors.tsv", "metadata.tsv"])
+    def test_projector_cut_short_anywhere(self, tmp_path, vectors, name):
+        vectors.save_projector(tmp_path)
+        whole = (tmp_path / name).read_bytes()
+        for length in range(len(whole)):
+            (tmp_path / name).write_bytes(whole[:length])
+            with pytest.raises(FileFormatError, match="tsv"):
+                WordVectors.load(tmp_path)
+
+    @pytest.mark.parametrize("suffix", [*FLOAT32, ".pkl"])
+    def test_more_than_announced(self, tmp_path, vectors, suffix):
+        path = vectors.save(tmp_path / f"v{suffix}")
+        path.write_bytes(path.read_bytes() + b"more 1 2 3 4\n")
+        with pytest.raises(FileFormatError, match="v" + suffix):
+            WordVectors.load(path)
+
+    @pytest.mark.parametrize("suffix", [".txt", ".bin"])
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"", b"\n", b"2\n", b"2 x\n", b"-2 2\n", b"0 2\n", b"2 0\n", b"2.0 2\n", b"1 2", b"\xff\xfe1 2\n",
+            b"999999999999999 999999999999999\na 1 2\n", b"100000 1\na 1\n", b"1 2 \n" + b"a" * 20_000,
+        ],
+    )  # fmt: skip
+    def test_wrong_header(self, tmp_path, suffix, content):
+        path = tmp_path / f"v{suffix}"
+        path.write_bytes(content)
+        with pytest.raises(FileFormatError, match="v" + suffix):
+            WordVectors.load(path)
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (b"2 2\na 1 2\nb 1\n", "word 2 has 1 numbers, expected 2"),
+            (b"2 2\na 1 2\nb 1 2 3\n", "word 2 has 3 numbers"),
+            (b"2 2\na 1 2\nb 1 x\n", "word 2: could not convert"),
+            (b"2 2\na 1 2\nb 1 nan\n", "not finite"),
+            (b"2 2\na 1 2\nb 1 1e99\n", "not finite"),
+            (b"2 2\na 1 2\na 1 2\n", "'a' is there twice"),
+            (b"2 2\na 1 2\n\xff 1 2\n", "not UTF-8"),
+            (b"2 2\na 1 2\n 1 2\n", "a word is empty"),
+            (b"3 2\na 1 2\nb 1 2\n" + b" " * 20 + b"\n", "word 3 has 0 numbers"),
+            (b"3 1\nalpha 1.000\nbeta 2.000\n", "2 words, its first line announces 3"),
+        ],
+    )
+    def test_text(self, tmp_path, content, message):
+        path = tmp_path / "v.txt"
+        path.write_bytes(content)
+        with pytest.raises(FileFormatError, match=message):
+            WordVectors.load(path)
+
+    @pytest.mark.parametrize("vectors, words, message", [
+        (b"1\t2\n3\t4\n", b"a\n", "2 lines are no vectors of equal length for the 1 words"),
+        (b"1\t2\n3\n", b"a\nb\n", "equal length"),
+        (b"1\t2\n3\tx\n", b"a\nb\n", "line 2: could not convert"),
+        (b"", b"", "0 lines"),
+        (b"1\n", b"\xff\n", "not UTF-8"),
+        (b"1\n2\n", b"a\n\n", "a word is empty"),
+    ])  # fmt: skip
+    def test_projector(self, tmp_path, vectors, words, message):
+        (tmp_path / "vectors.tsv").write_bytes(vectors)
+        (tmp_path / "metadata.tsv").write_bytes(words)
+        with pytest.raises(FileFormatError, match=message):
+            WordVectors.load(tmp_path)
+
+    def test_npz_of_something_else(self, tmp_path):
+        numpy.savez(tmp_path / "v.npz", W=numpy.ones(3))
+        with pytest.raises(FileFormatError, match="no word vectors: expected tensors vectors and words, got W"):
+            WordVectors.load(tmp_path / "v.npz")
+        numpy.savez(tmp_path / "v.npz", vectors=numpy.ones((3, 2)), words=numpy.frombuffer(b"a\0b", "u1"))
+        with pytest.raises(FileFormatError, match=r"3, 2.* and 2 words"):
+            WordVectors.load(tmp_path / "v.npz")
+
+
+def test_reading_needs_no_gensim(tmp_path, vectors, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gensim", None)
+    assert same(WordVectors.load(vectors.save(tmp_path / "v.bin")), vectors)
