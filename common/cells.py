@@ -180,19 +180,20 @@ class GRU(Cell):
         return self.input_gradients(x, dA), dh_prev
 
 
-def gru_step(A: Any, h_prev: Any, Wh: Any, rh: Any, h: Any) -> None:
+def gru_step(A: Any, h_prev: Any, Wh: Any, rh: Any, h: Any, mask: Any = None) -> None:
     """A GRU's step (Cho et al. 2014), columns z, r, h~ of A (N, 3H), which holds x Wx + b at first:
 
         z, r = sigmoid(A_zr + h_prev Wh_zr),    h~ = tanh(A_h + (r h_prev) Wh_h),    h = (1 - z) h_prev + z h~
 
     A becomes the gates; rh = r h_prev and h (N, H) are written. z weighs the new state, and r acts before the product;
-    PyTorch's GRU has both the other way.
+    PyTorch's GRU has both the other way. A dropout `mask` (N, H) multiplies the h_prev of the products with Wh.
     """
     H = len(Wh)
     zr, new = A[:, : 2 * H], A[:, 2 * H :]
-    zr += h_prev @ Wh[:, : 2 * H]
+    h_in = h_prev if mask is None else h_prev * mask
+    zr += h_in @ Wh[:, : 2 * H]
     sigmoid_in_place(zr)
-    np.multiply(A[:, H : 2 * H], h_prev, out=rh)
+    np.multiply(A[:, H : 2 * H], h_in, out=rh)
     new += rh @ Wh[:, 2 * H :]
     np.tanh(new, out=new)
     np.subtract(new, h_prev, out=h)
@@ -200,17 +201,19 @@ def gru_step(A: Any, h_prev: Any, Wh: Any, rh: Any, h: Any) -> None:
     h += h_prev
 
 
-def gru_step_backward(gates: Any, h_prev: Any, Wh: Any, dh: Any, dA: Any) -> Any:
+def gru_step_backward(gates: Any, h_prev: Any, Wh: Any, dh: Any, dA: Any, mask: Any = None) -> Any:
     """From dh (N, H) write dA (N, 3H) and return the gradient of h_prev."""
     H = len(Wh)
     z, r, new = gates[:, :H], gates[:, H : 2 * H], gates[:, 2 * H :]
     dA[:, 2 * H :] = dh * z * (1 - new * new)
     drh = dA[:, 2 * H :] @ Wh[:, 2 * H :].T
     dA[:, :H] = dh * (new - h_prev) * z * (1 - z)
-    dA[:, H : 2 * H] = drh * h_prev * r * (1 - r)
+    dA[:, H : 2 * H] = drh * (h_prev if mask is None else h_prev * mask) * r * (1 - r)
     dh_prev = dA[:, : 2 * H] @ Wh[:, : 2 * H].T
-    dh_prev += dh * (1 - z)
     dh_prev += drh * r
+    if mask is not None:
+        dh_prev *= mask
+    dh_prev += dh * (1 - z)
     return dh_prev
 
 

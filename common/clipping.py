@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from common.np import np
+from common.sparse_gradient import RowGradient
 
 
 def gradient_norm(grads: Sequence[Any]) -> float:
@@ -12,17 +13,20 @@ def gradient_norm(grads: Sequence[Any]) -> float:
 
     Raises FloatingPointError naming the first gradient that holds NaN or infinity.
     """
-    total = 0.0
+    norms = []
     for i, grad in enumerate(grads):
-        flat = grad.reshape(-1) if grad.flags.c_contiguous else grad.T.reshape(-1)
+        array = grad.rows if isinstance(grad, RowGradient) else grad
+        flat = array.reshape(-1) if array.flags.c_contiguous else array.T.reshape(-1)
         squares = float(np.vdot(flat, flat))  # BLAS: reads the gradient once and allocates nothing
-        if not math.isfinite(squares):  # too large for the square in float32, or really not finite
-            wide = flat.astype("d")
-            squares = float(np.vdot(wide, wide))
-            if not bool(np.isfinite(wide).all()):
+        if math.isfinite(squares):
+            norms.append(math.sqrt(squares))
+        else:  # the square of a number overflows, or the number itself is not finite
+            largest = float(abs(flat).max())
+            if not math.isfinite(largest):
                 raise FloatingPointError(f"gradient {i} of shape {grad.shape} holds NaN or infinity")
-        total += squares
-    return math.sqrt(total)
+            flat = flat / largest
+            norms.append(largest * math.sqrt(float(np.vdot(flat, flat))))
+    return math.hypot(*norms)
 
 
 def clip_rate(grads: Sequence[Any], max_norm: float) -> tuple[float, float]:

@@ -18,7 +18,7 @@ def eval_perplexity(model: Any, corpus: Any, batch_size: int = 10, time_size: in
 
     corpus (n,) ids. It is read in `batch_size` rows side by side, each of which starts from a zero state, `time_size`
     words at a time. Dropout is off; afterwards the model's state is what it was before. Raises ValueError for a corpus
-    of less than 2 words.
+    of less than 2 words, and FloatingPointError if the loss is not finite.
     """
     corpus = to_cpu(corpus)
     if corpus.ndim != 1 or len(corpus) < 2:
@@ -39,7 +39,9 @@ def eval_perplexity(model: Any, corpus: Any, batch_size: int = 10, time_size: in
             x, t = xs[:, start : start + time_size], ts[:, start : start + time_size]
             loss = float(model.forward(np.asarray(x), np.asarray(t), **evaluate))
             total += loss * int((t != IGNORED).sum())
-    return math.exp(total / words)
+    if not math.isfinite(total):
+        raise FloatingPointError(f"eval_perplexity: the loss is {total}, the model has weights that are not finite")
+    return math.exp(min(total / words, 700))  # exp(710) exceeds a float
 
 
 def eval_seq2seq(

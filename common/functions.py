@@ -41,11 +41,14 @@ def cross_entropy_error(y: Any, t: Any) -> Any:
     """-log y[n, t_n], the mean over the batch.
 
     y probabilities (N, K), or (K,) for a single case; t class ids (N,) or one-hot (N, K). A probability of 0 counts as
-    the smallest normal number of y's dtype, so that the error is large but finite.
+    the smallest normal number of y's dtype, so that the error is large but finite. Raises ValueError and IdError for
+    probabilities and labels that do not fit each other.
     """
     y, t = as_float(y), np.asarray(t)
     if y.ndim == 1:
         y, t = y[None], t[None]
+    if y.ndim != 2 or y.size == 0:
+        raise ValueError(f"cross_entropy_error: expected probabilities (N, K), got {y.shape}")
     ids = class_ids("cross_entropy_error", t, y.shape)
     likelihood = np.maximum(y[np.arange(len(ids)), ids], float(np.finfo(y.dtype).tiny))
     return -np.log(likelihood).mean()

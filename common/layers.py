@@ -6,8 +6,9 @@ from common.functions import cross_entropy_error, relu, sigmoid, softmax
 from common.labels import checked_ids
 from common.layer import Layer
 from common.losses import SigmoidWithLoss, SoftmaxWithLoss
-from common.np import GPU, np, random, sum_rows
+from common.np import GPU, np, random
 from common.rng import Seed, generator
+from common.sparse_gradient import RowGradient, assign_rows
 
 __all__ = [
     "GPU",
@@ -122,10 +123,15 @@ class Dropout(Layer):
         if not train_flg or self.dropout_ratio == 0:
             self._cache = x.shape, None
             return x
-        mask = (random(x.shape, self.rng) >= self.dropout_ratio).astype(x.dtype)
-        mask *= 1 / (1 - self.dropout_ratio)
+        mask = self.mask(x.shape, x.dtype)
         self._cache = x.shape, mask
         return x * mask
+
+    def mask(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """A new mask for an array of that shape: 0 where it is dropped, 1 / (1 - dropout_ratio) elsewhere."""
+        mask = (random(shape, self.rng) >= self.dropout_ratio).astype(dtype)
+        mask *= 1 / (1 - self.dropout_ratio)
+        return mask
 
     def backward(self, dout: Any) -> Any:
         shape, mask = self.cached()
@@ -138,13 +144,17 @@ class Embedding(Layer):
 
     dW holds in row v the sum of the gradients of all places where id v stood, and 0 in the rows of other ids. There is
     no gradient of the ids: backward returns None. Raises IdError for ids outside 0 … V - 1.
+
+    sparse: dW is a RowGradient, the rows alone; without it an array (V, D).
     """
 
     names = ("W",)
 
-    def __init__(self, W: Any) -> None:
+    def __init__(self, W: Any, sparse: bool = False) -> None:
         self.check_weights(W=(W, ("V", "D")))
         super().__init__(W)
+        if sparse:
+            self.grads = [RowGradient(W.shape, W.dtype)]
 
     def forward(self, idx: Any) -> Any:
         W = self.params[0]
@@ -154,6 +164,4 @@ class Embedding(Layer):
     def backward(self, dout: Any) -> None:
         W, idx = self.params[0], self.cached()
         dout = self.check_gradient(dout, (*idx.shape, W.shape[1]))
-        ids, rows = sum_rows(idx.reshape(-1), dout.reshape(-1, W.shape[1]))
-        self.grads[0].fill(0)
-        self.grads[0][ids] = rows
+        assign_rows(self.grads[0], idx.reshape(-1), dout.reshape(-1, W.shape[1]))

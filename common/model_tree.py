@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from common.object_tree import generators
+from common.shared_weights import SharedWeights
+
 
 def layers(model: Any) -> Iterator[tuple[str, Any]]:
     """All layers of a model, and of the models and layers inside it, each once, with their names.
@@ -40,6 +43,39 @@ def named_params(model: Any) -> dict[str, Any]:
         for role, param in zip(getattr(layer, "names", ()), layer.params, strict=False):
             names.setdefault(id(param), f"{name}.{role}")
     return {names.get(id(param), str(place)): param for place, param in enumerate(model.params)}
+
+
+def unique_params(model: Any) -> dict[str, Any]:
+    """The params by name, each weight once even if it is used several times or transposed."""
+    kept = {id(param) for param in SharedWeights(model.params).params}
+    return {name: param for name, param in named_params(model).items() if id(param) in kept}
+
+
+def recurrent_states(model: Any) -> dict[str, dict[str, Any]]:
+    """The states, h and for an LSTM c, of the layers that can reset theirs, by the layers' names."""
+    return {
+        name: {key: vars(layer)[key] for key in ("h", "c") if key in vars(layer)}
+        for name, layer in layers(model)
+        if hasattr(layer, "reset_state")
+    }
+
+
+@contextmanager
+def evaluation_mode(model: Any) -> Iterator[None]:
+    """Zero recurrent states and no dropout inside; outside, states, dropout and generators as they were before."""
+    switched = [layer for _, layer in layers(model) if getattr(layer, "train_flg", False)]
+    rngs = list(generators(model).values())
+    before = [rng.bit_generator.state for rng in rngs]
+    for layer in switched:
+        layer.train_flg = False
+    try:
+        with fresh_state(model):
+            yield
+    finally:
+        for layer in switched:
+            layer.train_flg = True
+        for rng, state in zip(rngs, before, strict=True):
+            rng.bit_generator.state = state
 
 
 @contextmanager

@@ -28,6 +28,10 @@ class Recurrent(Layer):
     With ``stateful`` the next forward goes on from h (truncated backpropagation through time: no gradient flows to the
     previous block), else each forward starts from a zero state.
 
+    Two ways of dropout inside the recurrence, each None or a TimeDropout, whose mask all steps of a forward share:
+    state_dropout    of the states h (N, H) that are multiplied with Wh (Gal & Ghahramani 2016)
+    weight_dropout   of Wh itself, called DropConnect (Wan et al. 2013, Merity et al. 2018)
+
     Weights Wx (D, G·H), Wh (H, G·H), b (G·H,) with G gates. Raises ValueError for weights, inputs and states that do
     not fit each other, also for a state of another batch size.
     """
@@ -41,6 +45,11 @@ class Recurrent(Layer):
         self.hidden_size, self.stateful = Wh.shape[0], stateful
         self.h: Any = None
         self.dh: Any = None
+        self.state_dropout: Any = None
+        self.weight_dropout: Any = None
+        self._mask: Any = None  # of the states
+        self._Wh_mask: Any = None
+        self._Wh = Wh  # after dropout
 
     def set_state(self, h: Any) -> None:
         """Let the next forward of a stateful layer start from h (N, H); None is the zero state."""
@@ -62,6 +71,7 @@ class Recurrent(Layer):
         hs = np.empty((T + 1, N, self.hidden_size), A.dtype)  # hs[t] is the state before step t
         hs[0] = self._start(self.h, N)
         A = A.reshape(T, N, -1)
+        self._draw_masks(N)
         self._cache = x, A, hs, self._run(A, hs)
         self.h = hs[-1].copy()
         return np.ascontiguousarray(hs[1:].transpose(1, 0, 2))
@@ -76,7 +86,9 @@ class Recurrent(Layer):
         self.dh = self._run_backward(gates, hs, more, dhs, dA)
         dA = dA.reshape(T * N, -1)
         np.matmul(x.T, dA, out=self.grads[0])
-        self._recurrent_gradient(hs[:-1].reshape(T * N, H), more, dA)
+        self._recurrent_gradient(self._masked(hs[:-1]).reshape(T * N, H), more, dA)
+        if self._Wh_mask is not None:
+            self.grads[1] *= self._Wh_mask
         self.grads[2][...] = np.ones(T * N, dA.dtype) @ dA
         return np.ascontiguousarray((dA @ Wx.T).reshape(T, N, -1).transpose(1, 0, 2))
 
@@ -85,6 +97,20 @@ class Recurrent(Layer):
         if not self.stateful or state is None:
             return 0
         return check_state(self, state, batch_size)
+
+    def _draw_masks(self, batch_size: int) -> None:
+        Wh = self.params[1]
+
+        def mask(dropout: Any, shape: tuple[int, ...]) -> Any:
+            return dropout.mask(shape, Wh.dtype) if dropout is not None and dropout.train_flg else None
+
+        self._mask = mask(self.state_dropout, (batch_size, self.hidden_size))
+        self._Wh_mask = mask(self.weight_dropout, Wh.shape)
+        self._Wh = Wh if self._Wh_mask is None else Wh * self._Wh_mask
+
+    def _masked(self, h: Any) -> Any:
+        """The states h (..., N, H) that the product with Wh sees, or, the same way, the gradient of h from that of these."""
+        return h if self._mask is None else h * self._mask
 
     def _run(self, A: Any, hs: Any) -> Any:
         """Turn x Wx + b in A (T, N, G·H) into the gates and fill hs; returns what else backward needs."""
@@ -103,18 +129,18 @@ class TimeRNN(Recurrent):
     """h_t = tanh(x_t Wx + h_{t-1} Wh + b). Wx (D, H), Wh (H, H), b (H,)."""
 
     def _run(self, A: Any, hs: Any) -> None:
-        Wh = self.params[1]
+        Wh = self._Wh
         for t in range(len(A)):
-            A[t] += hs[t] @ Wh
+            A[t] += self._masked(hs[t]) @ Wh
             rnn_step(A[t], hs[t + 1])
 
     def _run_backward(self, gates: Any, hs: Any, more: None, dhs: Any, dA: Any) -> Any:
-        WhT = self.params[1].T
+        WhT = self._Wh.T
         dh = np.zeros_like(hs[0])
         for t in reversed(range(len(dA))):
             dh += dhs[t]
             rnn_step_backward(hs[t + 1], dh, dA[t])
-            np.matmul(dA[t], WhT, out=dh)
+            dh = self._masked(np.matmul(dA[t], WhT, out=dh))
         return dh
 
 
@@ -142,24 +168,24 @@ class TimeLSTM(Recurrent):
         self.h, self.c = None, None
 
     def _run(self, A: Any, hs: Any) -> tuple[Any, Any]:
-        Wh = self.params[1]
+        Wh = self._Wh
         cs, tanh_cs = np.empty_like(hs), np.empty_like(hs[1:])
         cs[0] = self._start(self.c, hs.shape[1])
         recurrent = np.empty_like(A[0])
         for t in range(len(A)):
-            A[t] += np.matmul(hs[t], Wh, out=recurrent)
+            A[t] += np.matmul(self._masked(hs[t]), Wh, out=recurrent)
             self._gates.step(A[t], cs[t], cs[t + 1], tanh_cs[t], hs[t + 1])
         self.c = cs[-1].copy()
         return cs, tanh_cs
 
     def _run_backward(self, gates: Any, hs: Any, more: tuple[Any, Any], dhs: Any, dA: Any) -> Any:
-        WhT = self.params[1].T
+        WhT = self._Wh.T
         cs, tanh_cs = more
         dh, dc = np.zeros_like(hs[0]), np.zeros_like(hs[0])
         for t in reversed(range(len(dA))):
             dh += dhs[t]
             self._gates.step_backward(gates[t], cs[t], tanh_cs[t], dh, dc, dA[t])
-            np.matmul(dA[t], WhT, out=dh)
+            dh = self._masked(np.matmul(dA[t], WhT, out=dh))
         self.dc = dc
         return dh
 
@@ -170,17 +196,17 @@ class TimeGRU(Recurrent):
     gates = 3
 
     def _run(self, A: Any, hs: Any) -> Any:
-        Wh = self.params[1]
+        Wh = self._Wh
         rhs = np.empty_like(hs[1:])
         for t in range(len(A)):
-            gru_step(A[t], hs[t], Wh, rhs[t], hs[t + 1])
+            gru_step(A[t], hs[t], Wh, rhs[t], hs[t + 1], self._mask)
         return rhs
 
     def _run_backward(self, gates: Any, hs: Any, more: Any, dhs: Any, dA: Any) -> Any:
         dh = np.zeros_like(hs[0])
         for t in reversed(range(len(dA))):
             dh += dhs[t]
-            dh = gru_step_backward(gates[t], hs[t], self.params[1], dh, dA[t])
+            dh = gru_step_backward(gates[t], hs[t], self._Wh, dh, dA[t], self._mask)
         return dh
 
     def _recurrent_gradient(self, h: Any, more: Any, dA: Any) -> None:

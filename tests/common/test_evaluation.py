@@ -1,0 +1,129 @@
+import math
+from types import MappingProxyType
+
+import numpy
+import pytest
+
+from ch05.simple_rnnlm import SimpleRnnlm
+from ch06.rnnlm import Rnnlm
+from common.evaluation import eval_perplexity, eval_seq2seq
+from common.functions import softmax
+from common.time_layers import TimeDropout
+
+
+def word_by_word(model, corpus, batch_size):
+    """-log p of each word but the first, summed up in the plainest way, row by row of the text cut in batch_size."""
+    total, length = 0.0, -(-(len(corpus) - 1) // batch_size)
+    for start in range(0, len(corpus) - 1, length):
+        model.reset_state()
+        for i in range(start, min(start + length, len(corpus) - 1)):
+            scores = model.predict(corpus[None, i : i + 1])[0, 0]
+            total -= math.log(softmax(scores)[corpus[i + 1]])
+    return math.exp(total / (len(corpus) - 1))
+
+
+@pytest.fixture
+def corpus(rng):
+    return rng.integers(0, 7, 101)
+
+
+@pytest.mark.parametrize("kind", [SimpleRnnlm, Rnnlm])
+@pytest.mark.parametrize(("batch_size", "time_size"), [(1, 1), (1, 35), (7, 4), (10, 35), (30, 3), (500, 35)])
+def test_every_word_counts(kind, corpus, batch_size, time_size):
+    model = kind(7, 4, 5, rng=0, dtype="d")
+    for p in model.params:
+        p *= 3  # far from even
+    expected = word_by_word(model, corpus, min(batch_size, 100))
+    assert eval_perplexity(model, corpus, batch_size, time_size) == pytest.approx(expected, rel=1e-9)
+
+
+def test_what_was_read_before_does_not_matter_and_the_state_is_restored(corpus, rng):
+    model = Rnnlm(7, 4, 5, rng=0)
+    fresh = eval_perplexity(model, corpus)
+    model.predict(corpus[None, :20])
+    lstm = model.layers[1]
+    h, c = lstm.h.copy(), lstm.c.copy()
+    assert eval_perplexity(model, corpus) == fresh
+    numpy.testing.assert_array_equal(lstm.h, h)
+    numpy.testing.assert_array_equal(lstm.c, c)
+
+
+def test_an_even_model_is_as_perplexed_as_its_vocabulary_is_large(corpus):
+    model = Rnnlm(7, 4, 5)
+    for p in model.params:
+        p[...] = 0
+    assert eval_perplexity(model, corpus) == pytest.approx(7)
+
+
+def test_dropout_is_off(corpus):
+    class Dropping(Rnnlm):
+        def __init__(self):
+            super().__init__(7, 4, 5, rng=0)
+            self.dropout = TimeDropout(0.5, rng=0)
+
+        def forward(self, xs, ts, train_flg=True):
+            xs = self.layers[0].forward(xs)
+            xs = self.dropout.forward(xs, train_flg)
+            for layer in self.layers[1:]:
+                xs = layer.forward(xs)
+            return self.loss_layer.forward(xs, ts)
+
+    assert eval_perplexity(Dropping(), corpus) == eval_perplexity(Rnnlm(7, 4, 5, rng=0), corpus)
+
+
+def test_a_model_without_a_state_of_its_own_is_reset(corpus):
+    class Counting:
+        params, grads = (), ()
+        resets = 0
+
+        def reset_state(self):
+            self.resets += 1
+
+        def forward(self, xs, ts):
+            return 1.0
+
+    model = Counting()
+    assert eval_perplexity(model, corpus) == pytest.approx(math.e)
+    assert model.resets == 2  # before and after
+
+
+def test_a_hopeless_model_is_hugely_perplexed(corpus):
+    model = Rnnlm(7, 4, 5, rng=0)
+    model.params[-1][...] = [1e5, 0, 0, 0, 0, 0, 0]
+    assert 1e300 < eval_perplexity(model, corpus) < math.inf
+
+
+def test_a_model_that_has_diverged(corpus):
+    model = Rnnlm(7, 4, 5, rng=0)
+    model.params[-1][0] = math.nan
+    with pytest.raises(FloatingPointError, match="eval_perplexity: the loss is nan"):
+        eval_perplexity(model, corpus)
+
+
+class TestSeq2seq:
+    id_to_char = MappingProxyType(dict(enumerate("_0123456789 ")))
+
+    class Model:
+        def __init__(self, answer):
+            self.answer = answer
+
+        def generate(self, xs, start_id, sample_size):
+            self.asked = numpy.asarray(xs).tolist(), start_id, sample_size
+            return self.answer
+
+    @pytest.mark.parametrize(("answer", "right"), [([3, 4], 1), ([3, 5], 0), ([numpy.int64(3), numpy.int64(4)], 1)])
+    def test_right_in_every_character(self, answer, right):
+        model = self.Model(answer)
+        for correct in ([0, 3, 4], [[0, 3, 4]]):
+            assert eval_seq2seq(model, numpy.array([[1, 2]]), numpy.array(correct), self.id_to_char) == right
+        assert model.asked == ([[1, 2]], 0, 2)
+
+    def test_silent_unless_told_otherwise(self, capsys):
+        question, correct = numpy.array([[1, 2, 11]]), numpy.array([0, 3, 4])
+        eval_seq2seq(self.Model([3, 4]), question, correct, self.id_to_char)
+        assert capsys.readouterr().out == ""
+        eval_seq2seq(self.Model([3, 5]), question, correct, self.id_to_char, verbose=True)
+        shown = capsys.readouterr().out
+        assert "01 \n" in shown and "23" in shown and "24" in shown
+        eval_seq2seq(self.Model([3, 4]), question, correct, self.id_to_char, True, True)
+        assert " 10\n" in capsys.readouterr().out

@@ -1,0 +1,62 @@
+import math
+
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from common.functions import cross_entropy_error, relu, sigmoid, softmax
+
+scores = arrays("f", array_shapes(max_dims=4, max_side=5), elements=st.floats(-1e4, 1e4, width=32))
+
+
+@given(scores)
+def test_softmax_of_any_rank_gives_probabilities(x):
+    y = softmax(x)
+    assert y.dtype == x.dtype and y.shape == x.shape
+    assert (y >= 0).all()
+    numpy.testing.assert_allclose(y.sum(axis=-1), 1, rtol=1e-5)
+
+
+@given(scores)
+def test_sigmoid_is_finite_and_symmetric(x):
+    y = sigmoid(x)
+    assert y.dtype == x.dtype
+    numpy.testing.assert_allclose(y + sigmoid(-x), 1, rtol=1e-6)
+    with numpy.errstate(over="ignore"):
+        numpy.testing.assert_allclose(y, 1 / (1 + numpy.exp(-x.astype("d"))), rtol=1e-5, atol=1e-37)
+
+
+def test_integers_become_float32():
+    for function in (sigmoid, softmax):
+        assert function(numpy.array([1, 2])).dtype == numpy.dtype("f")
+        assert function([1.0, 2.0]).dtype == numpy.dtype("d")
+
+
+def test_relu():
+    numpy.testing.assert_array_equal(relu(numpy.array([-1, 0, 2], "f")), [0, 0, 2])
+    assert relu(numpy.array([-1.0], "f")).dtype == numpy.dtype("f")
+
+
+def test_the_argument_stays_as_it_was(rng):
+    x = rng.standard_normal((3, 4))
+    before = x.copy()
+    for function in (sigmoid, softmax, relu):
+        function(x)
+    numpy.testing.assert_array_equal(x, before)
+
+
+class TestCrossEntropyError:
+    y = numpy.array([[0.1, 0.7, 0.2], [0.5, 0.25, 0.25]])
+    expected = -(math.log(0.7) + math.log(0.25)) / 2
+
+    @pytest.mark.parametrize("t", [[1, 2], [[0, 1, 0], [0, 0, 1]], [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]])
+    def test_ids_and_one_hot(self, t):
+        assert cross_entropy_error(self.y, numpy.array(t)) == pytest.approx(self.expected)
+
+    def test_a_single_case(self):
+        assert cross_entropy_error(self.y[0], 1) == pytest.approx(-math.log(0.7))
+
+    def test_probability_0_is_finite(self):
+        assert 80 < cross_entropy_error(numpy.array([[1, 0]], "f"), [1]) < 100

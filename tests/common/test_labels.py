@@ -1,0 +1,48 @@
+import numpy
+import pytest
+
+from common.labels import IdError, checked_ids, class_ids
+
+
+def test_ids_pass_in_their_shape():
+    ids = numpy.array([[0, 4], [2, 3]], "u1")
+    assert checked_ids("E", ids, 5) is ids
+    assert checked_ids("E", ids[:0], 5).shape == (0, 2)
+
+
+@pytest.mark.parametrize(("ids", "found"), [([0, 5], "5"), ([-1], "-1"), ([7, -2], "-2")])
+def test_ids_outside_are_named(ids, found):
+    with pytest.raises(IdError, match=rf"^E: ids must lie in 0 … 4, got {found}$"):
+        checked_ids("E", ids, 5)
+
+
+def test_the_error_is_both_an_index_and_a_value_error():
+    assert issubclass(IdError, IndexError) and issubclass(IdError, ValueError)
+
+
+@pytest.mark.parametrize("ids", [[1.0], [True], ["a"]])
+def test_only_integers_are_ids(ids):
+    with pytest.raises(TypeError, match="ids must be integers, not"):
+        checked_ids("E", ids, 5)
+
+
+def test_one_hot_labels_become_ids():
+    numpy.testing.assert_array_equal(class_ids("L", numpy.eye(3, dtype=int)[[2, 0]], (2, 3)), [2, 0])
+    numpy.testing.assert_array_equal(class_ids("L", [2, 0], (2, 3)), [2, 0])
+
+
+def test_one_class_is_told_from_one_hot_by_its_shape():
+    numpy.testing.assert_array_equal(class_ids("L", [[1], [1]], (2, 1)), [0, 0])
+    numpy.testing.assert_array_equal(class_ids("L", [0, 0], (2, 1)), [0, 0])
+
+
+@pytest.mark.parametrize("t", [[[0, 0]], [[1, 1]], [[0.5, 0.5]], [[2, 0]], [[1, -1]]])
+def test_rows_that_are_not_one_hot(t):
+    with pytest.raises(ValueError, match="must be one-hot"):
+        class_ids("L", t, (1, 2))
+
+
+def test_the_label_to_ignore_needs_no_class():
+    numpy.testing.assert_array_equal(class_ids("L", [-1, 1], (2, 2), ignore=-1), [-1, 1])
+    with pytest.raises(IdError, match="got -2"):
+        class_ids("L", [-1, -2], (2, 2), ignore=-1)

@@ -1,0 +1,85 @@
+"""What holds for every layer: exact gradients, one dtype, a backward that may be repeated, and clear refusals."""
+
+import numpy
+import pytest
+from gradient_check import Pass, check_gradients
+from layer_cases import LAYERS, Draw
+
+from common.layer import Layer
+
+every_layer = pytest.mark.parametrize("name", LAYERS)
+
+
+@every_layer
+def test_gradients(name, rng):
+    check_gradients(*LAYERS[name](Draw()), rng)
+
+
+@every_layer
+@pytest.mark.parametrize("input_dtype", ["f", "d"])
+def test_float32_stays_float32(name, input_dtype, rng):
+    layer, inputs = LAYERS[name](Draw("f"))
+    whole = Pass(layer, inputs, rng)
+    if layer.params:  # which decide
+        inputs = [x.astype(input_dtype) if hasattr(x, "dtype") and x.dtype.kind == "f" else x for x in inputs]
+        whole = Pass(layer, inputs, rng)
+        whole.douts = [dout.astype(input_dtype) for dout in whole.douts]
+    arrays = [y for y in whole.forward() if not isinstance(y, float)] + whole.backward()
+    arrays += [getattr(layer, state) for state in ("h", "c", "dh", "dc") if hasattr(layer, state)]
+    assert {array.dtype for array in arrays} == {numpy.dtype("f")}
+
+
+@every_layer
+def test_backward_is_repeatable_and_edits_nothing(name, rng):
+    layer, inputs = LAYERS[name](Draw())
+    grads = list(layer.grads)
+    whole = Pass(layer, inputs, rng)
+    given = [numpy.copy(array) for array in (*whole.inputs, *layer.params, *whole.douts)]
+    first = [gradient.copy() for gradient in whole.backward()]
+    for gradient in layer.grads:
+        gradient.fill(numpy.nan)  # overwritten, not added to
+    for one, two in zip(first, whole.backward(), strict=True):
+        numpy.testing.assert_array_equal(one, two)
+    for before, after in zip(given, (*whole.inputs, *layer.params, *whole.douts), strict=True):
+        numpy.testing.assert_array_equal(before, after)
+    assert [id(grad) for grad in layer.grads] == [id(grad) for grad in grads]
+    assert [grad.shape for grad in grads] == [param.shape for param in layer.params]
+
+
+@every_layer
+def test_output_belongs_to_the_caller(name, rng):
+    whole = Pass(*LAYERS[name](Draw()), rng)
+    expected = [gradient.copy() for gradient in whole.backward()]
+    if name != "Dropout, not training":  # the identity gives its input
+        for y in whole.forward():
+            if not isinstance(y, float):
+                y[...] = numpy.nan
+    for one, two in zip(expected, whole.backward(), strict=True):
+        numpy.testing.assert_array_equal(one, two)
+
+
+@every_layer
+def test_backward_needs_a_forward(name):
+    layer, _ = LAYERS[name](Draw())
+    outputs = 2 if name == "LSTM" else 1
+    with pytest.raises(RuntimeError, match="backward needs a forward before it"):
+        layer.backward(*[numpy.ones((2, 4, 4))] * outputs)
+
+
+@every_layer
+def test_gradient_of_another_shape_is_refused(name, rng):
+    whole = Pass(*LAYERS[name](Draw()), rng)
+    if "Loss" not in name:
+        wrong = [numpy.ones((*dout.shape, 2)) for dout in whole.douts]
+        with pytest.raises(ValueError, match=rf"gradient .*got \({wrong[0].shape[0]}, .*2\)"):
+            whole.layer.backward(*wrong)
+
+
+def test_messages_name_letters_and_sizes():
+    layer = Layer()
+    with pytest.raises(ValueError, match=r"Layer: b must be \(M,\) with D = 2, M = 3, not \(4,\)"):
+        layer.check_weights(W=(numpy.ones((2, 3)), ("D", "M")), b=(numpy.ones(4), ("M",)))
+    with pytest.raises(TypeError, match=r"Layer: W must be an array \(D, M\), not list"):
+        layer.check_weights(W=([[1.0]], ("D", "M")))
+    with pytest.raises(ValueError, match=r"Layer: expected an input \(N, 3\), got \(2, 4\)"):
+        layer.check_input(numpy.ones((2, 4)), "N", 3)

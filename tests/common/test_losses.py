@@ -1,0 +1,147 @@
+import math
+import warnings
+
+import numpy
+import pytest
+
+import common.np
+from common.losses import SigmoidWithLoss, SoftmaxWithLoss, TimeSigmoidWithLoss, TimeSoftmaxWithLoss
+
+
+def one_hot(ids, size):
+    return numpy.eye(size, dtype="int32")[ids]
+
+
+def loss_and_gradient(layer, x, t):
+    return layer.forward(x, t), layer.backward()
+
+
+class TestSoftmaxWithLoss:
+    def test_probabilities_and_labels_can_be_read(self, rng):
+        layer, x, t = SoftmaxWithLoss(), rng.standard_normal((4, 3)), numpy.array([2, 0, 1, 1])
+        layer.forward(x, t)
+        numpy.testing.assert_allclose(layer.y, numpy.exp(x) / numpy.exp(x).sum(axis=1, keepdims=True))
+        numpy.testing.assert_array_equal(layer.t, t)
+        numpy.testing.assert_allclose(layer.backward(), (layer.y - one_hot(t, 3)) / 4)
+
+    def test_is_pytorchs(self, torch, rng):
+        x, t = rng.standard_normal((5, 7)), rng.integers(0, 7, 5)
+        their = torch.tensor(x, requires_grad=True)
+        loss = torch.nn.functional.cross_entropy(their, torch.tensor(t))
+        loss.backward()
+        for labels in (t, one_hot(t, 7)):
+            ours, gradient = loss_and_gradient(SoftmaxWithLoss(), x, labels)
+            assert ours == pytest.approx(loss.item(), rel=1e-12)
+            numpy.testing.assert_allclose(gradient, their.grad, rtol=1e-10)
+
+    def test_one_example(self):
+        assert SoftmaxWithLoss().forward(numpy.zeros(4), numpy.array(1)) == pytest.approx(math.log(4))
+
+    def test_as_many_classes_as_examples_are_not_taken_for_one_hot(self):
+        x = numpy.array([[5.0, 0], [0, 5]])
+        assert SoftmaxWithLoss().forward(x, numpy.array([0, 1])) < 0.01 < SoftmaxWithLoss().forward(x, [1, 0])
+
+
+class TestTimeSoftmaxWithLoss:
+    def test_ignored_labels_are_pytorchs(self, torch, rng):
+        x, t = rng.standard_normal((3, 4, 6)), rng.integers(0, 6, (3, 4))
+        t[0, 2:], t[2] = -1, -1
+        their = torch.tensor(x, requires_grad=True)
+        loss = torch.nn.functional.cross_entropy(their.reshape(12, 6), torch.tensor(t).reshape(12), ignore_index=-1)
+        loss.backward()
+        ours, gradient = loss_and_gradient(TimeSoftmaxWithLoss(), x, t)
+        assert ours == pytest.approx(loss.item(), rel=1e-12)
+        numpy.testing.assert_allclose(gradient, their.grad, rtol=1e-10, atol=1e-16)
+        assert not gradient[t == -1].any()
+
+    def test_all_ignored(self):
+        loss, gradient = loss_and_gradient(TimeSoftmaxWithLoss(), numpy.ones((1, 2, 3)), numpy.full((1, 2), -1))
+        assert loss == 0 and not gradient.any()
+
+    def test_ignored_places_with_infinite_loss_do_not_count(self):
+        x = numpy.array([[[0.0, numpy.inf], [0.0, 0.0]]])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # inf - inf, at the ignored place
+            assert TimeSoftmaxWithLoss().forward(x, [[-1, 0]]) == pytest.approx(math.log(2))
+
+    def test_another_label_to_ignore(self, rng):
+        layer, x = TimeSoftmaxWithLoss(), rng.standard_normal((2, 2, 5))
+        layer.ignore_label = 0
+        alone = TimeSoftmaxWithLoss().forward(x[:1], [[3, 4]])
+        assert layer.forward(x, [[3, 4], [0, 0]]) == pytest.approx(alone)
+
+    def test_a_backward_scaled(self, rng):
+        layer = TimeSoftmaxWithLoss()
+        layer.forward(rng.standard_normal((2, 3, 4)), rng.integers(0, 4, (2, 3)))
+        numpy.testing.assert_allclose(layer.backward(3), 3 * layer.backward())
+
+    @pytest.mark.parametrize("cache_bytes", [1, 100, 2**30])
+    def test_blocks_of_rows_change_nothing(self, monkeypatch, rng, cache_bytes):
+        x, t = rng.standard_normal((3, 5, 4)), rng.integers(-1, 4, (3, 5))
+        expected, gradient = loss_and_gradient(TimeSoftmaxWithLoss(), x, t)
+        monkeypatch.setattr(common.np, "CACHE_BYTES", cache_bytes)
+        blocked = loss_and_gradient(TimeSoftmaxWithLoss(), x, t)
+        assert blocked[0] == pytest.approx(expected, rel=1e-15)
+        numpy.testing.assert_allclose(blocked[1], gradient, rtol=1e-14)
+
+    def test_the_scores_stay_as_they_were(self, rng):
+        x = rng.standard_normal((2, 3, 4))
+        before = x.copy()
+        TimeSoftmaxWithLoss().forward(x, rng.integers(0, 4, (2, 3)))
+        numpy.testing.assert_array_equal(x, before)
+
+    def test_untrained_scores_cost_the_logarithm_of_the_vocabulary(self):
+        loss = TimeSoftmaxWithLoss().forward(numpy.zeros((2, 3, 10000), "f"), numpy.zeros((2, 3), int))
+        assert math.exp(loss) == pytest.approx(10000, rel=1e-5)
+
+
+class TestSigmoidWithLoss:
+    @pytest.mark.parametrize("layer", [SigmoidWithLoss, TimeSigmoidWithLoss])
+    def test_is_pytorchs(self, torch, rng, layer):
+        x, t = rng.standard_normal((4, 3)) * 5, rng.integers(0, 2, (4, 3))
+        their = torch.tensor(x, requires_grad=True)
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(their, torch.tensor(t, dtype=torch.double))
+        loss.backward()
+        per_row = 3 if layer is SigmoidWithLoss else 1  # which sums over the columns
+        ours, gradient = loss_and_gradient(layer(), x, t)
+        assert ours == pytest.approx(loss.item() * per_row, rel=1e-12)
+        numpy.testing.assert_allclose(gradient, their.grad * per_row, rtol=1e-10)
+
+    def test_a_column_of_scores_has_the_loss_of_a_vector(self, rng):
+        x, t = rng.standard_normal(5), rng.integers(0, 2, 5)
+        loss, gradient = loss_and_gradient(SigmoidWithLoss(), x, t)
+        column_loss, column_gradient = loss_and_gradient(SigmoidWithLoss(), x[:, None], t)
+        assert column_loss == loss
+        numpy.testing.assert_array_equal(column_gradient[:, 0], gradient)
+
+    def test_a_confident_mistake_costs_what_it_should(self):
+        assert SigmoidWithLoss().forward(numpy.array([40.0]), [0]) == pytest.approx(40)
+
+
+HUGE = numpy.array([[1e4, -1e4, 0], [-1e4, 1e4, 1e4]], "f")
+
+
+@pytest.mark.parametrize(
+    ("layer", "x", "t"),
+    [
+        (SoftmaxWithLoss, HUGE, [1, 0]),
+        (TimeSoftmaxWithLoss, HUGE[None], [[1, -1]]),
+        (SigmoidWithLoss, HUGE, [[0, 1, 0], [1, 0, 1]]),
+        (TimeSigmoidWithLoss, HUGE, [[0, 1, 0], [1, 0, 1]]),
+    ],
+)
+def test_huge_scores_are_finite(layer, x, t):
+    loss, gradient = loss_and_gradient(layer(), x, numpy.array(t))
+    assert 1e3 < loss < 1e5
+    assert numpy.isfinite(gradient).all() and gradient.any()
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "labels"),
+    [(SoftmaxWithLoss, (4, 3), (4,)), (TimeSoftmaxWithLoss, (4, 2, 3), (4, 2)), (SigmoidWithLoss, (4,), (4,)),
+     (TimeSigmoidWithLoss, (4, 2), (4, 2))],
+)  # fmt: skip
+def test_the_batch_twice_has_the_same_loss(layer, shape, labels, rng):
+    x, t = rng.standard_normal(shape), rng.integers(0, 2, labels)
+    twice = layer().forward(numpy.concatenate([x, x]), numpy.concatenate([t, t]))
+    assert twice == pytest.approx(layer().forward(x, t))

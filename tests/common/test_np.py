@@ -1,0 +1,66 @@
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from common.np import address, choice, is_active, np, random, row_blocks, sum_rows, to_cpu
+
+
+def test_numpy_without_the_flag():
+    assert np.zeros is numpy.zeros and np.__name__ == "numpy" and "zeros" in dir(np)
+    assert is_active(np.ones(2)) and not is_active([1, 2])
+    with pytest.raises(AttributeError, match="no attribute 'zeroes'"):
+        _ = np.zeroes
+
+
+def test_to_cpu_copies_no_array_of_the_cpu():
+    x = numpy.ones(3)
+    assert to_cpu(x) is x
+    numpy.testing.assert_array_equal(to_cpu([1, 2]), [1, 2])
+
+
+@given(st.lists(st.integers(0, 6), max_size=20), st.integers(1, 3), st.sampled_from("fd"))
+def test_sum_rows_adds_up_what_belongs_to_one_id(ids, width, dtype):
+    ids = numpy.array(ids, int)
+    rows = numpy.random.default_rng(0).standard_normal((len(ids), width)).astype(dtype)
+    expected = numpy.zeros((7, width), dtype)
+    numpy.add.at(expected, ids, rows)
+    unique, sums = sum_rows(ids, rows)
+    assert sums.dtype == rows.dtype
+    numpy.testing.assert_array_equal(unique, sorted(set(ids.tolist())))
+    numpy.testing.assert_allclose(sums, expected[unique], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["f", "d"])
+def test_random_numbers_come_from_the_generator(dtype):
+    draws = [random((50, 40), numpy.random.default_rng(seed), dtype) for seed in (0, 0, 1)]
+    assert draws[0].dtype == dtype
+    assert (draws[0] == draws[1]).all() and (draws[0] != draws[2]).any()
+    assert draws[0].min() >= 0 and draws[0].max() < 1 and abs(draws[0].mean() - 0.5) < 0.03
+
+
+def test_choice_follows_the_weights(rng):
+    drawn = choice(numpy.cumsum([1.0, 0.0, 3.0]), (100, 200), rng)
+    assert drawn.shape == (100, 200) and set(numpy.unique(drawn)) == {0, 2}
+    assert (drawn == 2).mean() == pytest.approx(0.75, abs=0.01)
+
+
+def test_choice_never_falls_off_the_end(rng, monkeypatch):
+    monkeypatch.setattr("common.np.random", lambda shape, rng, dtype: numpy.ones(shape))
+    assert (choice(numpy.array([0.5, 1.0]), (3,), rng) == 1).all()
+
+
+@given(arrays("f", array_shapes(min_dims=2, max_dims=3, max_side=4), elements=st.just(0.0)))
+def test_address_is_that_of_the_same_numbers_in_any_order_of_axes(x):
+    assert address(x) == address(x.T) == address(x[:])
+    assert address(x) != address(x.copy())
+    assert address(x) != address(x.view("i4"))
+    if x.shape[0] > 1:
+        assert address(x) != address(x[1:]) != address(x[:-1])
+
+
+@given(st.integers(0, 50), st.integers(0, 2**21))
+def test_row_blocks_cover_all_rows_once(rows, row_bytes):
+    covered = [row for block in row_blocks(rows, row_bytes) for row in range(rows)[block]]
+    assert covered == list(range(rows))

@@ -1,0 +1,121 @@
+import numpy
+import pytest
+
+import common.np
+from common.optimizer import SGD, AdaGrad, Adam, Momentum, Nesterov, RMSprop
+
+OPTIMIZERS = [SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam]
+every_optimizer = pytest.mark.parametrize("kind", OPTIMIZERS)
+
+
+def steps(optimizer, params, count=5, seed=0):
+    """Update with random gradients, the same for the same seed."""
+    rng = numpy.random.default_rng(seed)
+    for _ in range(count):
+        optimizer.update(params, [rng.standard_normal(p.shape).astype(p.dtype) for p in params])
+    return params
+
+
+@pytest.mark.parametrize(
+    ("ours", "name", "options"),
+    [
+        (SGD(0.1), "SGD", {"lr": 0.1}),
+        (Momentum(0.1, 0.8), "SGD", {"lr": 0.1, "momentum": 0.8}),
+        (Nesterov(0.1, 0.8), "SGD", {"lr": 0.1, "momentum": 0.8, "nesterov": True}),
+        (AdaGrad(0.1), "Adagrad", {"lr": 0.1, "eps": 1e-7}),
+        (RMSprop(0.1, 0.9), "RMSprop", {"lr": 0.1, "alpha": 0.9, "eps": 1e-7}),
+        (Adam(0.1, 0.8, 0.99), "Adam", {"lr": 0.1, "betas": (0.8, 0.99), "eps": 1e-7}),
+        (Adam(), "Adam", {"lr": 0.001, "betas": (0.9, 0.999), "eps": 1e-7}),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, (str, dict)) else "",
+)
+def test_is_pytorchs(torch, rng, ours, name, options):
+    params = [rng.standard_normal((3, 4)), rng.standard_normal(5)]
+    theirs = [torch.tensor(p, requires_grad=True) for p in params]
+    optimizer = getattr(torch.optim, name)(theirs, **options)
+    for _ in range(10):
+        grads = [rng.standard_normal(p.shape) for p in params]
+        grads[0][0] = 0  # where epsilon matters
+        for their, grad in zip(theirs, grads, strict=True):
+            their.grad = torch.tensor(grad)
+        ours.update(params, grads)
+        optimizer.step()
+        for p, their in zip(params, theirs, strict=True):
+            numpy.testing.assert_allclose(p, their.detach(), rtol=1e-10, atol=1e-12)
+
+
+@every_optimizer
+class TestEveryOptimizer:
+    def test_changes_the_arrays_in_place_and_no_gradient(self, kind, rng):
+        p, g = rng.standard_normal((3, 4)), rng.standard_normal((3, 4))
+        before, view, given = p.copy(), p.T, g.copy()
+        kind().update([p], [g])
+        assert (p != before).all() and numpy.shares_memory(p, view)
+        numpy.testing.assert_array_equal(g, given)
+
+    def test_float32_stays_float32(self, kind):
+        optimizer = kind()
+        (p,) = steps(optimizer, [numpy.ones((3, 4), "f")])
+        assert {p.dtype, *(array.dtype for array in optimizer.state(p))} == {numpy.dtype("f")}
+
+    def test_state_belongs_to_the_parameter_not_to_its_place(self, kind, rng):
+        a, b = rng.standard_normal((2, 3)), rng.standard_normal((2, 3))
+        expected = [steps(kind(), [p.copy()], seed=seed)[0] for seed, p in enumerate((a, b))]
+        one, two = numpy.random.default_rng(0), numpy.random.default_rng(1)
+        optimizer = kind()
+        for step in range(5):
+            pairs = [(a, one.standard_normal((2, 3))), (b, two.standard_normal((2, 3)))]
+            optimizer.update(*zip(*(pairs if step % 2 else pairs[::-1]), strict=True))
+        numpy.testing.assert_allclose([a, b], expected)
+
+    def test_a_parameter_that_comes_later_starts_afresh(self, kind):
+        optimizer, expected = kind(), steps(kind(), [numpy.ones(3)])[0]
+        for _ in range(3):
+            late = numpy.ones(3)
+            numpy.testing.assert_allclose(steps(optimizer, [late])[0], expected)
+            del late  # so that the next one might get its id
+
+    def test_lr_may_change_between_steps(self, kind, rng):
+        optimizer, p = kind(), rng.standard_normal(3)
+        steps(optimizer, [p])
+        optimizer.lr = 0.0
+        before = p.copy()
+        if not isinstance(optimizer, Momentum):  # whose velocity goes on
+            steps(optimizer, [p])
+            numpy.testing.assert_array_equal(p, before)
+
+    def test_scale_is_that_of_the_gradients(self, kind, rng):
+        p, g = rng.standard_normal((3, 4)), rng.standard_normal((3, 4))
+        scaled, plain = p.copy(), p.copy()
+        one, two = kind(), kind()
+        for _ in range(3):
+            one.update([scaled], [g], 0.25)
+            two.update([plain], [g * 0.25])
+        numpy.testing.assert_allclose(scaled, plain, rtol=1e-12)
+
+    @pytest.mark.parametrize("cache_bytes", [1, 200, 2**20])
+    def test_order_in_memory_and_pieces_change_nothing(self, kind, rng, monkeypatch, cache_bytes):
+        start = rng.standard_normal((6, 5))
+        expected = steps(kind(), [start.copy()])[0]
+        monkeypatch.setattr(common.np, "CACHE_BYTES", cache_bytes)
+        wide = numpy.zeros((12, 10))
+        for p in (start.copy(), start.T.copy().T, wide[::2, ::2]):
+            p[...] = start
+            numpy.testing.assert_allclose(steps(kind(), [p])[0], expected, rtol=1e-12)
+
+    def test_nothing_changes_when_the_lists_do_not_fit(self, kind):
+        p, q = numpy.ones((2, 3)), numpy.ones(3)
+        for grads, message in [
+            ([p], r"2 params, but 1 grads"),
+            ([p, numpy.ones(4)], r"params\[1\] is \(3,\), grads\[1\] \(4,\)"),
+        ]:
+            with pytest.raises(ValueError, match=f"{kind.__name__}: {message}"):
+                kind().update([p, q], grads)
+        assert (p == 1).all()
+
+
+def test_adam_counts_the_steps_of_each_parameter():
+    optimizer, a, b = Adam(0.1), numpy.zeros(1), numpy.zeros(1)
+    steps(optimizer, [a])
+    optimizer.update([b], [numpy.ones(1)])
+    assert b[0] == pytest.approx(-0.1, rel=1e-5)  # the first step has the size lr

@@ -1,0 +1,182 @@
+import numpy
+import pytest
+from layer_cases import Draw
+
+from common.time_layers import TimeBiLSTM, TimeGRU, TimeLSTM, TimeRNN
+
+KINDS = {TimeRNN: 1, TimeLSTM: 4, TimeGRU: 3}
+every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+
+
+def make(kind, stateful=False, seed=0):
+    return kind(*Draw(seed=seed).cell(KINDS[kind]), stateful=stateful)
+
+
+def xs_of(steps=6, batch=2, seed=1):
+    return Draw(seed=seed).normal(batch, steps, 3)
+
+
+@every_kind
+class TestState:
+    def test_carried_over_two_blocks_are_one_long_sequence(self, kind):
+        xs, layer = xs_of(6), make(kind, stateful=True)
+        blocks = numpy.concatenate([layer.forward(xs[:, :2]), layer.forward(xs[:, 2:])], axis=1)
+        numpy.testing.assert_allclose(blocks, make(kind).forward(xs), rtol=1e-12)
+
+    def test_not_stateful_starts_from_zero_each_time(self, kind):
+        layer, xs = make(kind), xs_of()
+        first = layer.forward(xs)
+        numpy.testing.assert_array_equal(layer.forward(xs), first)
+        layer.set_state(numpy.ones((2, 2)))
+        numpy.testing.assert_array_equal(layer.forward(xs), first)
+
+    def test_reset_forgets(self, kind):
+        layer, xs = make(kind, stateful=True), xs_of()
+        first = layer.forward(xs)
+        assert not numpy.allclose(layer.forward(xs), first)
+        layer.reset_state()
+        assert layer.h is None
+        numpy.testing.assert_array_equal(layer.forward(xs), first)
+
+    def test_h_is_the_last_state_and_dh_the_gradient_of_the_first(self, kind):
+        layer = make(kind, stateful=True)
+        assert layer.h is None and layer.dh is None
+        hs = layer.forward(xs_of())
+        numpy.testing.assert_array_equal(layer.h, hs[:, -1])
+        layer.backward(numpy.ones_like(hs))
+        assert layer.dh.shape == (2, 2) and layer.dh.any()
+
+    def test_the_state_given_is_not_changed_by_the_layer(self, kind):
+        layer, h = make(kind, stateful=True), numpy.ones((2, 2))
+        layer.set_state(h)
+        layer.forward(xs_of())
+        assert (h == 1).all()
+
+    def test_what_the_caller_does_to_the_state_afterwards_changes_no_gradient(self, kind):
+        gradients = []
+        for spoil in (False, True):
+            layer = make(kind, stateful=True)
+            hs = layer.forward(xs_of())
+            if spoil:
+                layer.h[...] = 9
+                if kind is TimeLSTM:
+                    layer.c[...] = 9
+            gradients.append(layer.backward(numpy.ones_like(hs)))
+        numpy.testing.assert_array_equal(*gradients)
+
+    def test_another_batch_size_needs_a_reset(self, kind):
+        layer = make(kind, stateful=True)
+        layer.forward(xs_of(batch=1))
+        with pytest.raises(ValueError, match=r"state \(1, 2\) does not fit a batch of 5 .*reset_state\(\) forgets it"):
+            layer.forward(xs_of(batch=5))
+        layer.reset_state()
+        assert layer.forward(xs_of(batch=5)).shape == (5, 6, 2)
+
+
+def test_lstm_state_without_a_cell_starts_from_a_zero_cell():
+    h, states = Draw().normal(2, 2), []
+    for cell in ([], [None], [numpy.zeros((2, 2))]):
+        layer = make(TimeLSTM, stateful=True)
+        layer.forward(xs_of())  # leaves a cell that is not zero
+        layer.set_state(h, *cell)
+        states.append(layer.forward(xs_of()))
+    numpy.testing.assert_array_equal(states[0], states[2])
+    numpy.testing.assert_array_equal(states[1], states[2])
+
+
+class TestPyTorch:
+    """In float64, over two blocks with the state carried over: outputs, gradients, states."""
+
+    @staticmethod
+    def compare(ours, their_run, their_weights, torch):
+        """their_run(xs, state or None) -> hs, state; their_weights: what the gradients of our params must be."""
+        state = None
+        for block in (1, 2):
+            xs = xs_of(seed=block)
+            their_xs = torch.tensor(xs, requires_grad=True)
+            hs, state = their_run(their_xs, state)
+            dhs = Draw(seed=block + 10).normal(*hs.shape)
+            grads = torch.autograd.grad((hs * torch.tensor(dhs)).sum(), [their_xs, *their_weights])
+            state = tuple(part.detach() for part in state)
+            numpy.testing.assert_allclose(ours.forward(xs), hs.detach(), rtol=1e-10)
+            numpy.testing.assert_allclose(ours.backward(dhs), grads[0], rtol=1e-9, atol=1e-14)
+            for mine, their in zip(ours.grads, grads[1:], strict=True):
+                numpy.testing.assert_allclose(mine, their.reshape(mine.shape), rtol=1e-9, atol=1e-14)
+
+    @staticmethod
+    def run(torch, kind, Wx, Wh, b, xs, state):
+        """torch.nn.RNN or LSTM with our weights (which it keeps transposed) from a state or None, over xs (N, T, D)."""
+        module = getattr(torch.nn, kind)(*Wx.shape[:1], *Wh.shape[:1], batch_first=True)
+        weights = {"weight_ih_l0": Wx.T, "weight_hh_l0": Wh.T, "bias_ih_l0": b, "bias_hh_l0": torch.zeros_like(b)}
+        hs, state = torch.func.functional_call(module, weights, (xs, state))
+        return hs, state if isinstance(state, tuple) else (state,)
+
+    def test_rnn(self, torch):
+        ours = make(TimeRNN, stateful=True)
+        weights = [torch.tensor(p, requires_grad=True) for p in ours.params]
+        self.compare(ours, lambda xs, state: self.run(torch, "RNN", *weights, xs, state and state[0]), weights, torch)
+
+    def lstm(self, torch, weights, xs, state):
+        """Its columns are i, f, g, o where ours are f, g, i, o."""
+
+        def reordered(p):
+            f, g, i, o = p.chunk(4, dim=-1)
+            return torch.cat([i, f, g, o], dim=-1)
+
+        return self.run(torch, "LSTM", *map(reordered, weights), xs, state)
+
+    def test_lstm(self, torch):
+        ours = make(TimeLSTM, stateful=True)
+        weights = [torch.tensor(p, requires_grad=True) for p in ours.params]
+        self.compare(ours, lambda xs, state: self.lstm(torch, weights, xs, state), weights, torch)
+
+    def test_bilstm(self, torch):
+        d = Draw()
+        ours = TimeBiLSTM(*d.cell(4), *d.cell(4), stateful=True)
+        weights = [torch.tensor(p, requires_grad=True) for p in ours.params]
+
+        def run(xs, state):
+            hs, state = self.lstm(torch, weights[:3], xs, state)
+            back, _ = self.lstm(torch, weights[3:], xs.flip(1), None)
+            return torch.cat([hs, back.flip(1)], dim=2), state
+
+        self.compare(ours, run, weights, torch)
+
+    def test_gru_with_the_books_equation(self, torch):
+        """torch.nn.GRU resets after the product and lets z weigh the old state, so it cannot be compared with."""
+        ours = make(TimeGRU, stateful=True)
+        weights = [torch.tensor(p, requires_grad=True) for p in ours.params]
+
+        def run(xs, state):
+            Wx, Wh, b = weights
+            h = torch.zeros(2, 2, dtype=xs.dtype) if state is None else state[0]
+            hs = []
+            for x in xs.unbind(1):
+                z, r = torch.sigmoid(x @ Wx[:, :4] + h @ Wh[:, :4] + b[:4]).chunk(2, dim=1)
+                new = torch.tanh(x @ Wx[:, 4:] + (r * h) @ Wh[:, 4:] + b[4:])
+                h = (1 - z) * h + z * new
+                hs.append(h)
+            return torch.stack(hs, dim=1), (h,)
+
+        self.compare(ours, run, weights, torch)
+
+
+class TestBiLSTM:
+    def test_halves_are_aligned_to_time(self):
+        d = Draw()
+        ahead, back, xs = d.cell(4), d.cell(4), xs_of()
+        hs = TimeBiLSTM(*ahead, *back).forward(xs)
+        numpy.testing.assert_array_equal(hs[..., :2], TimeLSTM(*ahead).forward(xs))
+        numpy.testing.assert_array_equal(hs[..., 2:], TimeLSTM(*back).forward(xs[:, ::-1])[:, ::-1])
+        changed = xs.copy()
+        changed[:, -1] += 1  # the last step: seen by all steps of the backward half, by one of the forward half
+        differs = TimeBiLSTM(*ahead, *back).forward(changed) != hs
+        assert not differs[:, :-1, :2].any() and differs[..., 2:].all() and differs[:, -1].all()
+
+    def test_stateful_carries_the_forward_half_only(self):
+        d, xs = Draw(), xs_of()
+        layer = TimeBiLSTM(*d.cell(4), *d.cell(4), stateful=True)
+        first, second = layer.forward(xs), layer.forward(xs)
+        assert (first != second)[..., :2].all() and (first == second)[..., 2:].all()
+        layer.reset_state()
+        numpy.testing.assert_array_equal(layer.forward(xs), first)

@@ -1,0 +1,178 @@
+import math
+import re
+
+import numpy
+import pytest
+
+from common.optimizer import SGD, Adam
+from common.trainer import RnnlmTrainer, Trainer
+
+
+class Scripted:
+    """A model whose losses are given, and which remembers its batches; its gradient is 1."""
+
+    def __init__(self, losses=()):
+        self.losses, self.batches = iter(losses), []
+        self.params, self.grads = [numpy.zeros(1)], [numpy.ones(1)]
+
+    def forward(self, x, t):
+        self.batches.append((x, t))
+        return next(self.losses, 1.0)
+
+    def backward(self, dout=1):
+        pass
+
+
+def lines(capsys):
+    """The printed lines, with the seconds as #."""
+    return re.sub(r"time \d+\[s\]", "time #[s]", capsys.readouterr().out).splitlines()
+
+
+class TestTrainer:
+    def test_lines_and_curve(self, capsys):
+        losses = [float(i) for i in range(1, 46)]
+        trainer = Trainer(Scripted(losses), SGD())
+        trainer.fit(numpy.zeros((92, 2)), numpy.zeros(92, int), max_epoch=1, batch_size=2)
+        assert lines(capsys) == [
+            "| epoch 1 |  iter 1 / 46 | time #[s] | loss 1.00",
+            "| epoch 1 |  iter 21 / 46 | time #[s] | loss 11.50",
+            "| epoch 1 |  iter 41 / 46 | time #[s] | loss 31.50",
+        ]
+        assert trainer.loss_list == [1.0, 11.5, 31.5]  # the means since the line before
+
+    def test_no_mean_spans_two_epochs(self, capsys):
+        trainer = Trainer(Scripted([1, 3, 5, 7, 9, 11]), SGD())
+        trainer.fit(numpy.zeros((3, 2)), numpy.zeros(3), max_epoch=2, batch_size=1, eval_interval=2)
+        assert trainer.loss_list == [1, 4, 7, 10]
+        assert [line[:20] for line in lines(capsys)] == ["| epoch 1 |  iter 1 ", "| epoch 1 |  iter 3 ",
+                                                         "| epoch 2 |  iter 1 ", "| epoch 2 |  iter 3 "]  # fmt: skip
+        assert [epoch["loss"] for epoch in trainer.history] == [3, 9]
+
+    def test_epochs_and_curve_go_on_over_repeated_fits(self, capsys):
+        trainer = Trainer(Scripted(), SGD())
+        for _ in range(2):
+            trainer.fit(numpy.zeros((4, 2)), numpy.zeros(4), max_epoch=3, batch_size=2)
+        assert trainer.current_epoch == 6 and len(trainer.loss_list) == 6
+        assert lines(capsys)[-1] == "| epoch 6 |  iter 1 / 2 | time #[s] | loss 1.00"
+
+    def test_without_an_interval_nothing_is_printed(self, capsys):
+        trainer = Trainer(Scripted(), SGD())
+        trainer.fit(numpy.zeros((4, 2)), numpy.zeros(4), 2, 2, eval_interval=None)
+        assert (lines(capsys), trainer.loss_list, trainer.current_epoch) == ([], [], 2)
+
+    def test_examples_are_shuffled_with_their_targets(self):
+        model = Scripted()
+        x = numpy.arange(10)
+        Trainer(model, SGD(), rng=0).fit(x, x * 2, max_epoch=2, batch_size=5)
+        seen = [x.tolist() for x, _ in model.batches]
+        assert sorted(seen[0] + seen[1]) == sorted(seen[2] + seen[3]) == list(range(10))
+        assert seen[0] + seen[1] != seen[2] + seen[3] != list(range(10))
+        assert all((t == 2 * x).all() for x, t in model.batches)
+        again = Scripted()
+        Trainer(again, SGD(), rng=0).fit(x, x * 2, max_epoch=2, batch_size=5)
+        assert [x.tolist() for x, _ in again.batches] == seen
+
+    def test_other_examples_are_left_over_in_each_epoch(self):
+        model = Scripted()
+        Trainer(model, SGD(), rng=0).fit(numpy.arange(10), numpy.arange(10), max_epoch=20, batch_size=4)
+        assert [len(x) for x, _ in model.batches] == [4] * 40
+        epochs = [numpy.concatenate([model.batches[i][0], model.batches[i + 1][0]]) for i in range(0, 40, 2)]
+        assert len({frozenset(epoch.tolist()) for epoch in epochs}) > 5
+
+    def test_gradients_are_clipped_on_request(self):
+        for max_grad, expected in ((None, -1), (0.5, -0.5)):
+            model = Scripted()
+            Trainer(model, SGD(1.0)).fit(numpy.zeros(2), numpy.zeros(2), 1, 2, max_grad=max_grad)
+            assert model.params[0][0] == pytest.approx(expected, rel=1e-5)
+
+    def test_an_optimizer_of_ones_own(self):
+        class Plain:
+            def update(self, params, grads):
+                for p, g in zip(params, grads, strict=True):
+                    p -= g
+
+        model = Scripted()
+        Trainer(model, Plain()).fit(numpy.zeros(2), numpy.zeros(2), 1, 2, max_grad=0.25)
+        assert model.params[0][0] == pytest.approx(-0.25, rel=1e-5)
+
+    def test_a_loss_may_be_an_array_without_axes(self, capsys):
+        Trainer(Scripted([numpy.array(2.5, "f")]), SGD()).fit(numpy.zeros(2), numpy.zeros(2), 1, 2)
+        assert lines(capsys)[0].endswith("| loss 2.50")
+
+    @pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf])
+    def test_a_loss_that_is_not_finite_ends_the_training_before_the_update(self, loss):
+        model = Scripted([1.0, 1.0, loss])
+        with pytest.raises(FloatingPointError, match=rf"epoch 2, iteration 1: the loss is {loss}: .*learning rate"):
+            Trainer(model, SGD(1.0)).fit(numpy.zeros(4), numpy.zeros(4), max_epoch=3, batch_size=2)
+        assert model.params[0][0] == -2
+
+    def test_a_gradient_that_is_not_finite_cannot_be_clipped(self):
+        model = Scripted()
+        model.grads[0][0] = math.nan
+        with pytest.raises(FloatingPointError, match=r"epoch 1, iteration 1: gradient 0 of shape \(1,\) holds NaN"):
+            Trainer(model, SGD(1.0)).fit(numpy.zeros(4), numpy.zeros(4), max_grad=1.0, batch_size=2)
+        assert model.params[0][0] == 0
+
+    @pytest.mark.parametrize("max_grad", [None, 0.3])
+    def test_a_shared_weight_takes_one_step_along_the_sum_of_its_gradients(self, max_grad, rng):
+        W, grads = rng.standard_normal((3, 2)), [rng.standard_normal((3, 2)), rng.standard_normal((2, 3))]
+        model = Scripted()
+        model.params, model.grads = [W, W.T], [g.copy() for g in grads]
+        expected = Scripted()
+        expected.params, expected.grads = [W.copy()], [grads[0] + grads[1].T]
+        for net in (model, expected):
+            Trainer(net, Adam()).fit(numpy.zeros(2), numpy.zeros(2), 1, 2, max_grad)
+        numpy.testing.assert_allclose(W, expected.params[0], rtol=1e-12)
+
+    def test_plot(self):
+        pytest.importorskip("matplotlib", reason="figures need Matplotlib")
+        trainer = Trainer(Scripted(), SGD())
+        trainer.fit(numpy.zeros(4), numpy.zeros(4), 2, 2)
+        ax = trainer.plot(ylim=5)
+        assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_ylim()[1]) == ("iterations (x20)", "loss", 5)
+        assert ax.lines[0].get_ydata().tolist() == trainer.loss_list
+
+
+class TestRnnlmTrainer:
+    def test_lines_and_curve(self, capsys):
+        trainer = RnnlmTrainer(Scripted([math.log(8), math.log(2), math.log(32)]), SGD())
+        trainer.fit(numpy.arange(31), numpy.arange(31), max_epoch=1, batch_size=2, time_size=5, eval_interval=2)
+        assert lines(capsys) == [
+            "| epoch 1 |  iter 1 / 3 | time #[s] | perplexity 8.00",
+            "| epoch 1 |  iter 3 / 3 | time #[s] | perplexity 8.00",  # the root of 2 times 32
+        ]
+        assert trainer.ppl_list == pytest.approx([8, 8])
+
+    def test_a_huge_loss_is_a_huge_perplexity(self, capsys):
+        RnnlmTrainer(Scripted([1e5]), SGD()).fit(numpy.arange(10), numpy.arange(10), 1, 2, 5)
+        assert float(lines(capsys)[0].split()[-1]) > 1e300
+
+    def test_rows_start_apart_and_move_on(self):
+        trainer, corpus = RnnlmTrainer(Scripted(), SGD()), numpy.arange(199)
+        x, t = trainer.get_batch(corpus[:-1], corpus[1:], batch_size=2, time_size=5)
+        numpy.testing.assert_array_equal(x, [range(5), range(99, 104)])
+        numpy.testing.assert_array_equal(t, x + 1)
+        x, _ = trainer.get_batch(corpus[:-1], corpus[1:], batch_size=2, time_size=5)
+        numpy.testing.assert_array_equal(x, [range(5, 10), range(104, 109)])
+        assert trainer.time_idx == 10
+
+    def test_rows_wrap_round_at_the_end(self):
+        trainer, corpus = RnnlmTrainer(Scripted(), SGD()), numpy.arange(11)
+        rows = numpy.concatenate([trainer.get_batch(corpus, corpus, 2, 4)[0] for _ in range(3)], axis=1)
+        numpy.testing.assert_array_equal(rows, [[*range(11), 0], [*range(5, 11), *range(6)]])
+
+    def test_the_place_in_the_text_goes_on_over_epochs_and_fits(self):
+        model = Scripted()
+        trainer = RnnlmTrainer(model, SGD())
+        for _ in range(2):
+            trainer.fit(numpy.arange(23), numpy.arange(23), max_epoch=2, batch_size=2, time_size=5)
+        first_rows = numpy.concatenate([x[0] for x, _ in model.batches])
+        numpy.testing.assert_array_equal(first_rows, numpy.arange(40) % 23)
+        assert (len(model.batches), trainer.time_idx, trainer.current_epoch) == (8, 40, 4)
+
+    def test_plot(self):
+        pytest.importorskip("matplotlib", reason="figures need Matplotlib")
+        trainer = RnnlmTrainer(Scripted(), SGD())
+        trainer.fit(numpy.arange(10), numpy.arange(10), 1, 2, 5, eval_interval=7)
+        ax = trainer.plot((0, 500))
+        assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_ylim()) == ("iterations (x7)", "perplexity", (0, 500))

@@ -1,0 +1,49 @@
+"""What all tests share: Matplotlib without a window, the CPU unless a test asks for the GPU path, random numbers."""
+
+import importlib.util
+import os
+import sys
+
+import numpy
+import pytest
+import strict_cupy
+
+from common import config
+
+os.environ["MPLBACKEND"] = "Agg"
+
+
+def cupy_usable() -> bool:
+    """Whether the real CuPy is there, and a GPU for it."""
+    if importlib.util.find_spec("cupy") is None:
+        return False
+    try:
+        import cupy
+
+        return cupy.cuda.runtime.getDeviceCount() > 0
+    except Exception:  # its own errors: no driver, no library
+        return False
+
+
+@pytest.fixture(autouse=True)
+def cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test begins on the CPU and leaves the flag as it was."""
+    monkeypatch.setattr(config, "GPU", False)
+
+
+@pytest.fixture(params=["stand-in", "cupy"] if cupy_usable() else ["stand-in"])
+def gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, cpu: None) -> None:
+    """config.GPU is set; CuPy is the stand-in and, where there is one, the real one."""
+    if request.param == "stand-in":
+        monkeypatch.setitem(sys.modules, "cupy", strict_cupy)
+    monkeypatch.setattr(config, "GPU", True)
+
+
+@pytest.fixture
+def rng() -> numpy.random.Generator:
+    return numpy.random.default_rng(0)
+
+
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch", reason="PyTorch is what these numbers are compared with")
