@@ -25,6 +25,8 @@ class Recurrent(Layer):
 
     h      state (N, H) after the last step, None before the first forward
     dh     gradient (N, H) of the state before the first step, after a backward
+    A forward may get a `constant` input (N, K) too, as if it stood in front of xs at every step: the first K rows of Wx
+    are its own, and `dconstant` (N, K) is its gradient after a backward.
     With ``stateful`` the next forward goes on from h (truncated backpropagation through time: no gradient flows to the
     previous block), else each forward starts from a zero state.
 
@@ -45,6 +47,7 @@ class Recurrent(Layer):
         self.hidden_size, self.stateful = Wh.shape[0], stateful
         self.h: Any = None
         self.dh: Any = None
+        self.dconstant: Any = None
         self.state_dropout: Any = None
         self.weight_dropout: Any = None
         self._mask: Any = None  # of the states
@@ -59,38 +62,49 @@ class Recurrent(Layer):
         """Let the next forward start from the zero state."""
         self.h = None
 
-    def forward(self, xs: Any) -> Any:
-        Wx, _, b = self.params
-        xs = self.check_input(xs, "N", "T", Wx.shape[0])
+    def forward(self, xs: Any, constant: Any = None) -> Any:
+        Wx, _, b = self.params[:3]
+        K = 0
+        if constant is not None:
+            constant = self.check_input(constant, len(xs), "K")
+            K = constant.shape[1]
+        xs = self.check_input(xs, "N", "T", Wx.shape[0] - K)
         N, T, D = xs.shape
         if N == 0 or T == 0:
             raise ValueError(f"{self.name}: expected one sequence and one step at least, got an input {xs.shape}")
         x = np.ascontiguousarray(xs.transpose(1, 0, 2)).reshape(T * N, D)
-        A = x @ Wx
+        A = x @ Wx[K:]
         A += b
         hs = np.empty((T + 1, N, self.hidden_size), A.dtype)  # hs[t] is the state before step t
         hs[0] = self._start(self.h, N)
         A = A.reshape(T, N, -1)
+        if constant is not None:
+            A += constant @ Wx[:K]
         self._draw_masks(N)
-        self._cache = x, A, hs, self._run(A, hs)
+        self._cache = x, constant, A, hs, self._run(A, hs)
         self.h = hs[-1].copy()
         return np.ascontiguousarray(hs[1:].transpose(1, 0, 2))
 
     def backward(self, dhs: Any) -> Any:
         """dxs (N, T, D) from dhs (N, T, H)."""
         Wx = self.params[0]
-        x, gates, hs, more = self.cached()
+        x, constant, gates, hs, more = self.cached()
+        K = Wx.shape[0] - x.shape[1]
         T, N, H = len(gates), hs.shape[1], hs.shape[2]
         dhs = self.check_gradient(dhs, (N, T, H)).transpose(1, 0, 2)
         dA = np.empty_like(gates)
         self.dh = self._run_backward(gates, hs, more, dhs, dA)
+        if constant is not None:
+            dA_sum = dA.sum(axis=0)
+            np.matmul(constant.T, dA_sum, out=self.grads[0][:K])
+            self.dconstant = dA_sum @ Wx[:K].T
         dA = dA.reshape(T * N, -1)
-        np.matmul(x.T, dA, out=self.grads[0])
+        np.matmul(x.T, dA, out=self.grads[0][K:])
         self._recurrent_gradient(self._masked(hs[:-1]).reshape(T * N, H), more, dA)
         if self._Wh_mask is not None:
             self.grads[1] *= self._Wh_mask
         self.grads[2][...] = np.ones(T * N, dA.dtype) @ dA
-        return np.ascontiguousarray((dA @ Wx.T).reshape(T, N, -1).transpose(1, 0, 2))
+        return np.ascontiguousarray((dA @ Wx[K:].T).reshape(T, N, -1).transpose(1, 0, 2))
 
     def _start(self, state: Any, batch_size: int) -> Any:
         """The state (N, H), or 0, that the forward begins with."""
@@ -109,7 +123,7 @@ class Recurrent(Layer):
         self._Wh = Wh if self._Wh_mask is None else Wh * self._Wh_mask
 
     def _masked(self, h: Any) -> Any:
-        """The states h (..., N, H) that the product with Wh sees, or, the same way, the gradient of h from that of these."""
+        """The states h (..., N, H) as the product with Wh sees them; or the gradient of h, from that of these."""
         return h if self._mask is None else h * self._mask
 
     def _run(self, A: Any, hs: Any) -> Any:
@@ -182,10 +196,11 @@ class TimeLSTM(Recurrent):
         WhT = self._Wh.T
         cs, tanh_cs = more
         dh, dc = np.zeros_like(hs[0]), np.zeros_like(hs[0])
+        through_Wh = np.empty(dh.shape[::-1], dh.dtype).T  # in this order the BLAS has more rows to share among threads
         for t in reversed(range(len(dA))):
             dh += dhs[t]
             self._gates.step_backward(gates[t], cs[t], tanh_cs[t], dh, dc, dA[t])
-            dh = self._masked(np.matmul(dA[t], WhT, out=dh))
+            dh[...] = self._masked(np.matmul(dA[t], WhT, out=through_Wh))
         self.dc = dc
         return dh
 

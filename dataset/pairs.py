@@ -1,17 +1,18 @@
 """Questions and answers for seq2seq models, from files of two kinds.
 
-fixed width   lines such as ``16+75  _91  ``, see :mod:`dataset.sequence`: one vocabulary, blanks are symbols like others
+fixed width   lines such as ``16+75  _91  ``, see :mod:`dataset.sequence`: one vocabulary, of which the blank is one
 tab           lines ``question<TAB>answer`` of any length: a vocabulary on each side, characters or words; rows are
               padded with -1 (:mod:`common.padding`), and an answer lies between a start and a stop symbol
 """
 
 import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy
 
-from common.padding import PAD, pad, reverse, row_lengths
+from common.padding import PAD, pad
 from dataset import sequence
 from dataset.sequence import Ids
 from dataset.text import decode
@@ -32,9 +33,7 @@ class Codec(NamedTuple):
 
     def encode(self, questions: Sequence[str]) -> Ids:
         """The questions as ids (N, S). ValueError for one that is empty, too long or has an unknown symbol."""
-        rows = [self._ids(question) for question in questions]
-        ids = pad(rows)
-        return reverse(ids, row_lengths("encode", ids)).copy() if self.reversed else ids
+        return pad([self._ids(question) for question in questions])
 
     def symbols(self, question: str) -> list[str]:
         """The symbols of a question in the order in which people read them."""
@@ -68,7 +67,8 @@ class Codec(NamedTuple):
         for place, symbol in enumerate(symbols, start=1):
             if symbol not in self.questions:
                 raise ValueError(f"{question!r}: the vocabulary of the model has no {symbol!r} (symbol {place})")
-        return [self.questions[symbol] for symbol in symbols]
+        ids = [self.questions[symbol] for symbol in symbols]
+        return ids[::-1] if self.reversed else ids
 
 
 class Pairs(NamedTuple):
@@ -106,25 +106,24 @@ def load(
     return Pairs(x_train, data.t_train, x_test, data.t_test, codec)
 
 
-def _load_tabbed(path: os.PathLike[str], reversed: bool, words: bool, seed: int) -> Pairs:
-    with open(path, "rb") as file:
-        lines = decode(file.read(), path).removesuffix("\n").split("\n")
+def _load_tabbed(path: Path, reversed: bool, words: bool, seed: int) -> Pairs:
+    lines = decode(path.read_bytes(), path).removesuffix("\n").split("\n")
     pairs = []
     for number, line in enumerate(lines, start=1):
         sides = [side.strip() for side in line.split("\t")]
         if len(sides) != 2 or not all(sides):
             raise ValueError(f"{path}, line {number}: expected a question, a tab and an answer, got {line!r}")
         pairs.append([side.split() if words else list(side) for side in sides])
-    questions, answers = {}, {START: 0, STOP: 1}
+    questions: dict[str, int] = {}
+    answers = {START: 0, STOP: 1}
     for question, answer in pairs:
         for symbol in question:
             questions.setdefault(symbol, len(questions))
         for symbol in answer:
             answers.setdefault(symbol, len(answers))
-    x = pad([[questions[symbol] for symbol in question] for question, _ in pairs])
+    read = -1 if reversed else 1  # the direction
+    x = pad([[questions[symbol] for symbol in question[::read]] for question, _ in pairs])
     t = pad([[0, *(answers[symbol] for symbol in answer), 1] for _, answer in pairs])
-    if reversed:
-        x = reverse(x, row_lengths(str(path), x))
     order = numpy.arange(len(pairs))
     numpy.random.RandomState(seed).shuffle(order)
     train, test = numpy.split(order, [len(order) - len(order) // 10])

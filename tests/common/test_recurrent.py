@@ -180,3 +180,21 @@ class TestBiLSTM:
         assert (first != second)[..., :2].all() and (first == second)[..., 2:].all()
         layer.reset_state()
         numpy.testing.assert_array_equal(layer.forward(xs), first)
+
+
+@every_kind
+def test_a_constant_input_is_as_if_joined_in_front_at_every_step(kind, rng):
+    joined, apart = make(kind), make(kind)
+    xs = xs_of()
+    constant, xs_rest = xs[:, 0, :1].copy(), xs[:, :, 1:]
+    xs = numpy.concatenate([numpy.repeat(constant[:, None], xs.shape[1], axis=1), xs_rest], axis=2)
+    hs = joined.forward(xs)
+    numpy.testing.assert_allclose(apart.forward(xs_rest, constant), hs, rtol=1e-6)
+    dhs = rng.standard_normal(hs.shape).astype(hs.dtype)
+    dxs = joined.backward(dhs)
+    numpy.testing.assert_allclose(apart.backward(dhs), dxs[:, :, 1:], rtol=1e-5, atol=1e-7)
+    numpy.testing.assert_allclose(apart.dconstant, dxs[:, :, :1].sum(axis=1), rtol=1e-5, atol=1e-7)
+    for own, other in zip(apart.grads, joined.grads, strict=True):
+        numpy.testing.assert_allclose(own, other, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match=kind.__name__):
+        apart.forward(xs_rest, constant[:1])

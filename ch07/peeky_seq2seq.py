@@ -1,0 +1,59 @@
+"""Peeky: a decoder that sees the encoder's state at every step (book, section 7.4.2; Cho et al. 2014)."""
+
+from typing import Any
+
+from ch07.seq2seq import Decoder, Seq2seq
+from common.initial import new_affine, new_embedding, new_recurrent
+from common.np import np
+from common.rng import Seed, generator
+from common.time_layers import TimeLSTM
+
+
+class PeekyDecoder(Decoder):
+    """As Decoder, with h (N, H) joined in front of what LSTM (H + D inputs) and affine layer (2H) get at each step.
+
+    The product of h with its rows of the LSTM's Wx is the same at all steps, and made once.
+    """
+
+    def __init__(
+        self, vocab_size: int, wordvec_size: int, hidden_size: int, *, rng: Seed = None, dtype: Any = "f"
+    ) -> None:
+        rng, H = generator(rng), hidden_size
+        self.embed = new_embedding(vocab_size, wordvec_size, rng, dtype)
+        self.lstm = new_recurrent(TimeLSTM, H + wordvec_size, H, rng, dtype, stateful=True)
+        self.affine = new_affine(2 * H, vocab_size, rng, dtype)
+        layers = self.embed, self.lstm, self.affine
+        self.params = [param for layer in layers for param in layer.params]
+        self.grads = [grad for layer in layers for grad in layer.grads]
+
+    def forward(self, xs: Any, h: Any) -> Any:
+        self.lstm.set_state(h)
+        return self._scores(xs, h)
+
+    def _scores(self, xs: Any, h: Any) -> Any:
+        """The scores (N, T, V) from the state that the LSTM is in."""
+        hs = self.lstm.forward(self.embed.forward(xs), constant=h)
+        peek = np.broadcast_to(h[:, None], hs.shape)
+        return self.affine.forward(np.concatenate([peek, hs], axis=2))
+
+    def backward(self, dscore: Any) -> Any:
+        """The gradient of h (N, H): from both joins, at all steps, and from the LSTM's first state."""
+        H = self.lstm.hidden_size
+        dout = self.affine.backward(dscore)
+        self.embed.backward(self.lstm.backward(dout[:, :, H:]))
+        return self.lstm.dh + self.lstm.dconstant + dout[:, :, :H].sum(axis=1)
+
+    def start(self, h: Any) -> tuple[Any, ...]:
+        return h, h, np.zeros_like(h)
+
+    def step(self, ids: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+        peek, h, c = state
+        self.lstm.set_state(h, c)
+        scores = self._scores(ids[:, None], peek)
+        return scores[:, 0], (peek, self.lstm.h, self.lstm.c)
+
+
+class PeekySeq2seq(Seq2seq):
+    """A Seq2seq with a :class:`PeekyDecoder`."""
+
+    decoder_type = PeekyDecoder

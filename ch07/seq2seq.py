@@ -1,0 +1,188 @@
+"""From sequence to sequence: an encoder reads the question, a decoder writes the answer (book, sections 7.2 and 7.3).
+
+Questions and answers are arrays of ids. Rows of unequal length are padded on the right with -1 (:mod:`common.padding`);
+their loss, gradients and answers are those that they have one by one.
+"""
+
+from typing import Any
+
+from common.base_model import BaseModel
+from common.decoding import Hypothesis, as_lists, beam_search, greedy
+from common.initial import new_affine, new_embedding, new_recurrent
+from common.np import np
+from common.padding import add_to_last_states, last_states, row_lengths, without_pads
+from common.rng import Seed, generator
+from common.time_layers import TimeLSTM, TimeSoftmaxWithLoss
+
+
+class Encoder:
+    """Embedding and LSTM: questions xs (N, S) -> h (N, H), the state after the last symbol.
+
+    lengths   (N,), the numbers of symbols of the last questions, None if none of them was padded
+    """
+
+    def __init__(
+        self, vocab_size: int, wordvec_size: int, hidden_size: int, *, rng: Seed = None, dtype: Any = "f"
+    ) -> None:
+        rng = generator(rng)
+        self.embed = new_embedding(vocab_size, wordvec_size, rng, dtype)
+        self.lstm = new_recurrent(TimeLSTM, wordvec_size, hidden_size, rng, dtype)
+        self.params = self.embed.params + self.lstm.params
+        self.grads = self.embed.grads + self.lstm.grads
+        self.lengths: Any = None
+        self._shape: Any = None  # of all the states
+
+    def forward(self, xs: Any) -> Any:
+        return last_states(self.states(xs), self.lengths)
+
+    def states(self, xs: Any) -> Any:
+        """The states after each symbol, hs (N, S, H)."""
+        xs = checked_rows("Encoder", xs)
+        self.lengths = row_lengths("Encoder", xs)
+        hs = self.lstm.forward(self.embed.forward(without_pads(xs)))
+        self._shape = hs.shape
+        return hs
+
+    def backward(self, dh: Any) -> None:
+        """Fill `grads` from dh (N, H)."""
+        dhs = np.zeros(self._shape, dh.dtype)
+        add_to_last_states(dhs, dh, self.lengths)
+        self.backward_states(dhs)
+
+    def backward_states(self, dhs: Any) -> None:
+        """Fill `grads` from dhs (N, S, H)."""
+        self.embed.backward(self.lstm.backward(dhs))
+
+
+class Decoder:
+    """Embedding, LSTM and affine: xs (N, T), h (N, H) -> scores (N, T, V) of the symbol that follows each.
+
+    The LSTM starts from the encoder's state h and a zero cell.
+    """
+
+    def __init__(
+        self, vocab_size: int, wordvec_size: int, hidden_size: int, *, rng: Seed = None, dtype: Any = "f"
+    ) -> None:
+        rng = generator(rng)
+        self.embed = new_embedding(vocab_size, wordvec_size, rng, dtype)
+        self.lstm = new_recurrent(TimeLSTM, wordvec_size, hidden_size, rng, dtype, stateful=True)
+        self.affine = new_affine(hidden_size, vocab_size, rng, dtype)
+        layers = self.embed, self.lstm, self.affine
+        self.params = [param for layer in layers for param in layer.params]
+        self.grads = [grad for layer in layers for grad in layer.grads]
+
+    def forward(self, xs: Any, h: Any) -> Any:
+        self.lstm.set_state(h)
+        return self.affine.forward(self.lstm.forward(self.embed.forward(xs)))
+
+    def backward(self, dscore: Any) -> Any:
+        """The gradient of h (N, H) from that of the scores."""
+        self.embed.backward(self.lstm.backward(self.affine.backward(dscore)))
+        return self.lstm.dh
+
+    def start(self, h: Any) -> tuple[Any, ...]:
+        """The state, arrays of N rows each, before the first :meth:`step`."""
+        return h, np.zeros_like(h)
+
+    def step(self, ids: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+        """Read one symbol, ids (N,), in a state: (scores (N, V) of the next one, the state after it)."""
+        h, c = state
+        self.lstm.set_state(h, c)
+        scores = self.affine.forward(self.lstm.forward(self.embed.forward(ids[:, None])))
+        return scores[:, 0], (self.lstm.h, self.lstm.c)
+
+    def generate(self, h: Any, start_id: int, sample_size: int) -> Any:
+        """As :meth:`Seq2seq.generate`, from the encoder's state h (N, H)."""
+        return one_or_all(as_lists(greedy(self.step, self.start(h), start_id, sample_size)))
+
+
+class Seq2seq(BaseModel):
+    """Encoder and decoder: questions xs (N, S) and answers ts (N, T) -> the mean loss of the symbols of the answers.
+
+    An answer begins with the start symbol. The decoder reads it without its last symbol and is to predict it without
+    its first. `target_size` is the number of symbols of the answers if these have a vocabulary of their own.
+    """
+
+    encoder_type: Any = Encoder
+    decoder_type: Any = Decoder
+
+    def __init__(
+        self,
+        vocab_size: int,
+        wordvec_size: int,
+        hidden_size: int,
+        *,
+        target_size: int | None = None,
+        rng: Seed = None,
+        dtype: Any = "f",
+    ) -> None:
+        target_size = vocab_size if target_size is None else target_size
+        if min(vocab_size, wordvec_size, hidden_size, target_size) < 1:
+            raise ValueError(
+                f"{type(self).__name__}: sizes must be at least 1, not {vocab_size=}, {wordvec_size=}, {hidden_size=} "
+                f"and {target_size=}"
+            )
+        rng = generator(rng)
+        self.encoder = self.encoder_type(vocab_size, wordvec_size, hidden_size, rng=rng, dtype=dtype)
+        self.decoder = self.decoder_type(target_size, wordvec_size, hidden_size, rng=rng, dtype=dtype)
+        self.softmax = TimeSoftmaxWithLoss()
+        self.params = self.encoder.params + self.decoder.params
+        self.grads = self.encoder.grads + self.decoder.grads
+
+    def encode(self, xs: Any) -> tuple[Any, ...]:
+        """What the decoder gets to know of the questions xs (N, S): the arguments of its forward after the first."""
+        return (self.encoder.forward(xs),)
+
+    def predict(self, xs: Any, ts: Any) -> Any:
+        """The scores (N, T, V) of the symbols that follow those of ts (N, T), before the softmax."""
+        xs, ts = checked_rows("Seq2seq", xs), checked_rows("Seq2seq", ts)
+        if len(xs) != len(ts):
+            raise ValueError(f"Seq2seq: {len(xs)} questions, but {len(ts)} answers")
+        return self.decoder.forward(without_pads(ts), *self.encode(xs))
+
+    def forward(self, xs: Any, ts: Any) -> float:
+        ts = checked_rows("Seq2seq", ts)
+        if ts.shape[1] < 2:
+            raise ValueError(f"Seq2seq: answers need a start symbol and one symbol more, got {ts.shape}")
+        row_lengths("Seq2seq", ts)  # checks that the padding is at the end
+        return self.softmax.forward(self.predict(xs, ts[:, :-1]), ts[:, 1:])
+
+    def backward(self, dout: Any = 1) -> None:
+        """Fill `grads` with the gradients of dout times the last loss."""
+        self.encoder.backward(self.decoder.backward(self.softmax.backward(dout)))
+
+    def generate(self, xs: Any, start_id: int, sample_size: int, stop_id: int | None = None) -> Any:
+        """The answers to the questions xs (N, S), `sample_size` symbols each, by always taking the best next one.
+
+        One question, (S,) or (1, S), gives a list of ints, several give a list of such lists. An answer ends before
+        `stop_id`, if there is one.
+        """
+        xs = np.asarray(xs)
+        samples = self.generate_batch(xs[None] if xs.ndim == 1 else xs, start_id, sample_size, stop_id)
+        return one_or_all(as_lists(samples, stop_id))
+
+    def generate_batch(self, xs: Any, start_id: int, sample_size: int, stop_id: int | None = None) -> Any:
+        """As :meth:`generate`, but always an array (N, sample_size), with -1 after the stop symbol."""
+        return greedy(self.decoder.step, self.decoder.start(*self.encode(xs)), start_id, sample_size, stop_id)
+
+    def beam_search(self, xs: Any, start_id: int, sample_size: int, width: int = 5, **options: Any) -> list[Hypothesis]:
+        """The best answers to one question xs (1, S), see :func:`common.decoding.beam_search`."""
+        state = self.decoder.start(*self.encode(xs))
+        return beam_search(self.decoder.step, state, start_id, sample_size, width, **options)
+
+    def reset_state(self) -> None:
+        """Forget the state of the decoder, which every forward sets anew."""
+        self.decoder.lstm.reset_state()
+
+
+def checked_rows(name: str, ids: Any) -> Any:
+    """`ids` as an array, checked to be (N, T) with at least one row and one step."""
+    ids = np.asarray(ids)
+    if ids.ndim != 2 or ids.size == 0:
+        raise ValueError(f"{name}: expected ids (N, T) of one sequence at least, got {ids.shape}")
+    return ids
+
+
+def one_or_all(answers: list[list[int]]) -> Any:
+    """The only answer, or the list of all of them if there are several."""
+    return answers[0] if len(answers) == 1 else answers

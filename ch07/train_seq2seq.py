@@ -1,0 +1,84 @@
+"""Teach a sequence-to-sequence model to add, to write dates in one form, or whatever pairs a file holds.
+
+    python -m ch07.train_seq2seq                             the plain model on sums: figure 7-22 of the book
+    python -m ch07.train_seq2seq --reverse                   figure 7-24
+    python -m ch07.train_seq2seq --reverse --model peeky     figure 7-28
+    python -m ch07.train_seq2seq --data date --model attention --reverse --hidden-size 256 --max-epoch 10
+    python -m ch07.train_seq2seq --data my_pairs.tsv --model attention
+    python -m ch07.train_seq2seq --data my_pairs.tsv --model deep --layers 3 --cell gru --score additive
+
+A file of one's own has lines ``question<TAB>answer``, or is of fixed width as ``addition.txt`` and ``date.txt`` are.
+After each epoch a few questions of the test part are shown with the model's answers, and the share of all its questions
+that are answered right in every symbol. The results are the model with its vocabulary, and the curve of that share.
+"""
+
+from typing import Annotated, Any
+
+from ch08.answerer import Answerer, ModelKind
+from common.evaluation import seq2seq_accuracy
+from common.experiment import Run, experiment
+from common.np import to_cpu
+from common.optimizer import Adam
+from common.plotting import plot_curve
+from common.progress import write
+from common.trainer import Trainer
+from dataset import pairs
+
+FILES = {"addition": "addition.txt", "date": "date.txt"}
+
+
+@experiment(quick={"max_epoch": 1, "max_examples": 1280, "hidden_size": 32, "shown": 2})
+def main(
+    run: Run,
+    model: ModelKind = ModelKind.seq2seq,
+    data: Annotated[str, "addition, date, or the path of a file."] = "addition",
+    reverse: Annotated[bool, "Let the model read the questions from their end."] = False,
+    words: Annotated[bool, "The symbols of a file with tabs are words, not characters."] = False,
+    wordvec_size: int = 16,
+    hidden_size: int = 128,
+    max_epoch: int = 25,
+    batch_size: int = 128,
+    learning_rate: Annotated[float, "Step of Adam."] = 0.001,
+    max_grad: Annotated[float, "The largest joint norm of the gradients."] = 5.0,
+    shown: Annotated[int, "Test questions that are shown after each epoch."] = 10,
+    max_examples: Annotated[int | None, "Train on so many examples only."] = None,
+    layers: Annotated[int, "Of the deep model."] = 2,
+    cell: Annotated[str, "Of the deep model: lstm or gru."] = "lstm",
+    score: Annotated[str, "Of the deep model's attention: dot, scaled or additive."] = "dot",
+    bidirectional: Annotated[bool, "Whether the deep model's encoder reads in both directions."] = True,
+) -> dict[str, float]:
+    if max_epoch < 1:
+        raise ValueError(f"max_epoch must be at least 1, not {max_epoch}")
+    x_train, t_train, x_test, t_test, codec = pairs.load(FILES.get(data, data), reversed=reverse, words=words)
+    if not len(x_test):
+        raise ValueError(f"{data}: {len(x_train)} pairs are too few, a tenth of 10 at least becomes the test part")
+    deep: dict[str, Any] = {"layers": layers, "cell": cell, "score": score, "bidirectional": bidirectional}
+    options = deep if model is ModelKind.deep else {}
+    sizes = wordvec_size, hidden_size, t_train.shape[1] - 1
+    answerer = Answerer(model, codec, *sizes, rng=run.rng("weights"), **options)
+    trainer = Trainer(answerer.model, Adam(learning_rate), rng=run.rng("shuffle"))
+    accuracies: list[float] = []
+    for _ in range(max_epoch):
+        trainer.fit(x_train[:max_examples], t_train[:max_examples], 1, batch_size, max_grad)
+        show(answerer, x_test[:shown], t_test[:shown])
+        accuracies.append(seq2seq_accuracy(answerer.model, x_test, t_test))
+        write(f"val acc {accuracies[-1]:.3%}")
+        run.record(accuracy=accuracies, loss=trainer.loss_list)
+    answerer.save(run.path("model.npz"))
+    run.plot("accuracy.png", plot_curve, accuracies, "epoch", "accuracy", (-0.05, 1.05))
+    return {"accuracy": accuracies[-1], "loss": trainer.loss_list[-1]}
+
+
+def show(answerer: Answerer, questions: pairs.Ids, answers: pairs.Ids) -> None:
+    """Print questions, true answers and what the model answers."""
+    if not len(questions):
+        return
+    codec = answerer.codec
+    guesses = answerer.model.generate_batch(questions, codec.start, answers.shape[1] - 1)
+    for question, true, guess in zip(questions, answers[:, 1:], to_cpu(guesses), strict=True):
+        right, answer = codec.decode(true), codec.decode(guess)
+        write(f"Q {codec.question(question)}\nT {right}\n{'right' if right == answer else 'wrong'} {answer}\n---")
+
+
+if __name__ == "__main__":
+    main.cli()

@@ -1,0 +1,140 @@
+"""A trained model together with all it needs to answer questions in writing: kind, sizes, vocabularies.
+
+    answerer = Answerer.load("date_model.npz")
+    answerer.answer("september 27, 1994")        # '1994-09-27'
+    answerer.attention("september 27, 1994")     # which characters of the question each one of the answer came from
+"""
+
+import enum
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ch07.peeky_seq2seq import PeekySeq2seq
+from ch07.seq2seq import Seq2seq
+from ch08.attention_seq2seq import AttentionSeq2seq
+from ch08.deep_seq2seq import DeepSeq2seq
+from common import weight_files
+from common.files import FileFormatError, Location
+from common.model_tree import named_params
+from common.np import np, to_cpu
+from common.rng import Seed
+from dataset.pairs import Codec
+
+MARGIN = 10  # how many symbols longer than the longest answer of its training an answer may get
+
+
+class ModelKind(str, enum.Enum):
+    """A kind of model. As an argument of a script the plain string serves as well."""
+
+    seq2seq = "seq2seq"
+    peeky = "peeky"
+    attention = "attention"
+    deep = "deep"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+MODELS: dict[ModelKind, Any] = {
+    ModelKind.seq2seq: Seq2seq,
+    ModelKind.peeky: PeekySeq2seq,
+    ModelKind.attention: AttentionSeq2seq,
+    ModelKind.deep: DeepSeq2seq,
+}
+
+
+class AttentionMap(NamedTuple):
+    """weights (T, S): how much of each symbol of the question went into each symbol of the answer."""
+
+    weights: Any
+    question: list[str]
+    answer: list[str]
+
+
+class Answerer:
+    """A model of a `kind` and the `codec` of the data that it has learnt.
+
+    answer_size   the number of symbols of the longest answer, without start symbol
+    options       of a deep model: layers, cell, bidirectional, score
+    """
+
+    def __init__(
+        self,
+        kind: ModelKind | str,
+        codec: Codec,
+        wordvec_size: int,
+        hidden_size: int,
+        answer_size: int,
+        *,
+        rng: Seed = None,
+        **options: Any,
+    ) -> None:
+        self.kind, self.codec = ModelKind(kind), codec
+        self.sizes = {"wordvec_size": wordvec_size, "hidden_size": hidden_size, "answer_size": answer_size, **options}
+        self.model = MODELS[self.kind](
+            len(codec.questions), wordvec_size, hidden_size, target_size=len(codec.answers), rng=rng, **options
+        )
+
+    def answers(self, questions: Sequence[str]) -> list[str]:
+        """The answers to questions. ValueError for one with a symbol that the vocabulary lacks, empty or too long."""
+        ids = self.codec.encode(questions)
+        return [self.codec.decode(row).rstrip() for row in to_cpu(self._generate(ids)).tolist()]
+
+    def answer(self, question: str) -> str:
+        """The answer to one question, as :meth:`answers`."""
+        return self.answers([question])[0]
+
+    def attention(self, question: str) -> AttentionMap:
+        """Where the model looks while it answers; question and weights in reading order, however the model reads it.
+
+        Raises TypeError for a model without attention.
+        """
+        if not hasattr(self.model, "attention_weights"):
+            raise TypeError(f"a {self.kind} model has no attention to look at")
+        ids = self.codec.encode([question])
+        answer = [i for i in to_cpu(self._generate(ids))[0].tolist() if i >= 0]
+        read = np.asarray([[self.codec.start, *answer[:-1]]])
+        weights = self.model.attention_weights(np.asarray(ids), read)[0]
+        symbol_of = {i: symbol for symbol, i in self.codec.answers.items()}
+        if self.codec.reversed:
+            weights = weights[:, ::-1]
+        return AttentionMap(to_cpu(weights), self.codec.symbols(question), [symbol_of[i] for i in answer])
+
+    def save(self, path: Location, half: bool = False) -> Path:
+        """Write weights, sizes and vocabularies to an .npz or .safetensors file; `half` stores float16."""
+        tensors = {name: to_cpu(param) for name, param in named_params(self.model).items()}
+        metadata = {"kind": str(self.kind), "sizes": json.dumps(self.sizes), "codec": json.dumps(self.codec._asdict())}
+        return weight_files.write(path, tensors, half=half, metadata=metadata)
+
+    @classmethod
+    def load(cls, path: Location) -> "Answerer":
+        """Read what :meth:`save` has written. FileFormatError for any other file, or one that contradicts itself."""
+        tensors, metadata = weight_files.read(path)
+        try:
+            codec = Codec(**json.loads(metadata["codec"]))
+            for ids in (codec.questions, codec.answers):
+                if sorted(ids.values()) != list(range(len(ids))):
+                    raise ValueError(f"a vocabulary of {len(ids)} symbols has other ids than 0 … {len(ids) - 1}")
+            answerer = cls(metadata["kind"], codec, **json.loads(metadata["sizes"]), rng=0)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            reason = f"no model with its vocabulary, as Answerer.save writes it ({error!r})"
+            raise FileFormatError(path, reason) from error
+        copy_params(Path(path), answerer.model, tensors)
+        return answerer
+
+    def _generate(self, ids: Any) -> Any:
+        size = self.sizes["answer_size"] + (MARGIN if self.codec.stop is not None else 0)
+        return self.model.generate_batch(np.asarray(ids), self.codec.start, size, self.codec.stop)
+
+
+def copy_params(path: Path, model: Any, tensors: Mapping[str, Any]) -> None:
+    """Copy the tensors of a file into the weights of a model. FileFormatError naming the first that does not fit."""
+    params = named_params(model)
+    for name in sorted(params.keys() | tensors.keys()):
+        own, found = (getattr(side.get(name), "shape", "none") for side in (params, tensors))
+        if own != found:
+            raise FileFormatError(path, f"tensor {name}: the vocabulary and sizes need {own}, the file has {found}")
+    for name, param in params.items():
+        param[...] = np.asarray(tensors[name], param.dtype)

@@ -1,0 +1,90 @@
+"""Seq2seq with attention (book, section 8.2).
+
+The encoder hands over all its states instead of the last one, and the decoder picks from them at every step.
+"""
+
+from typing import Any
+
+from ch07.seq2seq import Decoder, Encoder, Seq2seq
+from ch08.attention_layer import TimeAttention
+from common.initial import new_affine, new_embedding, new_recurrent
+from common.np import np
+from common.padding import add_to_last_states, last_states
+from common.rng import Seed, generator
+from common.time_layers import TimeLSTM
+
+
+class AttentionEncoder(Encoder):
+    """Embedding and LSTM: questions xs (N, S) -> hs (N, S, H), the states after each symbol."""
+
+    def forward(self, xs: Any) -> Any:
+        return self.states(xs)
+
+    def backward(self, dhs: Any) -> None:
+        """Fill `grads` from dhs (N, S, H)."""
+        self.backward_states(dhs)
+
+
+class AttentionDecoder(Decoder):
+    """Embedding, LSTM, attention and affine: xs (N, T), enc_hs (N, S, H) -> scores (N, T, V).
+
+    The LSTM starts from the encoder's last state. The affine layer gets the context and the LSTM's state, joined in
+    this order. `lengths` (N,) are the numbers of states of the encoder that count, if not all do.
+    """
+
+    def __init__(
+        self, vocab_size: int, wordvec_size: int, hidden_size: int, *, rng: Seed = None, dtype: Any = "f"
+    ) -> None:
+        rng = generator(rng)
+        self.embed = new_embedding(vocab_size, wordvec_size, rng, dtype)
+        self.lstm = new_recurrent(TimeLSTM, wordvec_size, hidden_size, rng, dtype, stateful=True)
+        self.attention = TimeAttention()
+        self.affine = new_affine(2 * hidden_size, vocab_size, rng, dtype)
+        layers = self.embed, self.lstm, self.affine
+        self.params = [param for layer in layers for param in layer.params]
+        self.grads = [grad for layer in layers for grad in layer.grads]
+        self._lengths: Any = None
+
+    def forward(self, xs: Any, enc_hs: Any, lengths: Any = None) -> Any:
+        self._lengths = lengths
+        self.lstm.set_state(last_states(enc_hs, lengths))
+        hs = self.lstm.forward(self.embed.forward(xs))
+        return self.affine.forward(np.concatenate([self.attention.forward(enc_hs, hs, lengths), hs], axis=2))
+
+    def backward(self, dscore: Any) -> Any:
+        """The gradient of enc_hs (N, S, H): from the attention, and at the last step from the LSTM's first state."""
+        H = self.lstm.hidden_size
+        dout = self.affine.backward(dscore)
+        denc_hs, dhs = self.attention.backward(dout[:, :, :H])
+        dhs += dout[:, :, H:]
+        self.embed.backward(self.lstm.backward(dhs))
+        add_to_last_states(denc_hs, self.lstm.dh, self._lengths)
+        return denc_hs
+
+    def start(self, enc_hs: Any, lengths: Any = None) -> tuple[Any, ...]:
+        h = last_states(enc_hs, lengths)
+        return h, np.zeros_like(h), enc_hs, lengths
+
+    def step(self, ids: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+        h, c, enc_hs, lengths = state
+        self.lstm.set_state(h, c)
+        hs = self.lstm.forward(self.embed.forward(ids[:, None]))
+        context, _ = self.attention.attend(enc_hs, hs, lengths)
+        scores = self.affine.forward(np.concatenate([context, hs], axis=2))
+        return scores[:, 0], (self.lstm.h, self.lstm.c, enc_hs, lengths)
+
+
+class AttentionSeq2seq(Seq2seq):
+    """A Seq2seq whose decoder attends to all states of the encoder."""
+
+    encoder_type = AttentionEncoder
+    decoder_type = AttentionDecoder
+
+    def encode(self, xs: Any) -> tuple[Any, ...]:
+        hs = self.encoder.forward(xs)
+        return hs, self.encoder.lengths
+
+    def attention_weights(self, xs: Any, ts: Any) -> Any:
+        """(N, T, S): where in the questions xs (N, S) the decoder looks when it has read each symbol of ts (N, T)."""
+        self.predict(xs, ts)
+        return self.decoder.attention.weights

@@ -1,0 +1,71 @@
+"""Sequences of unequal length in one array: ids (N, T), each row filled up on the right with PAD.
+
+Padding on the right needs no masks inside a recurrent layer. What it computes at the padded steps cannot reach the
+steps before them, and no gradient comes from there as long as nobody uses their states: so take the state of the last
+true step (:func:`last_states`), keep the attention off the rest, and leave padded labels out of the loss, whose
+``ignore_label`` PAD is.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy
+
+from common.np import np
+
+PAD = -1
+
+
+def pad(sequences: Sequence[Sequence[int]]) -> Any:
+    """The sequences of ids as one host array (N, T) int64, T being the length of the longest."""
+    widest = max((len(row) for row in sequences), default=0)
+    padded = numpy.full((len(sequences), widest), PAD, numpy.int64)
+    for row, ids in zip(padded, sequences, strict=True):
+        row[: len(ids)] = ids
+    return padded
+
+
+def row_lengths(name: str, ids: Any) -> Any:
+    """How many true ids each row of `ids` (N, T) has, (N,); None if there is no padding at all.
+
+    Raises ValueError, beginning with `name`, for a row of padding only, or with padding before a true id.
+    """
+    true = ids != PAD
+    if bool(true.all()):
+        return None
+    lengths = true.sum(axis=1)
+    if not bool((true == (np.arange(ids.shape[1]) < lengths[:, None])).all()):
+        raise ValueError(f"{name}: padding, the id {PAD}, may stand only at the end of a row")
+    if not bool(lengths.all()):
+        raise ValueError(f"{name}: a row of nothing but padding, the id {PAD}")
+    return lengths
+
+
+def without_pads(ids: Any) -> Any:
+    """`ids` with 0, some id that can be looked up, in the padded places."""
+    return np.where(ids == PAD, 0, ids)
+
+
+def reverse(rows: Any, lengths: Any = None) -> Any:
+    """Each row of `rows` (N, T, ...) the other way round, the padding after the first `lengths` (N,) steps in place.
+
+    It is its own inverse, hence also its own backward.
+    """
+    if lengths is None:
+        return rows[:, ::-1]
+    steps = np.arange(rows.shape[1])
+    mirrored = lengths[:, None] - 1 - steps
+    return rows[np.arange(len(rows))[:, None], np.where(mirrored < 0, steps, mirrored)]
+
+
+def last_states(hs: Any, lengths: Any = None) -> Any:
+    """The state (N, H) at the last true step of each row of hs (N, T, H)."""
+    return hs[:, -1] if lengths is None else hs[np.arange(len(hs)), lengths - 1]
+
+
+def add_to_last_states(dhs: Any, dh: Any, lengths: Any = None) -> None:
+    """The backward of :func:`last_states`: add dh (N, H) to dhs (N, T, H), in place, at the last true steps."""
+    if lengths is None:
+        dhs[:, -1] += dh
+    else:
+        dhs[np.arange(len(dhs)), lengths - 1] += dh

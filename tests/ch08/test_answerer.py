@@ -1,0 +1,121 @@
+import numpy
+import pytest
+
+from ch08.answerer import Answerer, ModelKind
+from ch08.visualize_attention import DATE_MODEL, as_text
+from common import weight_files
+from common.evaluation import eval_seq2seq, seq2seq_accuracy
+from common.files import FileFormatError
+from dataset import pairs
+
+DATES = {
+    "9/27/94": "1994-09-27",
+    "september 27, 1994": "1994-09-27",
+    "AUG 26, 1983": "1983-08-26",
+    "Wednesday, May 20, 2009": "2009-05-20",
+}
+
+
+@pytest.fixture(scope="module")
+def dates():
+    return Answerer.load(DATE_MODEL)
+
+
+def tsv(tmp_path, lines=("ab\txy", "b\tyyx", "ba\tx")):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_the_date_model_knows_dates(dates):
+    assert DATE_MODEL.stat().st_size < 1_500_000
+    assert dates.answers(list(DATES)) == list(DATES.values())
+    assert [dates.answer(question) for question in DATES] == list(DATES.values())
+
+
+def test_accuracy_in_batches_equals_one_by_one(dates):
+    data = pairs.load("date.txt", reversed=True)
+    x, t = data.x_test[:60], data.t_test[:60].copy()
+    t[::7, -1] = t[1::7, -1][0]  # some of the answers are not what the model says
+    id_to_char = {i: char for char, i in data.codec.answers.items()}
+    one_by_one = [eval_seq2seq(dates.model, q[None], a[None], id_to_char) for q, a in zip(x, t, strict=True)]
+    assert 0.5 < numpy.mean(one_by_one) < 1
+    for batch_size in (1, 7, 500):
+        assert seq2seq_accuracy(dates.model, x, t, batch_size) == pytest.approx(numpy.mean(one_by_one))
+    assert seq2seq_accuracy(dates.model, data.x_test[:500], data.t_test[:500]) > 0.995
+
+
+def test_attention_is_upright(dates):
+    found = dates.attention("september 27, 1994")
+    assert "".join(found.question) == "september 27, 1994".ljust(29)
+    assert "".join(found.answer) == "1994-09-27"
+    assert found.weights.shape == (10, 29)
+    numpy.testing.assert_allclose(found.weights.sum(axis=1), 1, rtol=1e-5)
+    year = found.weights[1:4].argmax(axis=1)  # the model looks at the year's digits, wherever it reads from
+    assert all(14 <= place <= 18 for place in year)
+    lines = as_text(found).splitlines()
+    assert lines[0] == "  " + "september 27, 1994".ljust(29)
+    assert [len(line) for line in lines] == [31] * 11
+
+
+@pytest.mark.parametrize("kind", list(ModelKind))
+@pytest.mark.parametrize("reversed", [False, True])
+def test_through_a_file(kind, reversed, tmp_path):
+    codec = pairs.load(tsv(tmp_path), reversed=reversed).codec
+    model = Answerer(kind, codec, 3, 4, 4, rng=0)
+    path = model.save(tmp_path / "model.npz")
+    loaded = Answerer.load(path)
+    assert loaded.codec == codec
+    questions = ["ab", "b", "aaaaaabbbbbb"]
+    assert loaded.answers(questions) == model.answers(questions)
+    for own, other in zip(loaded.model.params, model.model.params, strict=True):
+        numpy.testing.assert_array_equal(own, other)
+    if kind in (ModelKind.attention, ModelKind.deep):
+        found = loaded.attention("bba")
+        assert found.question == ["b", "b", "a"] and found.weights.shape == (len(found.answer), 3)
+    else:
+        with pytest.raises(TypeError, match=str(kind)):
+            loaded.attention("ab")
+
+
+class TestMisuse:
+    @pytest.mark.parametrize(
+        ("question", "message"),
+        [("27. März 1994", "no '.'"), ("", "empty"), ("x" * 30, "30 characters"), ("1994年", "'年'")],
+    )
+    def test_questions(self, dates, question, message):
+        with pytest.raises(ValueError, match=message):
+            dates.answer(question)
+
+    def test_weights_of_another_vocabulary(self, tmp_path):
+        codec = pairs.load(tsv(tmp_path)).codec
+        path = Answerer("attention", codec, 3, 4, 4, rng=0).save(tmp_path / "model.npz")
+        tensors, metadata = weight_files.read(path)
+        tensors["decoder.affine.W"] = tensors["decoder.affine.W"][:, :-1]
+        weight_files.write(path, tensors, metadata=metadata)
+        with pytest.raises(FileFormatError, match=r"decoder.affine.W.*\(8, 4\).*\(8, 3\)"):
+            Answerer.load(path)
+        del tensors["decoder.affine.W"]
+        weight_files.write(path, tensors, metadata=metadata)
+        with pytest.raises(FileFormatError, match=r"decoder.affine.W.*none"):
+            Answerer.load(path)
+
+    def test_other_files(self, tmp_path):
+        path = tmp_path / "weights.npz"
+        gap = '{"questions": {"a": 1}, "answers": {"a": 0}, "start": 0}'
+        for metadata in (
+            {},
+            {"kind": "transformer", "sizes": "{}", "codec": "[]"},
+            {"kind": "attention", "sizes": '{"wordvec_size": 3, "hidden_size": 4, "answer_size": 4}', "codec": gap},
+        ):
+            weight_files.write(path, {"W": numpy.ones(3)}, metadata=metadata)
+            with pytest.raises(FileFormatError, match="no model with its vocabulary"):
+                Answerer.load(path)
+        with pytest.raises(FileNotFoundError):
+            Answerer.load(tmp_path / "none.npz")
+
+    def test_accuracy_of_nothing(self, dates):
+        with pytest.raises(ValueError, match="0 questions"):
+            seq2seq_accuracy(dates.model, numpy.zeros((0, 3), int), numpy.zeros((0, 3), int))
+        with pytest.raises(ValueError, match="2 questions, 1 answers"):
+            seq2seq_accuracy(dates.model, numpy.zeros((2, 3), int), numpy.zeros((1, 3), int))

@@ -1,0 +1,141 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import strict_cupy
+
+from ch07 import show_addition_dataset, train_seq2seq
+from ch08 import compare_models, train, visualize_attention
+from ch08.answerer import Answerer
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def history(folder):
+    return json.loads(Path(folder, "history.json").read_text(encoding="utf-8"))
+
+
+def test_addition_data(capsys):
+    show_addition_dataset.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["(45000, 7) (45000, 5)", "(5000, 7) (5000, 5)"]
+    question, answer = lines[-2].strip(), lines[-1]
+    assert answer.startswith("_") and eval(question) == int(answer[1:])
+
+
+@pytest.mark.parametrize("model", ["seq2seq", "peeky", "attention", "deep"])
+@pytest.mark.parametrize("data", ["addition", "date", "own.tsv"])
+def test_every_model_on_every_kind_of_data(model, data, capsys):
+    lines = [f"{'ab' * (i % 5 + 1)}c\t{i % 5 + 1} times" for i in range(40)]
+    Path("own.tsv").write_text("\n".join(lines), encoding="utf-8")
+    settings = {"max_epoch": 2, "hidden_size": 8, "max_examples": 64, "batch_size": 32, "shown": 1}
+    scores = train_seq2seq.main(model=model, data=data, reverse=True, out="run", **settings)
+    assert 0 <= scores["accuracy"] <= 1
+    assert len(history("run")["curves"]["accuracy"]) == 2
+    output = capsys.readouterr().out
+    assert output.count("val acc") == output.count("Q ") == output.count("T ") == 2
+    Answerer.load("run/model.npz")
+
+
+def test_options_of_the_deep_model():
+    options = {"layers": 3, "cell": "gru", "score": "additive", "bidirectional": False}
+    train_seq2seq.main(quick=True, model="deep", out="run", **options)
+    answerer = Answerer.load("run/model.npz")
+    assert answerer.sizes.items() >= options.items() and len(answerer.model.decoder.cells) == 3
+
+
+def test_pairs_of_ones_own_are_learnt():
+    words = ["null", "eins", "zwei", "drei", "vier", "sechs", "sieben", "acht", "neun", "zehn"]
+    lines = [f"{a} und {b}\t{b} nach {a}" for a in words for b in words if a != b]
+    Path("own.tsv").write_text("\n".join(lines), encoding="utf-8")
+    settings = {"model": "attention", "words": True, "batch_size": 8, "learning_rate": 0.01, "hidden_size": 48}
+    scores = train_seq2seq.main(data="own.tsv", max_epoch=25, shown=0, out="run", **settings)
+    assert scores["accuracy"] > 0.8
+    assert Answerer.load("run/model.npz").answer("zwei und drei") == "drei nach zwei"
+
+
+def test_same_seed_same_numbers():
+    runs = [train_seq2seq.main(quick=True, seed=3, out=f"run{i}") for i in range(2)]
+    assert runs[0] == runs[1]
+    assert history("run0")["curves"] == history("run1")["curves"]
+
+
+def test_dates():
+    scores = train.main(quick=True, out="run")
+    assert scores.keys() == {"accuracy", "loss"}
+
+
+def test_maps_of_the_shipped_model(capsys):
+    pytest.importorskip("matplotlib", reason="figures need Matplotlib")
+    visualize_attention.main(["september 27, 1994", "9/27/94"], out="run")
+    assert capsys.readouterr().out.count("september") == 1
+    for number in (1, 2):
+        assert Path("run", f"attention_{number}.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("data", ["addition", "date"])
+def test_comparison(data):
+    pytest.importorskip("matplotlib", reason="figures need Matplotlib")
+    scores = compare_models.main(data, quick=True, out="run")
+    names = ["7-24", "7-28"] if data == "addition" else ["8-26", "8-27_1", "8-27_4"]
+    for name in names:
+        assert Path("run", f"figure_{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert len(scores) == 3 and list(history("run")["curves"]) == list(scores)
+
+
+def test_from_inside_the_folders_and_the_shell():
+    code = "from seq2seq import Seq2seq; from peeky_seq2seq import PeekySeq2seq"
+    subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=ROOT / "ch07", check=True)
+    command = [sys.executable, "-W", "error", "visualize_attention.py", "september 27, 1994", "--out", str(Path.cwd())]
+    output = subprocess.run(command, cwd=ROOT / "ch08", check=True, capture_output=True, text=True).stdout
+    assert "september 27, 1994" in output
+
+
+@pytest.mark.parametrize("model", ["seq2seq", "peeky", "attention"])
+def test_on_the_gpu(model, gpu, monkeypatch):
+    monkeypatch.setattr(strict_cupy, "__version__", "stand-in", raising=False)  # which the record of a run asks for
+    Path("own.tsv").write_text("".join(f"{'ab' * (i % 5 + 1)}\t{i % 5}\n" for i in range(40)), encoding="utf-8")
+    settings = {"max_epoch": 1, "hidden_size": 8, "batch_size": 32, "reverse": True}
+    train_seq2seq.main(model=model, data="own.tsv", out="run", **settings)
+    answerer = Answerer.load("run/model.npz")
+    assert len(answerer.answers(["ab", "ababab"])) == 2
+    question = [[answerer.codec.questions["a"]]]
+    assert len(answerer.model.beam_search(question, 0, 4, width=3, stop_id=1, n_best=2)) == 2
+    if model == "attention":
+        assert answerer.attention("abab").weights.sum() > 0
+
+
+class TestMisuse:
+    @pytest.mark.parametrize(
+        ("text", "message"), [("", "empty"), ("1+1_2\n1+1 2\n", "line 2"), ("1+1_2\n12+1_3\n", "line 2")]
+    )
+    def test_files(self, text, message):
+        Path("own.txt").write_text(text, encoding="utf-8")
+        with pytest.raises(ValueError, match=message):
+            train_seq2seq.main(data="own.txt")
+
+    def test_too_few_pairs(self):
+        Path("own.txt").write_text("1+1_2\n", encoding="utf-8")
+        with pytest.raises(ValueError, match="1 pairs are too few"):
+            train_seq2seq.main(data="own.txt")
+
+    def test_no_such_data_or_model(self):
+        with pytest.raises(FileNotFoundError, match="subtraction"):
+            train_seq2seq.main(data="subtraction")
+        with pytest.raises(ValueError, match="transformer"):
+            train_seq2seq.main(model="transformer")
+        with pytest.raises(ValueError, match="max_epoch"):
+            train_seq2seq.main(max_epoch=0)
+
+    def test_a_date_with_an_unknown_character(self, capsys):
+        with pytest.raises(SystemExit) as error:
+            visualize_attention.main.cli(["27. September", "--out", "run"])
+        assert error.value.code == 2
+        assert "no '.'" in capsys.readouterr().err

@@ -1,0 +1,35 @@
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.padding import add_to_last_states, last_states, pad, reverse, row_lengths, without_pads
+
+ROWS = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=6), min_size=1, max_size=5)
+
+
+@given(ROWS)
+def test_rows_come_back(rows):
+    ids = pad(rows)
+    lengths = row_lengths("rows", ids)
+    expected = [len(row) for row in rows]
+    assert (lengths is None and len(set(expected)) == 1) or lengths.tolist() == expected
+    turned = reverse(ids, lengths)
+    assert [row[row >= 0].tolist() for row in turned] == [row[::-1] for row in rows]
+    assert (row_lengths("turned", turned) is None) == (lengths is None)
+    assert (reverse(turned, lengths) == ids).all()
+    assert last_states(ids[:, :, None], lengths)[:, 0].tolist() == [row[-1] for row in rows]
+    assert (without_pads(ids) == numpy.where(ids < 0, 0, ids)).all()
+
+
+def test_last_states_and_their_gradient():
+    rng = numpy.random.default_rng(0)
+    hs, dh, lengths = rng.standard_normal((3, 4, 2)), rng.standard_normal((3, 2)), numpy.array([4, 1, 3])
+    for n in (lengths, None):
+        dhs = numpy.zeros_like(hs)
+        add_to_last_states(dhs, dh, n)
+        assert (last_states(hs, n) * dh).sum() == pytest.approx((hs * dhs).sum())
+
+
+def test_nothing():
+    assert pad([]).shape == (0, 0)

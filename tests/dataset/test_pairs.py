@@ -1,0 +1,87 @@
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataset import pairs, sequence
+
+
+def write(path, text):
+    path.write_bytes(text.encode("utf-8"))
+    return path
+
+
+def test_fixed_width_is_as_in_the_book():
+    data, plain = pairs.load("addition.txt"), sequence.load("addition.txt")
+    for name in ("x_train", "t_train", "x_test", "t_test"):
+        assert (getattr(data, name) == getattr(plain, name)).all()
+    assert data.codec.start == plain.char_to_id["_"] and data.codec.width == 7
+    assert data.codec.question(data.x_train[0]) + data.codec.decode(data.t_train[0]) == (
+        "".join(plain.id_to_char[i] for i in [*plain.x_train[0], *plain.t_train[0]])
+    )
+
+
+def test_reversed():
+    data, plain = pairs.load("date.txt", reversed=True), sequence.load("date.txt")
+    assert (data.x_train == plain.x_train[:, ::-1]).all()
+    assert (data.codec.encode(["9/27/94"])[0] == [plain.char_to_id[c] for c in "9/27/94".ljust(29)][::-1]).all()
+    assert data.codec.question(data.x_train[0]) == "".join(plain.id_to_char[i] for i in plain.x_train[0])
+
+
+@given(
+    st.lists(
+        st.tuples(*[st.text("abcäß漢 +", min_size=1).map(str.strip).filter(bool)] * 2), min_size=1, max_size=30
+    ),
+    st.booleans(),
+    st.booleans(),
+)
+def test_pairs_of_any_length_come_back(tmp_path_factory, lines, reversed, words):
+    path = write(tmp_path_factory.mktemp("pairs") / "pairs.tsv", "".join(f"{q}\t{a}\n" for q, a in lines))
+    data = pairs.load(path, reversed=reversed, words=words)
+    codec = data.codec
+    x, t = [numpy.concatenate(part) for part in ((data.x_train, data.x_test), (data.t_train, data.t_test))]
+    assert len(data.x_test) == len(lines) // 10
+    found = [(codec.question(q), codec.decode(a[1:])) for q, a in zip(x, t, strict=True)]
+    expected = [tuple(" ".join(side.split()) if words else side for side in line) for line in lines]
+    assert sorted(found) == sorted(expected)
+    assert (t[:, 0] == codec.start).all() and ((t == codec.stop).sum(axis=1) == 1).all()
+    for question, row in zip(x, codec.encode([q for q, _ in found]), strict=True):
+        assert row[row >= 0].tolist() == question[question >= 0].tolist()
+
+
+def test_vocabularies_are_separate(tmp_path):
+    codec = pairs.load(write(tmp_path / "p.tsv", "ab\txyz\nb\tx\n")).codec
+    assert list(codec.questions) == ["a", "b"]
+    assert list(codec.answers) == [pairs.START, pairs.STOP, "x", "y", "z"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "empty"),
+        ("1+1 _2 \n1+2 3 \n", "line 2"),
+        ("1+1 _2 \n10+2 _12 \n", "line 2"),
+        ("a\tb\nc d\n", "line 2.*tab"),
+        ("a\tb\n\tc\n", "line 2"),
+        ("a\tb\tc\n", "line 1"),
+        ("a\tb\n\n", "line 2"),
+    ],
+)
+def test_bad_files(tmp_path, text, message):
+    with pytest.raises(ValueError, match=message):
+        pairs.load(write(tmp_path / "bad.txt", text))
+
+
+def test_words_need_tabs(tmp_path):
+    with pytest.raises(ValueError, match="characters"):
+        pairs.load("addition.txt", words=True)
+
+
+def test_questions_that_cannot_be_encoded(tmp_path):
+    codec = pairs.load("addition.txt").codec
+    with pytest.raises(ValueError, match=r"'1\*2'.*no '\*'.*symbol 2"):
+        codec.encode(["1+2", "1*2"])
+    with pytest.raises(ValueError, match=r"8 characters.*7"):
+        codec.encode(["1000+999"])
+    with pytest.raises(ValueError, match="empty"):
+        codec.encode([""])
