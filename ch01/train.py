@@ -9,7 +9,7 @@ training with a loop of one's own is ``ch01/train_custom_loop.py``.
 from typing import Annotated, Any
 
 from ch01.two_layer_net import TwoLayerNet
-from common.experiment import Run, experiment
+from common.experiment import TRAINING, Run, experiment
 from common.np import np
 from common.optimizer import SGD
 from common.plotting import plot_curve, plot_decision_boundary
@@ -30,7 +30,7 @@ def report(run: Run, model: TwoLayerNet, x: Any, t: Any, losses: list[float], xl
     return {"loss": float(model.forward(x, t)), "accuracy": float(right.mean())}
 
 
-@experiment(quick={"max_epoch": 30})
+@experiment(quick={"max_epoch": 30}, options=TRAINING)
 def main(
     run: Run,
     max_epoch: Annotated[int, "Passes over the 300 points."] = 300,
@@ -41,7 +41,7 @@ def main(
     x, t = map(np.asarray, spiral.load_data())
     model = TwoLayerNet(input_size=2, hidden_size=hidden_size, output_size=3, rng=run.rng("weights"))
     trainer = Trainer(model, SGD(learning_rate), rng=run.rng("shuffle"))
-    trainer.fit(x, t, max_epoch, batch_size, eval_interval=10)
+    trainer.fit(x, t, max_epoch, batch_size, eval_interval=10, checkpoint=run.checkpoint)
     return report(run, model, x, t, trainer.loss_list, xlabel="ten iterations")
 
 

@@ -9,7 +9,7 @@ The first 1,000 words of a corpus are learnt by heart (book, figure 5-33). The s
 from typing import Annotated, Any
 
 from ch05.simple_rnnlm import SimpleRnnlm
-from common.experiment import Corpus, Run, experiment
+from common.experiment import TRAINING, Corpus, Run, experiment
 from common.np import np
 from common.optimizer import SGD
 from common.plotting import plot_curve
@@ -34,7 +34,7 @@ def report(run: Run, model: SimpleRnnlm, perplexities: list[float]) -> dict[str,
     return {"perplexity": perplexities[-1]}
 
 
-@experiment(quick={"max_epoch": 10})
+@experiment(quick={"max_epoch": 10}, options=TRAINING)
 def main(
     run: Run,
     max_epoch: Annotated[int, "Passes over the text."] = 100,
@@ -49,7 +49,9 @@ def main(
     ids, vocab_size = first_words(corpus, corpus_size)
     model = SimpleRnnlm(vocab_size, wordvec_size, hidden_size, rng=run.rng("weights"))
     trainer = RnnlmTrainer(model, SGD(lr))
-    trainer.fit(ids[:-1], ids[1:], max_epoch, batch_size, time_size, eval_interval=None)
+    trainer.fit(
+        ids[:-1], ids[1:], max_epoch, batch_size, time_size, eval_interval=None, checkpoint=run.checkpoint
+    )
     perplexities = []
     for epoch in trainer.history:
         perplexities.append(float(np.exp(epoch["loss"])))

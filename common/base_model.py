@@ -1,38 +1,66 @@
 """Saving and loading what a model has learnt."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from common import weight_files
+from common import model_folder, weight_files
 from common.files import FileFormatError, Location
-from common.model_tree import named_params
+from common.model_tree import unique_params
 from common.np import np, to_cpu
 
 __all__ = ["BaseModel"]
 
+Model = TypeVar("Model", bound="BaseModel")
+
 
 class BaseModel:
-    """Base of the models: weights to a file and back.
+    """Base of the models: to a file or folder and back.
 
     params, grads   lists of the weights and their gradients; a shared weight stands once for each use
     """
 
     params: list[Any]
     grads: list[Any]
+    _made_with: tuple[tuple[Any, ...], dict[str, Any]]
 
-    def save_params(self, file_name: Location | None = None) -> Path:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """A new model, which remembers the arguments it is made with; they are what a folder keeps of it."""
+        model = super().__new__(cls)
+        model._made_with = args, kwargs
+        return model
+
+    def save(self, folder: Location, **vocabularies: Mapping[int, str]) -> Path:
+        """Write the model as a folder, see :mod:`common.model_folder`; returns its path.
+
+        ``save("mine", id_to_word=id_to_word)`` keeps a vocabulary, which the loaded model has as its attributes
+        id_to_word and word_to_id; a second one may be called target_id_to_word. Raises TypeError for a model made with
+        arguments other than numbers and text, and ValueError for ids with gaps.
+        """
+        return model_folder.save(self, folder, vocabularies)
+
+    @classmethod
+    def load(cls: type[Model], folder: Location) -> Model:
+        """The model that :meth:`save` wrote, ready for use.
+
+        ``BaseModel.load`` makes models of this library, ``Mine.load`` those of Mine, or of a class that Mine is derived
+        from. Raises FileFormatError naming a file that does not fit, and FileNotFoundError.
+        """
+        return model_folder.load(cls, folder)
+
+    def save_params(self, file_name: Location | None = None, *, half: bool = False) -> Path:
         """Write the weights; returns the path. The default is the class's name with ".npz" in the current folder.
 
-        The ending chooses the format: .npz and .safetensors hold float32 tensors by name, a shared weight once; .pkl is
-        the book's list of float16 arrays, one for each use. Raises ValueError, and leaves a previous file as it is, for
-        weights that are not finite or too large for float16.
+        The ending chooses the format: .npz and .safetensors hold float32 tensors by name, with `half` float16 ones, a
+        shared weight once; .pkl is the book's list of float16 arrays, one for each use. Raises ValueError, and leaves a
+        previous file as it is, for weights that are not finite or too large for float16.
         """
         path = weight_files.with_suffix(file_name or type(self).__name__)
         if path.suffix.lower() == ".pkl":
             tensors = {str(place): to_cpu(param) for place, param in enumerate(self.params)}
         else:
-            tensors = {name: to_cpu(param) for name, param in _unique(self).items()}
-        return weight_files.write(path, tensors)
+            tensors = {name: to_cpu(param) for name, param in unique_params(self).items()}
+        return weight_files.write(path, tensors, half=half)
 
     def load_params(self, file_name: Location | None = None) -> None:
         """Copy the weights of a file into the existing arrays; without a name, the file that save_params() writes.
@@ -50,13 +78,13 @@ class BaseModel:
         if by_place and len(tensors) == len(self.params):
             own = {str(place): param for place, param in enumerate(self.params)}
         else:
-            own = _unique(self)
+            own = unique_params(self)
         name = type(self).__name__
-        for missing in own.keys() - tensors.keys():
+        for missing in [key for key in own if key not in tensors]:
             raise FileFormatError(
                 path, f"{len(tensors)} tensors, but {name} has {len(own)} and misses {missing} {own[missing].shape}"
             )
-        for unknown in tensors.keys() - own.keys():
+        for unknown in [key for key in tensors if key not in own]:
             raise FileFormatError(path, f"tensor {unknown} {tensors[unknown].shape} has no place in {name}")
         for key, param in own.items():
             if tensors[key].shape != param.shape:
@@ -65,11 +93,3 @@ class BaseModel:
                 )
         for key, param in own.items():
             param[...] = np.asarray(tensors[key], param.dtype)
-
-
-def _unique(model: Any) -> dict[str, Any]:
-    """The params by name, each weight once even if it is used several times or transposed."""
-    from common.shared_weights import SharedWeights
-
-    kept = {id(param) for param in SharedWeights(model.params).params}
-    return {name: param for name, param in named_params(model).items() if id(param) in kept}

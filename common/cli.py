@@ -61,8 +61,8 @@ def _command(script: "Script[Any]") -> Any:
             if run:
                 print(f"results in {run.out}")
                 run.show()
-        except KeyboardInterrupt:
-            print("\nInterrupted.", file=sys.stderr)
+        except KeyboardInterrupt as interrupt:
+            print(f"\n{str(interrupt) or 'Interrupted.'}", file=sys.stderr)
             raise typer.Exit(130) from None
         except BrokenPipeError:  # as in `python -m ch01.train | head`; Typer ends quietly
             raise

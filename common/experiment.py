@@ -18,6 +18,8 @@ parameters an experiment understands
     gpu     compute with CuPy during this run
     out     the folder for the results, by default ``runs/<chapter>_<script>`` in the current folder
     quick   the whole path of the script in seconds: other defaults for some of its own parameters
+    resume  go on with the training that was cut off; for scripts with ``@experiment(..., options=TRAINING)`` that give
+            their trainer ``checkpoint=run.checkpoint``
 
 and leaves in its folder whatever it writes there and ``history.json`` with its arguments, scores and curves.
 """
@@ -34,13 +36,15 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 
 from common import config
+from common.files import remove_leftovers
 from common.run import Run
 
-__all__ = ["Corpus", "Run", "Script", "experiment", "script"]
+__all__ = ["TRAINING", "Corpus", "Run", "Script", "experiment", "script"]
 
 Result = TypeVar("Result")
 
 OPTIONS = ("seed", "gpu", "out", "quick")
+TRAINING = (*OPTIONS, "resume")
 
 
 class Corpus(str, enum.Enum):
@@ -100,7 +104,10 @@ class Script(Generic[Result]):
         seed = operator.index(values.get("seed", 0))
         if seed < 0:
             raise ValueError(f"seed must be a non-negative integer, not {seed}")
-        run = Run(self.name, _folder(values.get("out") or self.folder), own, seed, quick)
+        out = _folder(values.get("out") or self.folder)
+        if values.get("resume"):
+            remove_leftovers(out)  # of the run that was cut off
+        run = Run(self.name, out, own, seed, quick, bool(values.get("resume", False)))
         with _backend(values.get("gpu", False)):
             result = self.function(run, **own)
             run.finish(result)
@@ -138,6 +145,7 @@ def _shared(folder: Path, quick: Mapping[str, Any]) -> list[inspect.Parameter]:
             ("gpu", bool, False, "Compute on the GPU, with CuPy."),
             ("out", Path | None, None, f"Folder for the results, by default {folder}."),
             ("quick", bool, False, f"The whole script in seconds: {small or 'it is quick anyway'}."),
+            ("resume", bool, False, "Go on with the training that was cut off in the folder for the results."),
         )
     ]
 

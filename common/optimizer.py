@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from common.np import np, row_blocks
+from common.sparse_gradient import RowGradient
 
 EPSILON = 1e-7
 
@@ -41,8 +42,18 @@ class Optimizer:
         for p, g in zip(params, grads, strict=True):
             state = self.state(p)
             self.steps[id(p)] = step = self.steps.get(id(p), 0) + 1
-            for piece in _pieces(p, g, *state):
-                self._step(step, scale, *piece)
+            if isinstance(g, RowGradient):
+                self._step_rows(step, scale, g, p, *state)
+            else:
+                for piece in _pieces(p, g, *state):
+                    self._step(step, scale, *piece)
+
+    def _step_rows(self, step: int, scale: float, g: RowGradient, *arrays: Any) -> None:
+        """A step that touches nothing but the rows, of the parameter and of its state, which have a gradient."""
+        p, *state = touched = [array[g.ids] for array in arrays]
+        self._step(step, scale, p, g.rows, *state)
+        for array, rows in zip(arrays, touched, strict=True):
+            array[g.ids] = rows
 
     def state(self, param: Any) -> list[Any]:
         """The arrays of state that belong to the parameter, zero at first."""
@@ -50,6 +61,32 @@ class Optimizer:
         if entry is None:
             entry = self._states[id(param)] = param, [np.zeros_like(param) for _ in range(self.slots)]
         return entry[1]
+
+    def state_dict(self, params: Sequence[Any]) -> dict[str, Any]:
+        """What the next steps of the params depend on: lr and the other numbers, and for each its steps and state."""
+        return {
+            "numbers": {name: value for name, value in vars(self).items() if isinstance(value, (int, float))},
+            "steps": [self.steps.get(id(p), 0) for p in params],
+            "arrays": [self.state(p) if id(p) in self._states else None for p in params],
+        }
+
+    def load_state_dict(self, params: Sequence[Any], state: dict[str, Any]) -> None:
+        """Go on from a :meth:`state_dict` of params of the same shapes. ValueError if it does not fit them."""
+        name, arrays = type(self).__name__, state["arrays"]
+        if len(arrays) != len(params):
+            raise ValueError(f"{name}: the state is that of {len(arrays)} params, expected {len(params)}")
+        for i, (p, slots) in enumerate(zip(params, arrays, strict=True)):
+            if slots is not None and [a.shape for a in slots] != [p.shape] * self.slots:
+                raise ValueError(
+                    f"{name}: the state of params[{i}] must be {self.slots} arrays of shape {p.shape}, "
+                    f"not {[a.shape for a in slots]}"
+                )
+        vars(self).update(state["numbers"])
+        for p, step, slots in zip(params, state["steps"], arrays, strict=True):
+            if slots is not None:
+                self.steps[id(p)] = step
+                for own, saved in zip(self.state(p), slots, strict=True):
+                    own[...] = np.asarray(saved)
 
     def _step(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
         raise NotImplementedError

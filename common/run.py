@@ -14,6 +14,7 @@ from typing import Any
 import numpy
 
 from common import config, plotting, rng
+from common.checkpoint import Checkpoints
 from common.files import atomic_write
 from common.np import np
 
@@ -21,10 +22,23 @@ DISTRIBUTION = "nlp-from-scratch"
 
 
 class Run:
-    """What a script's function is given beside its own parameters. `out` is an existing folder."""
+    """What a script's function is given beside its own parameters. `out` is an existing folder.
 
-    def __init__(self, name: str, out: Path, arguments: Mapping[str, Any], seed: int = 0, quick: bool = False) -> None:
+    checkpoint    for the trainer: ``trainer.fit(..., checkpoint=run.checkpoint)``. They lie in the run's folder, and
+                  ``--resume`` goes on from them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        out: Path,
+        arguments: Mapping[str, Any],
+        seed: int = 0,
+        quick: bool = False,
+        resume: bool = False,
+    ) -> None:
         self.name, self.out, self.arguments, self.seed, self.quick = name, out, arguments, seed, quick
+        self.checkpoint = Checkpoints(self.path("checkpoints"), resume=resume)
         self.curves: dict[str, Sequence[float]] = {}
         self._figures: list[Any] = []
         self._start = time.perf_counter()

@@ -1,73 +1,31 @@
-"""Training loops: Trainer for independent examples, RnnlmTrainer for a language model on one long text."""
+"""Training loops: Trainer for independent examples, RnnlmTrainer for a language model on one long text.
+
+Both take, beside the book's arguments,
+
+    valid        validation data, scored after each epoch, or a function of the model that returns scores
+    callbacks    what else is to happen, see :mod:`common.callbacks`
+    checkpoint   a folder, or :class:`common.checkpoint.Checkpoints`, from which a training that was cut off goes on
+
+After Ctrl-C, fit ends with the current iteration, saves a checkpoint if it has a folder for it, and raises
+TrainingInterrupted, a KeyboardInterrupt.
+"""
 
 import math
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from common.base_trainer import BaseTrainer
+from common.callbacks import Callback
+from common.checkpoint import Checkpoints
+from common.files import Location
 from common.np import np
 from common.plotting import plot_curve, show
-from common.progress import progress, write
 from common.rng import Seed, generator
 from common.shared_weights import remove_duplicate
-from common.training import Step
+from common.training_state import checksum
+from common.validation import example_scores, language_model_scores
 
 __all__ = ["RnnlmTrainer", "Trainer", "remove_duplicate"]
-
-
-class BaseTrainer:
-    """What both trainers share: epochs, the printed lines, the curves.
-
-    current_epoch  epochs finished; it goes on counting over repeated calls of fit
-    history        a dictionary for each finished epoch: its number, mean loss, iterations and seconds
-    """
-
-    def __init__(self, model: Any, optimizer: Any) -> None:
-        self.model, self.optimizer = model, optimizer
-        self.current_epoch = 0
-        self.history: list[dict[str, float]] = []
-
-    def _fit(
-        self, batches: Any, iterations: int, max_epoch: int, max_grad: float | None, eval_interval: int | None
-    ) -> None:
-        """Train for `max_epoch` epochs of `iterations` steps on what ``batches()`` yields, anew for each epoch.
-
-        A line is printed, and a point added to the curve, after the first iteration of an epoch and after each further
-        `eval_interval` of them: the mean over the iterations since the last line. No mean spans two epochs.
-        """
-        step = Step(self.model, self.optimizer)
-        start = time.perf_counter()
-        for _ in range(max_epoch):
-            epoch_start, epoch_loss, interval = time.perf_counter(), 0.0, []
-            with progress(iterations, f"epoch {self.current_epoch + 1}") as bar:
-                for iteration, (x, t) in enumerate(batches(), start=1):
-                    try:
-                        loss = step(x, t, max_grad)
-                    except FloatingPointError as error:
-                        raise FloatingPointError(
-                            f"epoch {self.current_epoch + 1}, iteration {iteration}: {error}"
-                        ) from error
-                    epoch_loss += loss
-                    interval.append(loss)
-                    bar.update()
-                    if eval_interval is not None and (iteration - 1) % eval_interval == 0:
-                        text = self._point(math.fsum(interval) / len(interval))
-                        interval.clear()
-                        place = f"epoch {self.current_epoch + 1} |  iter {iteration} / {iterations}"
-                        write(f"| {place} | time {int(time.perf_counter() - start)}[s] | {text}")
-            self.current_epoch += 1
-            self.history.append(
-                {
-                    "epoch": self.current_epoch,
-                    "loss": epoch_loss / iterations,
-                    "iterations": iterations,
-                    "seconds": time.perf_counter() - epoch_start,
-                }
-            )
-
-    def _point(self, loss: float) -> str:
-        """Add the mean loss of an interval to the curve; returns how the line shows it."""
-        raise NotImplementedError
 
 
 def check_settings(x: Any, t: Any, max_epoch: int, batch_size: int, eval_interval: int | None) -> None:
@@ -96,11 +54,15 @@ class Trainer(BaseTrainer):
     loss_list   the mean losses of the intervals
     """
 
+    state = (*BaseTrainer.state, "loss_list", "order")
+
     def __init__(self, model: Any, optimizer: Any, *, rng: Seed = None) -> None:
         super().__init__(model, optimizer)
         self.rng = generator(rng)
         self.eval_interval: int | None = None
+        self.batch_size = 0
         self.loss_list: list[float] = []
+        self.order: Any = None  # of the examples in the current epoch
 
     def fit(
         self,
@@ -110,29 +72,44 @@ class Trainer(BaseTrainer):
         batch_size: int = 32,
         max_grad: float | None = None,
         eval_interval: int | None = 20,
+        *,
+        valid: Any = None,
+        callbacks: Sequence[Callback] = (),
+        checkpoint: Checkpoints | Location | None = None,
     ) -> None:
         """Train for `max_epoch` passes over the examples x (n, ...) with targets t (n, ...).
 
         An epoch is n // batch_size iterations; which examples are left over differs from epoch to epoch. `max_grad`
-        clips the joint norm of the gradients. Raises ValueError for settings that make no sense, and
-        FloatingPointError, with epoch and iteration, if the loss is not finite.
+        clips the joint norm of the gradients. `valid` is a pair like (x, t), which gives a loss and for a classifier
+        an accuracy. Raises ValueError for settings that make no sense, and FloatingPointError, with epoch and
+        iteration, if the loss is not finite.
         """
         x, t = np.asarray(x), np.asarray(t)
         check_settings(x, t, max_epoch, batch_size, eval_interval)
-        self.eval_interval = eval_interval
+        self.eval_interval, self.batch_size = eval_interval, batch_size
         iterations = len(x) // batch_size
 
-        def batches() -> Iterator[tuple[Any, Any]]:
-            order = np.asarray(self.rng.permutation(len(x)))
-            for i in range(iterations):
+        def batches(first: int) -> Iterator[tuple[Any, Any]]:
+            if first == 0:
+                self.order = self.rng.permutation(len(x))
+            order = np.asarray(self.order)
+            for i in range(first, iterations):
                 batch = order[i * batch_size : (i + 1) * batch_size]
                 yield x[batch], t[batch]
 
-        self._fit(batches, iterations, max_epoch, max_grad, eval_interval)
+        settings = {"batch_size": batch_size, "data": checksum(x, t)} if checkpoint is not None else {}
+        self._fit(batches, iterations, settings, max_epoch, max_grad, eval_interval, valid, callbacks, checkpoint)
 
     def _point(self, loss: float) -> str:
         self.loss_list.append(loss)
         return f"loss {loss:.2f}"
+
+    def _per_iteration(self) -> dict[str, int]:
+        return {"examples": self.batch_size}
+
+    def _scores(self, valid: Any) -> dict[str, float]:
+        x, t = valid
+        return example_scores(self.model, x, t, self.batch_size)
 
     def plot(self, ylim: Any = None) -> Any:
         """Draw `loss_list` and show it where there is a display; returns the axes."""
@@ -149,10 +126,13 @@ class RnnlmTrainer(BaseTrainer):
     ppl_list    the perplexities, exp(mean loss), of the intervals
     """
 
+    state = (*BaseTrainer.state, "ppl_list", "time_idx")
+
     def __init__(self, model: Any, optimizer: Any) -> None:
         super().__init__(model, optimizer)
         self.time_idx = 0
         self.eval_interval: int | None = None
+        self.batch_size = self.time_size = 0
         self.ppl_list: list[float] = []
 
     def get_batch(self, x: Any, t: Any, batch_size: int, time_size: int) -> tuple[Any, Any]:
@@ -175,11 +155,16 @@ class RnnlmTrainer(BaseTrainer):
         time_size: int = 35,
         max_grad: float | None = None,
         eval_interval: int | None = 20,
+        *,
+        valid: Any = None,
+        callbacks: Sequence[Callback] = (),
+        checkpoint: Checkpoints | Location | None = None,
     ) -> None:
         """Train for `max_epoch` epochs of n // (batch_size time_size) iterations on ids xs (n,) with targets ts (n,).
 
-        `max_grad` clips the joint norm of the gradients. Raises ValueError for settings that make no sense, and
-        FloatingPointError, with epoch and iteration, if the loss is not finite.
+        `max_grad` clips the joint norm of the gradients. `valid` is a corpus (n,), which gives a perplexity. Raises
+        ValueError for settings that make no sense, and FloatingPointError, with epoch and iteration, if the loss is
+        not finite.
         """
         xs, ts = np.asarray(xs), np.asarray(ts)
         check_settings(xs, ts, max_epoch, batch_size, eval_interval)
@@ -187,19 +172,31 @@ class RnnlmTrainer(BaseTrainer):
             raise ValueError(f"fit: time_size must be at least 1, not {time_size}")
         iterations = len(xs) // (batch_size * time_size)
         if not iterations:
-            raise ValueError(f"fit: {batch_size=} times {time_size=} is more than the data, {len(xs)} words")
-        self.eval_interval = eval_interval
+            raise ValueError(f"fit: batch_size {batch_size} times time_size {time_size} exceeds the {len(xs)} words")
+        self.eval_interval, self.batch_size, self.time_size = eval_interval, batch_size, time_size
 
-        def batches() -> Iterator[tuple[Any, Any]]:
-            for _ in range(iterations):
+        def batches(first: int) -> Iterator[tuple[Any, Any]]:
+            for _ in range(first, iterations):
                 yield self.get_batch(xs, ts, batch_size, time_size)
 
-        self._fit(batches, iterations, max_epoch, max_grad, eval_interval)
+        settings: dict[str, Any] = {}
+        if checkpoint is not None:
+            settings = {"batch_size": batch_size, "time_size": time_size, "data": checksum(xs, ts)}
+        self._fit(batches, iterations, settings, max_epoch, max_grad, eval_interval, valid, callbacks, checkpoint)
 
     def _point(self, loss: float) -> str:
         ppl = math.exp(min(loss, 700))
         self.ppl_list.append(ppl)
         return f"perplexity {ppl:.2f}"
+
+    def _per_iteration(self) -> dict[str, int]:
+        return {"tokens": self.batch_size * self.time_size}
+
+    def _more(self, loss: float) -> dict[str, float]:
+        return {"perplexity": math.exp(min(loss, 700))}
+
+    def _scores(self, valid: Any) -> dict[str, float]:
+        return language_model_scores(self.model, valid, self.time_size)
 
     def plot(self, ylim: Any = None) -> Any:
         """Draw `ppl_list` and show it where there is a display; returns the axes."""

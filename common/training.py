@@ -3,7 +3,8 @@
 import math
 from typing import Any
 
-from common.clipping import clip_grads, clip_rate
+from common.clipping import clip_rate, gradient_norm
+from common.model_tree import unique_params
 from common.np import is_active, np
 from common.optimizer import Optimizer
 from common.shared_weights import SharedWeights
@@ -14,6 +15,8 @@ class Step:
 
     Which weights are shared is found out once, here. Raises ValueError if the weights are not on the device that
     ``config.GPU`` names.
+
+    norm    the joint norm of the last gradients, before clipping, or None if it was not measured
     """
 
     def __init__(self, model: Any, optimizer: Any) -> None:
@@ -25,27 +28,44 @@ class Step:
                 )
         self.model, self.optimizer = model, optimizer
         self.weights = SharedWeights(model.params)
-        self.norm: float | None = None  # of the last gradients, before clipping
+        self.norm: float | None = None
 
-    def __call__(self, x: Any, t: Any, max_grad: float | None = None) -> float:
-        """The loss before the step. Raises FloatingPointError if it, or a gradient to be clipped, is not finite."""
+    def __call__(self, x: Any, t: Any, max_grad: float | None = None, measure: bool = False) -> float:
+        """The loss before the step. The norm of the gradients is measured to clip them, or if `measure` asks for it.
+
+        Raises FloatingPointError, naming the first weight or gradient that is not finite, if the loss or a norm is not.
+        """
         loss = float(self.model.forward(x, t))
         if not math.isfinite(loss):
+            bad = self._first_bad("weight", self.weights.params)
             raise FloatingPointError(
-                f"the loss is {loss}: training has diverged. A smaller learning rate or gradient clipping (max_grad) "
-                "may help"
+                f"the loss is {loss}: training has diverged{bad and ', ' + bad}. A smaller learning rate or gradient "
+                "clipping (max_grad) may help"
             )
         self.model.backward()
         grads = self.model.grads
         if self.weights.shared:
             grads = self.weights.merge(grads, in_place=True)
-        if max_grad is None:
-            self.optimizer.update(self.weights.params, grads)
-        elif isinstance(self.optimizer, Optimizer):
-            # Our optimizers scale the gradients while they read them anyway.
-            rate, self.norm = clip_rate(grads, max_grad)
-            self.optimizer.update(self.weights.params, grads, rate)
+        rate, self.norm = 1.0, None
+        try:
+            if max_grad is not None:
+                rate, self.norm = clip_rate(grads, max_grad)
+            elif measure:
+                self.norm = gradient_norm(grads)
+        except FloatingPointError as error:
+            raise FloatingPointError(self._first_bad("gradient", grads)) from error
+        if isinstance(self.optimizer, Optimizer):
+            self.optimizer.update(self.weights.params, grads, rate)  # scales the gradients while it reads them anyway
         else:
-            clip_grads(grads, max_grad)
+            if rate < 1:
+                for grad in grads:
+                    grad *= rate
             self.optimizer.update(self.weights.params, grads)
         return loss
+
+    def _first_bad(self, what: str, arrays: list[Any]) -> str:
+        """A message that names the first array that is not finite, empty if all are."""
+        for name, array in zip(unique_params(self.model), arrays, strict=True):
+            if not bool(np.isfinite(array).all()):
+                return f"{what} {name} of shape {array.shape} holds NaN or infinity"
+        return ""

@@ -4,12 +4,14 @@ from typing import Any
 
 import numpy
 
+from ch04.cbow import CBOW
 from common.base_model import BaseModel
 from common.language_model import LanguageModel
 from common.layers import Affine, Dropout, SoftmaxWithLoss
 from common.np import np
 from common.optimizer import SGD, AdaGrad, Adam, Momentum, Nesterov, RMSprop
 from common.rng import stream
+from common.text import create_contexts_target
 from common.time_layers import TimeAffine, TimeDropout, TimeEmbedding, TimeLSTM
 from common.trainer import RnnlmTrainer, Trainer
 
@@ -123,6 +125,23 @@ class ExampleTraining(LanguageTraining):
 
     def fit(self, max_epoch: int = 2, **options: Any) -> Any:
         self.trainer.fit(*self.data, max_epoch, batch_size=4, eval_interval=2, valid=self.valid, **options)
+        return self
+
+
+class Word2vecTraining(LanguageTraining):
+    """Two epochs of 5 iterations of CBOW, which draws negatives, on 21 windows."""
+
+    kind = Trainer
+
+    def __init__(self, optimizer: Any = None, seed: int = 0) -> None:
+        text = numpy.random.default_rng(1).integers(0, 12, 25)
+        self.data = create_contexts_target(text, 2)
+        self.valid: Any = None
+        model = CBOW(12, 4, 2, text, rng=stream(seed, "model"))
+        self.trainer = Trainer(model, optimizer or Adam(0.01), rng=stream(seed, "shuffle"))
+
+    def fit(self, max_epoch: int = 2, **options: Any) -> Any:
+        self.trainer.fit(*self.data, max_epoch, batch_size=4, eval_interval=2, **options)
         return self
 
 

@@ -1,0 +1,186 @@
+"""What may happen during a training beside its steps: ``trainer.fit(..., callbacks=[EarlyStopping(patience=3)])``.
+
+They see the trainer, may change ``trainer.optimizer.lr`` and may end the training by ``trainer.stop(reason)``. Their
+own state, `state` names it, is part of the checkpoints.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+from common.model_tree import unique_params
+from common.np import np
+
+
+class Callback:
+    """Base of all: does nothing. `state` names the attributes that change during a training."""
+
+    state: tuple[str, ...] = ()
+
+    def on_start(self, trainer: Any) -> None:
+        """Before the first iteration of a fit, and after a checkpoint has been put back."""
+
+    def on_iteration(self, trainer: Any) -> None:
+        """After each iteration, of which `trainer.iteration` are done in this epoch."""
+
+    def on_epoch(self, trainer: Any) -> None:
+        """After each epoch; ``trainer.history[-1]`` has its means."""
+
+    def on_end(self, trainer: Any) -> None:
+        """After the last iteration of a fit, and after its last checkpoint."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """The attributes that `state` names."""
+        return {name: getattr(self, name) for name in self.state}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what :meth:`state_dict` returned."""
+        for name in self.state:
+            setattr(self, name, state[name])
+
+
+class Monitor(Callback):
+    """Base of the callbacks that compare epochs by a score of the history, such as "valid_loss" or "valid_accuracy".
+
+    maximize    whether a higher score is better
+    best        the best score so far, waited the number of epochs since then
+    """
+
+    state: tuple[str, ...] = ("best", "waited")
+
+    def __init__(self, monitor: str = "valid_loss", maximize: bool = False) -> None:
+        self.monitor, self.maximize = monitor, maximize
+        self.best: float | None = None
+        self.waited = 0
+
+    def improved(self, trainer: Any) -> bool:
+        """Whether the last epoch is the best so far; to be asked once an epoch."""
+        epoch = trainer.history[-1]
+        if self.monitor not in epoch:
+            raise ValueError(f"{type(self).__name__}: an epoch has {', '.join(epoch)}, but no {self.monitor}")
+        score = epoch[self.monitor]
+        if self.best is None:
+            better = not math.isnan(score)
+        else:
+            better = score > self.best if self.maximize else score < self.best
+        self.best, self.waited = (score, 0) if better else (self.best, self.waited + 1)
+        return better
+
+
+class EarlyStopping(Monitor):
+    """Ends the training after `patience` epochs without a better score."""
+
+    def __init__(self, patience: int = 3, monitor: str = "valid_loss", maximize: bool = False) -> None:
+        if patience < 1:
+            raise ValueError(f"EarlyStopping: patience must be at least 1, not {patience}")
+        super().__init__(monitor, maximize)
+        self.patience = patience
+
+    def on_start(self, trainer: Any) -> None:
+        self._check(trainer)  # a training put back may have ended here
+
+    def on_epoch(self, trainer: Any) -> None:
+        self.improved(trainer)
+        self._check(trainer)
+
+    def _check(self, trainer: Any) -> None:
+        if self.waited >= self.patience:
+            trainer.stop(f"{self.monitor} has not improved on {self.best} for {self.waited} epochs")
+
+
+class BestWeights(Monitor):
+    """Keeps the weights of the best epoch, and gives them to the model when the training ends."""
+
+    state = ("best", "waited", "weights")
+
+    def __init__(self, monitor: str = "valid_loss", maximize: bool = False) -> None:
+        super().__init__(monitor, maximize)
+        self.weights: dict[str, Any] | None = None
+
+    def on_epoch(self, trainer: Any) -> None:
+        if self.improved(trainer):
+            self.weights = {name: param.copy() for name, param in unique_params(trainer.model).items()}
+
+    def on_end(self, trainer: Any) -> None:
+        if self.weights is not None:
+            for name, param in unique_params(trainer.model).items():
+                param[...] = np.asarray(self.weights[name])
+
+
+class Plateau(Monitor):
+    """Multiplies the learning rate by `factor` after each `patience` epochs without a better score."""
+
+    def __init__(
+        self, factor: float = 0.25, patience: int = 1, monitor: str = "valid_loss", maximize: bool = False
+    ) -> None:
+        if not 0 < factor < 1 or patience < 1:
+            raise ValueError(f"Plateau: expected 0 < factor < 1 and patience of at least 1, not {factor=}, {patience=}")
+        super().__init__(monitor, maximize)
+        self.factor, self.patience = factor, patience
+
+    def on_epoch(self, trainer: Any) -> None:
+        if not self.improved(trainer) and self.waited % self.patience == 0:
+            trainer.optimizer.lr *= self.factor
+
+
+class Schedule(Callback):
+    """Multiplies the learning rate of the beginning by ``factor(epochs)``, before each iteration.
+
+    `factor` is a function of the time since the beginning in epochs, 2.5 in the middle of the third one, such as
+    :func:`step_decay` and :func:`cosine_decay` make.
+    """
+
+    state = ("lr",)
+
+    def __init__(self, factor: Callable[[float], float]) -> None:
+        self.factor = factor
+        self.lr: Any = None  # of the beginning
+
+    def on_start(self, trainer: Any) -> None:
+        if self.lr is None:
+            self.lr = trainer.optimizer.lr
+        self.on_iteration(trainer)
+
+    def on_iteration(self, trainer: Any) -> None:
+        trainer.optimizer.lr = self.lr * self.factor(trainer.current_epoch + trainer.iteration / trainer.iterations)
+
+
+def step_decay(factor: float, every: int = 1, after: int = 0) -> Callable[[float], float]:
+    """1 for `after` epochs, by default `every`, then times `factor` every so many: (0.5, 2) gives 1 1 ½ ½ ¼ ¼ …"""
+    if every < 1:
+        raise ValueError(f"step_decay: every must be at least 1, not {every}")
+    first = after if after else every
+    return lambda epochs: factor ** max(0, (int(epochs) - first) // every + 1)
+
+
+def cosine_decay(max_epoch: float, warm_up: float = 0.0, floor: float = 0.0) -> Callable[[float], float]:
+    """From near 0 up to 1 in a line during `warm_up` epochs, then along a cosine down to `floor` at `max_epoch`.
+
+    Without warm-up, f(e) = floor + (1 - floor) (1 + cos(pi e / max_epoch)) / 2 (Loshchilov & Hutter 2017).
+    """
+    if not 0 <= warm_up < max_epoch:
+        raise ValueError(f"cosine_decay: expected 0 <= warm_up < max_epoch, not {warm_up=}, {max_epoch=}")
+
+    def factor(epochs: float) -> float:
+        if epochs < warm_up:
+            return max(epochs / warm_up, 1e-3)  # a first step of 0 would be none
+        share = min(1.0, (epochs - warm_up) / (max_epoch - warm_up))
+        return floor + (1 - floor) * (1 + math.cos(math.pi * share)) / 2
+
+    return factor
+
+
+class TimeLimit(Callback):
+    """Ends the training after so many minutes, in the middle of an epoch too. A resumed training has them anew."""
+
+    def __init__(self, minutes: float) -> None:
+        self.minutes = minutes
+        self._end = math.inf
+
+    def on_start(self, trainer: Any) -> None:
+        self._end = time.monotonic() + 60 * self.minutes
+
+    def on_iteration(self, trainer: Any) -> None:
+        if time.monotonic() >= self._end:
+            trainer.stop(f"the time limit of {self.minutes:g} minutes is reached")

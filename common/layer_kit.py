@@ -1,0 +1,154 @@
+"""What every layer must keep to, as checks that can be pointed at a layer of one's own::
+
+    check_layer(MyLayer(W, b), x)
+
+They stop at the first that fails and say what was expected.
+"""
+
+import inspect
+from typing import Any
+
+import numpy
+
+from common.gradcheck import gradcheck
+from common.np import is_active, np, to_cpu
+from common.object_tree import generators
+from common.rng import Seed, generator
+
+
+class LayerError(AssertionError):
+    """A layer that breaks a rule; the text names both."""
+
+
+def check_layer(layer: Any, *inputs: Any, rng: Seed = 0) -> list[str]:
+    """Go through all checks; returns the names of those that were made.
+
+    lists         params and grads fit each other: as many, of the same shapes and dtypes
+    dtype         outputs and gradients have the dtype of the weights, or without weights of the input
+    device        outputs and gradients are arrays of the active module
+    shapes        backward gives gradients shaped like the floating-point inputs
+    side effects  neither inputs nor weights nor the gradient of the output are changed
+    repeatable    backward overwrites the arrays in grads, which stay the same arrays, and may be called again
+    state         after reset_state() a layer with states gives what it gave at first
+    evaluation    with train_flg=False the output does not change, and no random number is drawn
+    gradients     :func:`common.gradcheck.gradcheck`; on the CPU
+
+    Raises LayerError, or GradientError, for the first that fails.
+    """
+    kit = _Kit(layer, inputs, generator(rng))
+    checks = [kit.lists, kit.dtype, kit.device, kit.shapes, kit.side_effects, kit.repeatable]
+    if hasattr(layer, "reset_state"):
+        checks.append(kit.state)
+    modes = inspect.signature(layer.forward).parameters
+    if hasattr(layer, "train_flg") or ("train_flg" in modes and len(inputs) < len(modes)):
+        checks.append(kit.evaluation)
+    if np.__name__ == "numpy":
+        checks.append(kit.gradients)
+    for check in checks:
+        check()
+    return [check.__name__.replace("_", " ") for check in checks]
+
+
+class _Kit:
+    def __init__(self, layer: Any, inputs: tuple[Any, ...], rng: numpy.random.Generator) -> None:
+        self.layer, self.rng, self.name = layer, rng, type(layer).__name__
+        self.dtypes = {param.dtype for param in layer.params if param.dtype.kind == "f"}
+        self.inputs = [self._cast(np.asarray(x)) if hasattr(x, "dtype") else x for x in inputs]
+        self.floats = [x for x in self.inputs if hasattr(x, "dtype") and x.dtype.kind == "f"]
+
+    def _cast(self, x: Any) -> Any:
+        return x.astype(next(iter(self.dtypes))) if len(self.dtypes) == 1 and x.dtype.kind == "f" else x
+
+    def run(self, **options: Any) -> tuple[list[Any], list[Any], list[Any]]:
+        """(outputs, the gradients given to backward, the gradients it returns) of a fresh run."""
+        if hasattr(self.layer, "reset_state"):
+            self.layer.reset_state()
+        outputs = _list(self.layer.forward(*self.inputs, **options))
+        arrays = [y for y in outputs if getattr(y, "ndim", 0)]
+        self.douts = [np.asarray(self.rng.standard_normal(y.shape)).astype(y.dtype) for y in arrays]
+        return outputs, self.douts, self.backward()
+
+    def backward(self) -> list[Any]:
+        return [dx for dx in _list(self.layer.backward(*self.douts)) if dx is not None]
+
+    def demand(self, fine: bool, rule: str) -> None:
+        if not fine:
+            raise LayerError(f"{self.name}: {rule}")
+
+    def lists(self) -> None:
+        params, grads = ([(a.shape, str(a.dtype)) for a in arrays] for arrays in (self.layer.params, self.layer.grads))
+        self.demand(params == grads, f"params and grads must have the same shapes and dtypes, got {params} and {grads}")
+
+    def dtype(self) -> None:
+        expected = self.dtypes or {x.dtype for x in self.floats}
+        outputs, _, dxs = self.run()
+        for what, arrays in (("output", outputs), ("gradient of an input", dxs)):
+            for array in arrays:
+                found = getattr(array, "dtype", None)
+                fits = found is None or found.kind != "f" or found in expected or not expected
+                self.demand(fits, f"the {what} is {found}, expected {', '.join(map(str, expected))}")
+
+    def device(self) -> None:
+        outputs, _, dxs = self.run()
+        for array in [*(y for y in outputs if not isinstance(y, float)), *dxs]:
+            found = type(array).__module__
+            self.demand(is_active(array), f"it gives a {found} array, the active module is {np.__name__}")
+
+    def shapes(self) -> None:
+        _, _, dxs = self.run()
+        shapes, expected = [dx.shape for dx in dxs], [x.shape for x in self.floats]
+        self.demand(shapes == expected, f"backward gives gradients {shapes} for inputs {expected}")
+
+    def side_effects(self) -> None:
+        kept = [*self.floats, *self.layer.params]
+        before = [array.copy() for array in kept]
+        _, douts, _ = self.run()
+        given = [dout.copy() for dout in douts]
+        self.backward()
+        for what, now, then in (("inputs or weights", kept, before), ("the gradient of the output", douts, given)):
+            self.demand(all(map(_equal, now, then)), f"forward or backward changes {what}")
+
+    def repeatable(self) -> None:
+        arrays = list(self.layer.grads)
+        _, _, dxs = self.run()
+        first = [array.copy() for array in [*dxs, *self.layer.grads]]
+        again = [*self.backward(), *self.layer.grads]
+        self.demand(all(now is then for now, then in zip(self.layer.grads, arrays, strict=True)),
+                    "backward must write into the arrays of grads, not put others into the list")  # fmt: skip
+        self.demand(all(map(_equal, again, first)), "a second backward gives other gradients; are they added up?")
+
+    def state(self) -> None:
+        first = self._frozen()
+        self.layer.forward(*self.inputs)
+        same = all(map(_equal, self._frozen(), first))
+        self.demand(same, "after reset_state() its output is not what it was at first")
+
+    def _frozen(self) -> list[Any]:
+        self.layer.reset_state()
+        return _list(self.layer.forward(*self.inputs))
+
+    def evaluation(self) -> None:
+        options = {"train_flg": False} if "train_flg" in inspect.signature(self.layer.forward).parameters else {}
+        before, switch = [rng.bit_generator.state for rng in generators(self.layer).values()], "train_flg"
+        trains = getattr(self.layer, switch, None)
+        try:
+            if trains is not None:
+                self.layer.train_flg = False
+            one, two = (_list(self.layer.forward(*self.inputs, **options)) for _ in range(2))
+        finally:
+            if trains is not None:
+                self.layer.train_flg = trains
+        after = [rng.bit_generator.state for rng in generators(self.layer).values()]
+        self.demand(all(map(_equal, one, two)), "with train_flg=False two forwards differ")
+        self.demand(before == after, "with train_flg=False it draws random numbers")
+
+    def gradients(self) -> None:
+        gradcheck(self.layer, *self.inputs, rng=self.rng)
+
+
+def _list(outputs: Any) -> list[Any]:
+    return list(outputs) if isinstance(outputs, tuple) else [outputs]
+
+
+def _equal(one: Any, two: Any) -> bool:
+    return numpy.array_equal(to_cpu(np.asarray(one)), to_cpu(np.asarray(two)))

@@ -1,0 +1,41 @@
+"""All that an object holds, by name: to find what must be kept or changed, wherever it is."""
+
+from collections.abc import Iterator, Mapping
+from types import ModuleType
+from typing import Any
+
+import numpy
+
+_PLAIN = (str, bytes, int, float, complex, type(None), type, ModuleType, numpy.generic)
+
+
+def parts(root: Any) -> Iterator[tuple[str, Any]]:
+    """(name, part) of all that `root` holds, directly or not, each once and always in the same order.
+
+    It looks into attributes, lists, tuples and dictionaries, but not into arrays and generators, and leaves out
+    numbers, text, modules and classes. A name joins attributes, indices and keys by dots, such as ``layers.1.rng``.
+    """
+    seen: set[int] = set()
+
+    def visit(item: Any, name: str) -> Iterator[tuple[str, Any]]:
+        if id(item) in seen:
+            return
+        seen.add(id(item))
+        if name:
+            yield name[1:], item
+        if isinstance(item, (list, tuple)):
+            inside: Any = enumerate(item)
+        elif isinstance(item, Mapping):
+            inside = list(item.items())
+        else:
+            inside = list(getattr(item, "__dict__", {}).items())
+        for key, part in inside:
+            if not isinstance(part, _PLAIN):
+                yield from visit(part, f"{name}.{key}")
+
+    yield from visit(root, "")
+
+
+def generators(root: Any) -> dict[str, numpy.random.Generator]:
+    """The generators of random numbers that `root` holds, by name; one that several layers share stands once."""
+    return {name: part for name, part in parts(root) if isinstance(part, numpy.random.Generator)}

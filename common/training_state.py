@@ -1,0 +1,116 @@
+"""All that the rest of a training depends on, as nested plain values and arrays: taken, and put back in place.
+
+That is the weights, the states of recurrent layers, the optimizer's learning rate and state, the place in data and
+epoch, the order of the epoch's examples, all generators of random numbers, the callbacks and the history. A training
+put back goes on with the same bits on the CPU.
+"""
+
+import zlib
+from typing import Any
+
+import numpy
+
+from common.model_tree import layers, recurrent_states, unique_params
+from common.np import np, to_cpu
+from common.object_tree import generators
+
+VERSION = 1
+
+
+def take(trainer: Any, settings: dict[str, Any]) -> dict[str, Any]:
+    """The state of a trainer; `settings` are what must be the same when the training goes on.
+
+    TypeError for an optimizer whose state cannot be told: one that is not ours may have numbers, arrays and lists and
+    dictionaries of them as its attributes, or the methods `state_dict` and `load_state_dict` of ours.
+    """
+    model, optimizer = trainer.model, trainer.optimizer
+    weights = unique_params(model)
+    return {
+        "version": VERSION,
+        "model": type(model).__name__,
+        "optimizer_type": type(optimizer).__name__,
+        "settings": settings,
+        "params": weights,
+        "layers": recurrent_states(model),
+        "optimizer": optimizer.state_dict(list(weights.values())) if _ours(optimizer) else vars(optimizer),
+        "trainer": trainer.state_dict(),
+        "callbacks": [[type(callback).__name__, callback.state_dict()] for callback in trainer.callbacks],
+        "generators": {name: rng.bit_generator.state for name, rng in generators(trainer).items()},
+        # Layers of one's own may draw from NumPy's global generator, as the book's do.
+        "global_generator": numpy.random.get_state(legacy=False),  # noqa: NPY002
+    }
+
+
+def restore(trainer: Any, settings: dict[str, Any], state: dict[str, Any]) -> None:
+    """Put a state back into a trainer whose model, optimizer and callbacks are made as they were at first.
+
+    ValueError, before any weight is changed, for a state of another kind of training, naming the first difference.
+    """
+    model, optimizer = trainer.model, trainer.optimizer
+    if state["version"] != VERSION:
+        raise ValueError(f"it has format version {state['version']}, this program reads version {VERSION}")
+    _same("model", state["model"], type(model).__name__)
+    _same("optimizer", state["optimizer_type"], type(optimizer).__name__)
+    for name in settings:
+        _same(name, state["settings"].get(name), settings[name])
+    _same("callbacks", [name for name, _ in state["callbacks"]], [type(c).__name__ for c in trainer.callbacks])
+    _check("state", state, take(trainer, settings))
+    weights, rngs = unique_params(model), generators(trainer)
+    if _ours(optimizer):
+        optimizer.load_state_dict(list(weights.values()), state["optimizer"])
+    else:
+        vars(optimizer).update({name: _on_device(value) for name, value in state["optimizer"].items()})
+    for name, param in weights.items():
+        param[...] = np.asarray(state["params"][name])
+    by_name = dict(layers(model))
+    for name, values in state["layers"].items():
+        vars(by_name[name]).update(_on_device(values))
+    trainer.load_state_dict(state["trainer"])
+    for callback, (_, saved) in zip(trainer.callbacks, state["callbacks"], strict=True):
+        callback.load_state_dict(saved)
+    for name, rng in rngs.items():
+        rng.bit_generator.state = state["generators"][name]
+    numpy.random.set_state(state["global_generator"])  # noqa: NPY002
+
+
+def checksum(*arrays: Any) -> int:
+    """A number that tells data from other data."""
+    value = 0
+    for array in arrays:
+        value = zlib.crc32(numpy.ascontiguousarray(to_cpu(array)).data, value)
+    return value
+
+
+def _ours(optimizer: Any) -> bool:
+    return hasattr(optimizer, "state_dict") and hasattr(optimizer, "load_state_dict")
+
+
+def _same(what: str, found: Any, expected: Any) -> None:
+    if found != expected:
+        raise ValueError(f"it belongs to another training: {what} {found}, now {expected}")
+
+
+def _check(place: str, found: Any, own: Any) -> None:
+    """ValueError unless `found` is of the same kind as `own`, this training's; None may become anything."""
+    if isinstance(own, dict) and isinstance(found, dict):
+        if found.keys() != own.keys():
+            raise ValueError(f"it belongs to another training: {place} has {', '.join(found)}, now {', '.join(own)}")
+        for key, value in own.items():
+            _check(f"{place}.{key}", found[key], value)
+    elif own is not None and _kind(found) != _kind(own):
+        raise ValueError(f"it belongs to another training: {place} is {_kind(found)}, now {_kind(own)}")
+
+
+def _kind(value: Any) -> str:
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return f"{value.dtype} {value.shape}"
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return "a number" if number else "a list" if isinstance(value, (list, tuple)) else type(value).__name__
+
+
+def _on_device(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_on_device(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _on_device(item) for key, item in value.items()}
+    return np.asarray(value) if isinstance(value, numpy.ndarray) else value

@@ -1,0 +1,154 @@
+import math
+import time
+
+import numpy
+import pytest
+from small_trainings import ExampleTraining, LanguageTraining
+
+from common.callbacks import (
+    BestWeights,
+    Callback,
+    EarlyStopping,
+    Plateau,
+    Schedule,
+    TimeLimit,
+    cosine_decay,
+    step_decay,
+)
+from common.optimizer import SGD
+
+
+class Constant:
+    """A model whose loss never changes; gradient zero."""
+
+    def __init__(self):
+        self.params, self.grads = [numpy.ones(2)], [numpy.zeros(2)]
+
+    def forward(self, x, t):
+        return 1.0
+
+    def backward(self, dout=1):
+        pass
+
+
+def train(scores, *callbacks, lr=1.0):
+    """A training in whose epochs the score is as given; returns the trainer."""
+    training = ExampleTraining(SGD(lr))
+    training.trainer.model, given = Constant(), iter(scores)
+    valid = {"valid": lambda model: {"loss": next(given)}}
+    training.trainer.fit(*training.data, len(scores), 7, eval_interval=None, callbacks=callbacks, **valid)
+    return training.trainer
+
+
+class TestEarlyStopping:
+    def test_ends_after_some_epochs_without_a_better_score(self, capsys):
+        trainer = train([3, 2, 2, 4, 1], EarlyStopping(patience=2))
+        assert trainer.current_epoch == 4
+        assert trainer.stopped == "valid_loss has not improved on 2 for 2 epochs"
+        assert "training ends in epoch 4: valid_loss has not" in capsys.readouterr().out
+
+    def test_a_better_score_begins_the_count_anew(self):
+        trainer = train([3, 4, 2, 4, 1], EarlyStopping(patience=2))
+        assert trainer.current_epoch == 5 and trainer.stopped is None
+
+    def test_higher_may_be_better(self):
+        assert train([1, 2, 3, 4], EarlyStopping(patience=1, maximize=True)).current_epoch == 4
+
+    def test_nan_is_never_better(self):
+        assert train([math.nan, math.nan, 1, 2], EarlyStopping(patience=2)).current_epoch == 2
+
+    def test_a_score_that_there_is_not(self):
+        with pytest.raises(ValueError, match=r"EarlyStopping: an epoch has epoch, .*valid_loss, but no valid_acc"):
+            train([1], EarlyStopping(monitor="valid_acc"))
+
+    def test_patience(self):
+        with pytest.raises(ValueError, match="patience must be at least 1, not 0"):
+            EarlyStopping(patience=0)
+
+
+class TestBestWeights:
+    def test_the_model_has_them_in_the_end(self):
+        class Snapshots(Callback):
+            seen: tuple = ()
+
+            def on_epoch(self, trainer):
+                self.seen += ([param.copy() for param in trainer.model.params],)
+
+        snapshots, training, scores = Snapshots(), ExampleTraining(), iter([3, 1, 2])
+        training.trainer.fit(
+            *training.data, 3, 7, callbacks=[snapshots, BestWeights()], valid=lambda model: {"loss": next(scores)}
+        )
+        assert all(map(numpy.array_equal, training.trainer.model.params, snapshots.seen[1]))
+        assert not numpy.array_equal(snapshots.seen[1][0], snapshots.seen[2][0])
+
+
+class TestLearningRate:
+    def test_plateau(self):
+        # The rule of the book: a quarter after each epoch that is not the best so far.
+        assert train([3, 2, 4, 2.5, 1], Plateau(0.25)).history.column("lr") == [1, 1, 1, 0.25, 0.0625]
+        assert train([3, 2, 4, 2.5, 1], Plateau(0.5, patience=2)).history.column("lr") == [1, 1, 1, 1, 0.5]
+
+    @pytest.mark.parametrize("arguments", [{"factor": 1}, {"factor": 0}, {"patience": 0}])
+    def test_plateau_misused(self, arguments):
+        with pytest.raises(ValueError, match="Plateau: expected 0 < factor < 1"):
+            Plateau(**arguments)
+
+    def test_schedule_is_in_force_from_the_first_iteration_on(self):
+        class Rates(Callback):
+            seen: tuple = ()
+
+            def on_iteration(self, trainer):
+                self.seen += (trainer.optimizer.lr,)
+
+        rates = Rates()
+        train([1, 1], rates, Schedule(lambda epochs: 1 + epochs), lr=2.0)
+        assert rates.seen == pytest.approx([2, 2 * 4 / 3, 2 * 5 / 3, 4, 2 * 7 / 3, 2 * 8 / 3])
+
+    def test_step_decay(self):
+        assert [step_decay(0.5, 2)(e) for e in (0, 1.9, 2, 3.9, 4)] == [1, 1, 0.5, 0.5, 0.25]
+        assert [step_decay(0.25, after=3)(e) for e in (0, 2.9, 3, 4)] == [1, 1, 0.25, 0.0625]
+        with pytest.raises(ValueError, match="every must be at least 1"):
+            step_decay(0.5, 0)
+
+    def test_cosine_decay(self):
+        factor = cosine_decay(10, warm_up=2, floor=0.1)
+        assert [factor(e) for e in (1, 2, 6, 10, 12)] == pytest.approx([0.5, 1, 0.55, 0.1, 0.1])
+        assert 0 < factor(0) < 0.01
+        with pytest.raises(ValueError, match="warm_up=3, max_epoch=3"):
+            cosine_decay(3, warm_up=3)
+
+    @pytest.mark.parametrize("decay", [cosine_decay(4), step_decay(0.5, 2)])
+    def test_they_never_grow(self, decay):
+        values = [decay(e / 10) for e in range(40)]
+        assert values == sorted(values, reverse=True)
+
+
+def test_time_limit(monkeypatch):
+    clock = iter(range(1000))
+    monkeypatch.setattr(time, "monotonic", lambda: 10.0 * next(clock))
+    training = LanguageTraining().fit(callbacks=[TimeLimit(minutes=0.5)])
+    assert training.trainer.current_epoch == 0 and training.trainer.iteration == 3
+    assert training.trainer.stopped == "the time limit of 0.5 minutes is reached"
+
+
+class TestNotFinite:
+    @pytest.mark.parametrize("kind", [LanguageTraining, ExampleTraining])
+    def test_the_first_bad_weight_is_named(self, kind):
+        names = {LanguageTraining: r"layers\.2\.Wh of shape \(5, 20\)", ExampleTraining: r"affine\.W of shape"}
+        training = kind()
+        training.trainer.model.params[2 if kind is LanguageTraining else 0][1, 1] = math.nan
+        training.trainer.model.params[-1][0] = math.nan
+        with pytest.raises(FloatingPointError, match=f"iteration 1: the loss is nan: .* weight {names[kind]}.* holds"):
+            training.fit()
+
+    def test_the_first_bad_gradient_is_named(self):
+        training = LanguageTraining()
+        backward = training.trainer.model.backward
+
+        def broken(dout=1):
+            backward(dout)
+            training.trainer.model.grads[3][0] = math.inf
+
+        training.trainer.model.backward = broken
+        with pytest.raises(FloatingPointError, match=r"iteration 1: gradient layers\.2\.b of shape \(20,\) holds NaN"):
+            training.fit()

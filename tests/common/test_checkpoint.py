@@ -1,0 +1,330 @@
+import errno
+import math
+import shutil
+import signal
+
+import numpy
+import pytest
+from small_trainings import OPTIMIZERS, TRAININGS, BookAdam, ExampleTraining, LanguageTraining, Word2vecTraining
+
+from common import checkpoint, state_file
+from common.callbacks import BestWeights, EarlyStopping, Plateau, Schedule, cosine_decay
+from common.checkpoint import Checkpoints
+from common.experiment import TRAINING, Run, experiment
+from common.files import FileFormatError
+from common.interrupt import TrainingInterrupted
+from common.np import is_active, to_cpu
+
+KINDS = {**OPTIMIZERS, "one's own": BookAdam}
+
+
+@pytest.fixture(autouse=True)
+def every_iteration(monkeypatch):
+    """Checkpoints with seconds=0 are written after every iteration, however long that takes."""
+    monkeypatch.setattr(checkpoint, "SHARE", math.inf)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "checkpoints"
+
+
+def all_checkpoints(training, folder, **options):
+    training.fit(checkpoint=Checkpoints(folder, seconds=0, keep=100), **options)
+    return Checkpoints(folder).files()
+
+
+def resume(training, path, folder, **options):
+    """The training, gone on with from one checkpoint alone."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    shutil.copy(path, folder)
+    return training.fit(checkpoint=Checkpoints(folder, resume=True), **options)
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("kind", [*TRAININGS, Word2vecTraining])
+def test_resuming_at_any_iteration_gives_the_same_bits(kind, name, folder, tmp_path):
+    whole = kind(KINDS[name]()).fit()
+    files = all_checkpoints(kind(KINDS[name]()), folder)
+    assert len(files) == 11  # 10 iterations and the end
+    for path in files[len(name) % 3 :: 3]:
+        numpy.random.seed(99)  # noqa: NPY002
+        resumed = resume(kind(KINDS[name](), seed=7), path, tmp_path / "other")
+        assert resumed.result == whole.result
+
+
+@pytest.mark.parametrize("kind", TRAININGS)
+def test_callbacks_go_on_too(kind, folder, tmp_path):
+    def callbacks():
+        return [Schedule(cosine_decay(4, warm_up=0.5)), Plateau(0.5), EarlyStopping(1), BestWeights()]
+
+    whole = kind().fit(4, callbacks=callbacks())
+    for path in all_checkpoints(kind(), folder, max_epoch=4, callbacks=callbacks()):
+        resumed = resume(kind(), path, tmp_path / "other", max_epoch=4, callbacks=callbacks())
+        assert resumed.result == whole.result
+        assert resumed.trainer.optimizer.lr == whole.trainer.optimizer.lr
+
+
+@pytest.mark.parametrize("optimizer", [None, BookAdam])
+@pytest.mark.parametrize("kind", TRAININGS)
+def test_on_the_gpu_path(kind, optimizer, folder, tmp_path, gpu):
+    def train(**options):
+        return kind(optimizer and optimizer()), {"callbacks": [BestWeights()], **options}
+
+    whole, options = train(checkpoint=Checkpoints(folder, seconds=0, keep=100))
+    whole.fit(**options)
+    for path in Checkpoints(folder).files()[::4]:
+        training, options = train()
+        resumed = resume(training, path, tmp_path / "other", **options)
+        for one, two in zip(resumed.trainer.model.params, whole.trainer.model.params, strict=True):
+            assert is_active(one)
+            numpy.testing.assert_array_equal(to_cpu(one), to_cpu(two))
+
+
+def test_more_epochs_than_at_first(folder):
+    whole = LanguageTraining().fit(3)
+    LanguageTraining().fit(2, checkpoint=folder)
+    assert LanguageTraining().fit(3, checkpoint=Checkpoints(folder, resume=True)).result == whole.result
+
+
+def test_a_loop_of_fits_goes_on_in_the_one_that_was_cut_off(folder, tmp_path):
+    whole = LanguageTraining()
+    checkpoints = Checkpoints(folder, seconds=0, keep=100)
+    for _ in range(3):
+        whole.fit(1, checkpoint=checkpoints)
+    for path in checkpoints.files():
+        shutil.rmtree(tmp_path / "other", ignore_errors=True)
+        (tmp_path / "other").mkdir()
+        shutil.copy(path, tmp_path / "other")
+        resumed, again = LanguageTraining(), Checkpoints(tmp_path / "other", resume=True)
+        for _ in range(3):
+            resumed.fit(1, checkpoint=again)
+        assert resumed.result == whole.result
+
+
+class TestFolder:
+    def test_the_last_few_are_kept(self, folder):
+        assert [path.name for path in all_checkpoints(LanguageTraining(), folder)][-1] == "000011.npz"
+        LanguageTraining().fit(checkpoint=Checkpoints(folder, seconds=0, resume=True))
+        assert [path.name for path in folder.iterdir()] != []
+        assert len(Checkpoints(folder).files()) == 2
+
+    def test_a_forgotten_resume_loses_nothing(self, folder):
+        LanguageTraining().fit(1, checkpoint=folder)
+        (before,) = (path.read_bytes() for path in Checkpoints(folder).files())
+        ExampleTraining().fit(1, checkpoint=folder)
+        (kept,) = folder.with_name("checkpoints-before").iterdir()
+        assert kept.read_bytes() == before
+
+    def test_leftovers_of_a_killed_writer_are_removed(self, folder):
+        folder.mkdir()
+        (folder / ".0123456789abcdef.tmp").write_bytes(b"half")
+        LanguageTraining().fit(1, checkpoint=Checkpoints(folder, resume=True))
+        assert [path.name for path in folder.iterdir()] == ["000001.npz"]
+
+    def test_a_folder_that_cannot_be_written_is_found_out_before_training(self, folder):
+        folder.write_bytes(b"a file is in the way")
+        training = LanguageTraining()
+        with pytest.raises(FileExistsError):
+            training.fit(checkpoint=folder)
+        assert training.trainer.current_epoch == 0
+
+    def test_keep(self, folder):
+        with pytest.raises(ValueError, match="keep must be at least 1, not 0"):
+            Checkpoints(folder, keep=0)
+
+    def test_a_full_disk_is_reported_and_the_training_goes_on(self, folder, monkeypatch):
+        whole = LanguageTraining().fit()
+        LanguageTraining().fit(1, checkpoint=folder)
+        (path,) = Checkpoints(folder).files()
+        before = path.read_bytes()
+
+        def full(*_):
+            raise OSError(errno.ENOSPC, "No space left on device", "checkpoints/000002.npz")
+
+        monkeypatch.setattr(state_file, "write", full)
+        with pytest.warns(UserWarning, match="could not be written, the one before it stays: .*No space left.*000002"):
+            training = LanguageTraining().fit(checkpoint=Checkpoints(folder, resume=True))
+        assert training.result == whole.result and path.read_bytes() == before
+
+
+class TestDamage:
+    @pytest.fixture
+    def two(self, folder):
+        LanguageTraining().fit(checkpoint=Checkpoints(folder, seconds=0))
+        return Checkpoints(folder).files()
+
+    def test_the_one_before_is_used(self, folder, two):
+        two[1].write_bytes(two[1].read_bytes()[:-100])
+        with pytest.warns(UserWarning, match=r"000011\.npz: .*The checkpoint before it"):
+            resumed = LanguageTraining().fit(checkpoint=Checkpoints(folder, resume=True))
+        assert resumed.result == LanguageTraining().fit().result
+
+    @pytest.mark.filterwarnings("ignore:.*The checkpoint before it")
+    def test_none_is_sound(self, folder, two):
+        for path in two:
+            path.write_bytes(b"")
+        with pytest.raises(FileFormatError, match=r"000010\.npz"):
+            LanguageTraining().fit(checkpoint=Checkpoints(folder, resume=True))
+
+    def test_weights_are_no_checkpoint(self, tmp_path):
+        path = LanguageTraining().trainer.model.save_params(tmp_path / "1.npz")
+        with pytest.raises(FileFormatError, match=r"1\.npz: no checkpoint: .* a file of weights"):
+            state_file.read(path)
+
+
+class TestAnotherTraining:
+    @pytest.fixture(autouse=True)
+    def one(self, folder):
+        LanguageTraining().fit(1, checkpoint=folder)
+
+    def refused(self, folder, training, message, **options):
+        weights = [param.copy() for param in training.trainer.model.params]
+        with pytest.raises(FileFormatError, match=f"checkpoints: this training cannot go on from it: .*{message}"):
+            training.fit(checkpoint=Checkpoints(folder, resume=True), **options)
+        assert all(map(numpy.array_equal, weights, training.trainer.model.params))
+
+    def test_model(self, folder):
+        self.refused(folder, ExampleTraining(), "model TiedLanguageModel, now DropoutNet")
+
+    def test_optimizer(self, folder):
+        self.refused(folder, LanguageTraining(BookAdam()), "optimizer Adam, now BookAdam")
+
+    def test_data(self, folder):
+        training = LanguageTraining()
+        training.data[0][0] += 1
+        self.refused(folder, training, r"data \d+, now \d+")
+
+    def test_callbacks(self, folder):
+        self.refused(folder, LanguageTraining(), r"callbacks \[\], now \['Plateau'\]", callbacks=[Plateau()])
+
+    def test_shape(self, folder):
+        training = LanguageTraining()
+        training.trainer.model.params[3] = numpy.zeros(7, "f")
+        training.trainer.model.layers[2].params[2] = training.trainer.model.params[3]
+        self.refused(folder, training, r"state\.params\.\S+ is float32 \(20,\), now float32 \(7,\)")
+
+
+def test_an_optimizer_that_cannot_be_saved(folder):
+    optimizer = BookAdam()
+    optimizer.file = open  # what has no place in a file
+    with pytest.raises(TypeError, match=r"state\.optimizer\.file: a builtin_function_or_method cannot be saved"):
+        LanguageTraining(optimizer).fit(checkpoint=folder)
+
+
+class Interrupted(LanguageTraining):
+    """Gets Ctrl-C, once or twice, during one of its iterations."""
+
+    def __init__(self, at: int, times: int = 1) -> None:
+        super().__init__()
+        forward, count = self.trainer.model.forward, iter(range(1, 1000))
+
+        def interrupted(*args, **options):
+            if next(count) == at:
+                for _ in range(times):
+                    signal.raise_signal(signal.SIGINT)
+            return forward(*args, **options)
+
+        self.trainer.model.forward = interrupted
+
+
+class TestInterrupt:
+    def test_ends_after_the_iteration_saves_and_says_how_to_go_on(self, folder):
+        with pytest.raises(TrainingInterrupted) as end:
+            Interrupted(at=3).fit(checkpoint=folder)
+        (path,) = Checkpoints(folder).files()
+        assert str(end.value) == (
+            f"training stopped after epoch 0, iteration 3 / 5 and was saved in {path}. "
+            "It goes on with --resume, in Python resume=True."
+        )
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        resumed = LanguageTraining().fit(checkpoint=Checkpoints(folder, resume=True))
+        assert resumed.result == LanguageTraining().fit().result
+
+    def test_without_a_folder(self):
+        with pytest.raises(TrainingInterrupted, match="nothing was saved"):
+            Interrupted(at=3).fit()
+
+    def test_the_second_one_ends_at_once(self):
+        training = Interrupted(at=3, times=2)
+        with pytest.raises(KeyboardInterrupt) as end:
+            training.fit()
+        assert end.type is KeyboardInterrupt and training.trainer.iteration == 2
+
+    def test_after_it_a_new_fit_is_a_whole_one(self):
+        training = Interrupted(at=8)
+        with pytest.raises(TrainingInterrupted):
+            training.fit(2)
+        training.fit(2)
+        assert training.trainer.current_epoch == 3
+
+
+def test_a_loop_of_ones_own(folder):
+    def run(steps, checkpoints, end=10):
+        rng = numpy.random.default_rng(0)
+        state = checkpoints.start() or {"step": 0, "W": numpy.zeros(3), "rng": rng.bit_generator.state, "curve": []}
+        rng.bit_generator.state = state["rng"]
+        W, curve = state["W"], state["curve"]
+        for step in range(state["step"], end)[:steps]:
+            W += rng.standard_normal(3)
+            curve.append(float(W.sum()))
+            if checkpoints.due():
+                checkpoints.save({"step": step + 1, "W": W, "rng": rng.bit_generator.state, "curve": curve})
+        return W.tolist(), curve
+
+    whole = run(10, Checkpoints(folder.with_name("whole")))
+    run(4, Checkpoints(folder, seconds=0))
+    assert run(10, Checkpoints(folder, seconds=0, resume=True)) == whole
+
+
+@experiment(options=TRAINING)
+def main(run: Run, interrupt_at: int = 0) -> dict[str, float]:
+    training = Interrupted(interrupt_at).fit(checkpoint=run.checkpoint)
+    return {"loss": training.trainer.history[-1]["loss"]}
+
+
+class TestScript:
+    @pytest.fixture(autouse=True)
+    def current_folder(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+
+    def test_resume(self):
+        whole = main(out="whole")
+        with pytest.raises(TrainingInterrupted):
+            main(interrupt_at=7)
+        assert main(resume=True) == whole
+        assert main(resume=True) == whole  # of a finished training, too
+
+    def test_without_anything_to_go_on_from(self):
+        assert main(resume=True) == main(out="whole")
+
+    def test_command_line(self, capsys):
+        with pytest.raises(SystemExit) as end:
+            main.cli(["--interrupt-at", "7"])
+        assert end.value.code == 130 and "goes on with --resume" in capsys.readouterr().err
+        with pytest.raises(SystemExit) as end:
+            main.cli(["--resume"])
+        assert end.value.code == 0 and "goes on after epoch 1, iteration 1" in capsys.readouterr().out
+
+
+class TestStateFile:
+    def test_everything_comes_back(self, tmp_path):
+        state = {
+            "a": [1, 2.5, None, True, "ü", {"b": numpy.arange(3), "c": numpy.float32(0.1)}],
+            "big": 2**127 + 1,
+            "inf": [math.inf, -math.inf],
+            "empty": numpy.zeros((0, 3), "f"),
+            "bad": numpy.array([math.nan], "d"),
+        }
+        read = state_file.read(state_file.write(tmp_path / "state.npz", state))
+        assert read["a"][:5] == [1, 2.5, None, True, "ü"] and read["a"][5]["c"] == float(numpy.float32(0.1))
+        numpy.testing.assert_array_equal(read["a"][5]["b"], [0, 1, 2])
+        assert read["big"] == 2**127 + 1 and read["inf"] == [math.inf, -math.inf]
+        assert read["empty"].shape == (0, 3) and read["empty"].dtype == "f" and math.isnan(read["bad"][0])
+
+    @pytest.mark.parametrize("value", [{1: 2}, {"__array__": "a"}, object(), numpy.zeros(1, object), 1j])
+    def test_what_has_no_place(self, value, tmp_path):
+        with pytest.raises((TypeError, ValueError), match=r"state\.a|tensor a"):
+            state_file.write(tmp_path / "state.npz", {"a": value})
+        assert list(tmp_path.iterdir()) == []

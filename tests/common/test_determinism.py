@@ -1,0 +1,89 @@
+"""One seed, the same bits; streams for different purposes; evaluation that leaves no trace."""
+
+import numpy
+import pytest
+from small_trainings import TRAININGS, ExampleTraining, LanguageTraining
+
+from common.evaluation import eval_perplexity
+from common.model_tree import evaluation_mode, recurrent_states
+from common.object_tree import generators, parts
+from common.rng import stream
+from common.validation import example_scores, language_model_scores, own_scores
+
+
+@pytest.mark.parametrize("kind", TRAININGS)
+def test_one_seed_gives_the_same_bits(kind):
+    assert kind().fit().result == kind().fit().result
+    assert kind().fit().result != kind(seed=1).fit().result
+
+
+def test_streams_are_independent():
+    """Whoever draws more dropout masks shuffles and initialises as before."""
+    purposes = ["weights", "shuffle", "dropout", "negatives", "generation"]
+    drawn = {purpose: stream(0, purpose).random(4).tolist() for purpose in purposes}
+    assert len({tuple(values) for values in drawn.values()}) == len(purposes)
+    more = ExampleTraining()
+    more.trainer.model.dropout.rng.random(1000)
+    more.fit(1)
+    less = ExampleTraining().fit(1)
+    assert more.trainer.order.tolist() == less.trainer.order.tolist()
+
+
+def traces(model):
+    """All that evaluation might change."""
+    return (
+        [param.tobytes() for param in model.params],
+        [[None if a is None else a.tobytes() for a in state.values()] for state in recurrent_states(model).values()],
+        [str(rng.bit_generator.state) for rng in generators(model).values()],
+        [getattr(part, "train_flg", None) for _, part in parts(model)],
+    )
+
+
+@pytest.mark.parametrize("kind", TRAININGS)
+def test_evaluation_leaves_no_trace(kind):
+    training = kind().fit(1)
+    model, before = training.trainer.model, traces(training.trainer.model)
+
+    def everything(model):
+        if kind is LanguageTraining:
+            return {"perplexity": eval_perplexity(model, training.valid, batch_size=3)}
+        return {"loss": model.forward(*training.data)}
+
+    first = own_scores(model, everything)
+    if kind is LanguageTraining:
+        assert first == own_scores(model, everything)
+        language_model_scores(model, training.valid, 5)
+    else:
+        example_scores(model, *training.data, 4)
+    assert traces(model) == before
+
+
+@pytest.mark.parametrize("kind", TRAININGS)
+def test_training_with_and_without_validation_gives_the_same_weights(kind):
+    training = kind()
+    training.valid = None
+    assert training.fit().result[0] == kind().fit().result[0]
+
+
+def test_the_state_comes_back_even_after_an_error():
+    model = LanguageTraining().fit(1).trainer.model
+    before = traces(model)
+    with pytest.raises(ZeroDivisionError), evaluation_mode(model):
+        model.predict(numpy.zeros((2, 3), int))
+        raise ZeroDivisionError
+    assert traces(model) == before
+
+
+def test_generators_are_found_wherever_they_are():
+    rng, other = numpy.random.default_rng(0), numpy.random.default_rng(1)
+
+    class Sampler:
+        def __init__(self):
+            self.inner = {"key": [1, (rng, "text")]}
+            self.again, self.me = rng, self
+
+    class Model:
+        def __init__(self):
+            self.sampler, self.rng = Sampler(), other
+
+    assert generators(Model()) == {"sampler.inner.key.1.0": rng, "rng": other}

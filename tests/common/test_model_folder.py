@@ -1,0 +1,182 @@
+import json
+
+import numpy
+import pytest
+from small_trainings import TiedLanguageModel
+
+from ch01.two_layer_net import TwoLayerNet
+from ch06.better_rnnlm import BetterRnnlm
+from ch06.rnnlm import Rnnlm
+from ch07.seq2seq import Seq2seq
+from common import config, model_folder
+from common.base_model import BaseModel
+from common.files import FileFormatError
+from common.np import np, to_cpu
+
+WORDS = dict(enumerate(["you", "say", "goodbye", "안녕", "こんにちは", "."]))
+IDS = numpy.array([[0, 1, 2], [3, 4, 5]])
+
+MODELS = {
+    "TwoLayerNet": (lambda: TwoLayerNet(2, 4, 3), numpy.ones((2, 2), "f")),
+    "Rnnlm": (lambda: Rnnlm(6, wordvec_size=4, hidden_size=5), IDS),
+    "BetterRnnlm": (lambda: BetterRnnlm(6, 5, 5, dropout_ratio=0.25, layers=1, cell="gru"), IDS),
+    "float64": (lambda: Rnnlm(6, 4, 5, dtype="d"), IDS),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_loaded_model_predicts_the_same(name, tmp_path):
+    make, x = MODELS[name]
+    model = make()
+    loaded = BaseModel.load(model.save(tmp_path / "m"))
+    assert type(loaded) is type(model) and [p.dtype for p in loaded.params] == [p.dtype for p in model.params]
+    numpy.testing.assert_array_equal(loaded.predict(x), model.predict(x))
+
+
+def test_a_loaded_model_generates_at_once(tmp_path):
+    model = Seq2seq(6, 4, 5, rng=0)
+    model.save(tmp_path / "m", id_to_char=WORDS, target_id_to_char=WORDS)
+    loaded = Seq2seq.load(tmp_path / "m")
+    assert loaded.generate(IDS[:1], 0, 4) == model.generate(IDS[:1], 0, 4)
+    assert loaded.id_to_char == loaded.target_id_to_char == WORDS and loaded.target_char_to_id["안녕"] == 3
+
+
+def test_vocabulary_and_format(tmp_path):
+    model = Rnnlm(6, 4, 5)
+    path = model.save(tmp_path / "deep" / "folder", id_to_word=WORDS)
+    assert sorted(file.name for file in path.iterdir()) == ["config.json", "vocab.json", "weights.npz"]
+    assert json.loads((path / "config.json").read_text(encoding="utf-8")) == {
+        "format_version": 1,
+        "module": "ch06.rnnlm",
+        "class": "Rnnlm",
+        "arguments": {"vocab_size": 6, "wordvec_size": 4, "hidden_size": 5},
+    }
+    loaded = BaseModel.load(path)
+    assert loaded.id_to_word == WORDS and loaded.word_to_id == {word: i for i, word in WORDS.items()}
+
+
+def test_shared_weights_stay_shared(tmp_path):
+    loaded = BetterRnnlm.load(BetterRnnlm(6, 5, 5).save(tmp_path / "m"))
+    assert numpy.shares_memory(loaded.params[0], loaded.params[-2])
+
+
+def test_loading_draws_nothing_from_the_global_generator(tmp_path):
+    Rnnlm(6, 4, 5).save(tmp_path / "m")
+    before = numpy.random.get_state()[1].copy()  # noqa: NPY002
+    BaseModel.load(tmp_path / "m")
+    assert (numpy.random.get_state()[1] == before).all()  # noqa: NPY002
+
+
+def test_from_the_gpu_to_the_cpu_and_back(tmp_path, gpu):
+    model = Rnnlm(6, 4, 5)
+    expected = to_cpu(model.predict(np.asarray(IDS)))
+    model.save(tmp_path / "m")
+    config.GPU = False
+    numpy.testing.assert_allclose(BaseModel.load(tmp_path / "m").predict(IDS), expected, rtol=1e-5)
+    config.GPU = True
+    numpy.testing.assert_array_equal(to_cpu(BaseModel.load(tmp_path / "m").predict(np.asarray(IDS))), expected)
+
+
+class Mine(Rnnlm):
+    """A reader's model, which has more than ours."""
+
+
+class TestClass:
+    def test_a_derived_class_loads_what_its_base_saved(self, tmp_path):
+        Rnnlm(6, 4, 5).save(tmp_path / "m")
+        assert type(Mine.load(tmp_path / "m")) is Mine
+
+    def test_a_reader_s_class_is_found_only_through_itself(self, tmp_path):
+        Mine(6, 4, 5).save(tmp_path / "m")
+        assert type(Mine.load(tmp_path / "m")) is Mine
+        with pytest.raises(FileFormatError, match=r"config\.json: its class Mine of .*is not this library's"):
+            BaseModel.load(tmp_path / "m")
+
+    def test_another_kind(self, tmp_path):
+        TwoLayerNet(2, 4, 3).save(tmp_path / "m")
+        with pytest.raises(FileFormatError, match=r"ch01\.two_layer_net has no model TwoLayerNet, or it is no Rnnlm"):
+            Rnnlm.load(tmp_path / "m")
+
+
+class TestDamage:
+    @pytest.fixture
+    def folder(self, tmp_path):
+        return Rnnlm(6, 4, 5).save(tmp_path / "m", id_to_word=WORDS)
+
+    def change(self, folder, file, **values):
+        content = json.loads((folder / file).read_text(encoding="utf-8"))
+        (folder / file).write_text(json.dumps({**content, **values}), encoding="utf-8")
+
+    @pytest.mark.parametrize(
+        ("values", "message"),
+        [
+            ({"format_version": 2}, "format version 2, this program reads version 1"),
+            ({"module": "os", "class": "system"}, "not this library's"),
+            ({"module": "common.files", "class": "Path"}, "has no model Path"),
+            ({"module": "ch06.rnnlm.x"}, "not this library's"),
+            ({"module": 3}, "it lacks module, class or arguments"),
+            ({"arguments": {"size": 3}}, "Rnnlm cannot be made with"),
+            ({"arguments": {"vocab_size": -3}}, "Rnnlm cannot be made with"),
+            ({"arguments": {"vocab_size": 6, "wordvec_size": 4, "hidden_size": 7}}, r"weights\.npz: .*expects"),
+        ],
+    )
+    def test_configuration(self, folder, values, message):
+        self.change(folder, "config.json", **values)
+        with pytest.raises(FileFormatError, match=message):
+            BaseModel.load(folder)
+
+    @pytest.mark.parametrize("values", [{"id_to_word": ["a", 1]}, {"id_to_word": "a"}, {"predict": ["a"]}, {"": []}])
+    def test_vocabulary(self, folder, values):
+        self.change(folder, "vocab.json", **values)
+        with pytest.raises(FileFormatError, match=r"vocab\.json: .* is no list of words named id_to_"):
+            BaseModel.load(folder)
+
+    @pytest.mark.parametrize("file", ["config.json", "vocab.json"])
+    @pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b'{"a": 1, "a": 2}', b"[" * 100_000])
+    def test_no_json(self, folder, file, content):
+        (folder / file).write_bytes(content)
+        with pytest.raises(FileFormatError, match=file):
+            BaseModel.load(folder)
+
+    @pytest.mark.parametrize("file", [model_folder.CONFIG, model_folder.VOCABULARY, model_folder.WEIGHTS])
+    def test_a_missing_file(self, folder, file):
+        (folder / file).unlink()
+        with pytest.raises(FileNotFoundError, match=file):
+            BaseModel.load(folder)
+
+
+class TestSaveMisused:
+    def test_arguments_that_have_no_place(self, tmp_path):
+        class Odd(BaseModel):
+            def __init__(self, table):
+                self.params = self.grads = []
+
+        with pytest.raises(TypeError, match="Odd: its argument table, a ndarray, has no place in a folder"):
+            Odd(numpy.zeros(3)).save(tmp_path / "m")
+        assert not (tmp_path / "m").exists()
+
+    @pytest.mark.parametrize(
+        ("name", "table", "message"),
+        [("words", {0: "a"}, "called id_to_word or the like, not words"), ("id_to_word", {1: "a"}, "ids from 0 to 0")],
+    )
+    def test_vocabulary(self, name, table, message, tmp_path):
+        with pytest.raises(ValueError, match=message):
+            Rnnlm(6, 4, 5).save(tmp_path / "m", **{name: table})
+
+    def test_weights_that_are_not_finite(self, tmp_path):
+        model = Rnnlm(6, 4, 5)
+        model.params[0][0] = numpy.nan
+        with pytest.raises(ValueError, match=r"layers\.0\.W.*not finite"):
+            model.save(tmp_path / "m")
+
+
+def test_half_precision_on_request(tmp_path):
+    model = TiedLanguageModel(0)
+    small = model.save_params(tmp_path / "half.npz", half=True).stat().st_size
+    assert small < model.save_params(tmp_path / "full.npz").stat().st_size
+    before = [param.copy() for param in model.params]
+    model.load_params(tmp_path / "half.npz")
+    assert all(numpy.allclose(a, b, rtol=1e-3, atol=1e-4) for a, b in zip(model.params, before, strict=True))
+    model.params[0][0] = 1e5
+    with pytest.raises(ValueError, match=r"layers\.0\.W.*float16"):
+        model.save_params(tmp_path / "half.npz", half=True)
