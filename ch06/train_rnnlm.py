@@ -11,14 +11,15 @@ from typing import Annotated
 
 from ch06.rnnlm import Rnnlm
 from common.evaluation import eval_perplexity
-from common.experiment import Corpus, Run, experiment
+from common.experiment import TRAINING, Corpus, Run, experiment
 from common.optimizer import SGD
 from common.plotting import plot_curve
+from common.text_writer import sample_sentences
 from common.trainer import RnnlmTrainer
 from dataset import mini
 
 
-@experiment(quick={"max_epoch": 1, "train_size": 20_000})
+@experiment(quick={"max_epoch": 1, "train_size": 20_000}, options=TRAINING)
 def main(
     run: Run,
     max_epoch: Annotated[int, "Passes over the training text."] = 4,
@@ -36,7 +37,7 @@ def main(
         raise ValueError(f"max_epoch must be at least 1, not {max_epoch}")
     if final_lr is None:
         final_lr = lr / 4 if corpus is Corpus.mini else lr
-    train, word_to_id, _ = corpus.load("train")
+    train, word_to_id, id_to_word = corpus.load("train")
     test = corpus.load("test")[0]
     xs, ts = train[:train_size][:-1], train[:train_size][1:]
     model = Rnnlm(len(word_to_id), wordvec_size, hidden_size, rng=run.rng("weights"))
@@ -45,7 +46,7 @@ def main(
     for epoch in range(max_epoch):
         if epoch == max_epoch - 1:
             optimizer.lr = final_lr
-        trainer.fit(xs, ts, 1, batch_size, time_size, max_grad)
+        trainer.fit(xs, ts, 1, batch_size, time_size, max_grad, checkpoint=run.checkpoint)
 
     model.save_params(run.path("weights.npz"))
     run.record(perplexity=trainer.ppl_list)
@@ -53,6 +54,10 @@ def main(
     scores = {"test_perplexity": eval_perplexity(model, test)}
     if corpus is Corpus.mini:
         scores["true_perplexity"] = mini.perplexity(test)
+    print("\nWhat it says:")
+    for sentence in sample_sentences(model, word_to_id, id_to_word, 4, rng=run.rng("sentences")):
+        print(f"    {sentence}")
+    print()
     return scores
 
 

@@ -1,0 +1,95 @@
+"""A better language model (book, section 6.5): deep, with dropout and tied weights, and each improvement an option."""
+
+from typing import Any
+
+from common.initial import check_sizes, new_affine, new_embedding, new_recurrent
+from common.language_model import LanguageModel
+from common.np import np
+from common.recurrent import Recurrent
+from common.recurrent_variants import TimePeepholeLSTM, TimeReLURNN
+from common.regularization import VariationalDropout
+from common.rng import Seed, generator
+from common.time_layers import TimeAffine, TimeDropout, TimeGRU, TimeLSTM, TimeRNN
+
+CELLS: dict[str, type[Recurrent]] = {
+    "rnn": TimeRNN,
+    "relu": TimeReLURNN,
+    "lstm": TimeLSTM,
+    "peephole": TimePeepholeLSTM,
+    "gru": TimeGRU,
+}
+
+
+class BetterRnnlm(LanguageModel):
+    """Embedding, then `layers` times dropout and a recurrent layer, dropout, affine.
+
+    xs (N, T) ids -> scores (N, T, vocab_size) of the word that follows each. The arguments by name are:
+
+    layers         how many recurrent layers
+    cell           "rnn", "relu" (an RNN with ReLU), "lstm", "peephole" (an LSTM whose gates see the cell) or "gru"
+    tied           let the affine layer's weight be the embedding's, transposed (Press & Wolf 2017)
+    variational    let all steps share a dropout mask, and drop the states on their way through time too
+    dropconnect    the share of the recurrent weights that each forward drops
+
+    ``BetterRnnlm(V, D, H, 0.0, layers=1, tied=False)`` is an Rnnlm. Raises ValueError for tied weights unless
+    wordvec_size equals hidden_size, for another cell and for sizes and ratios that make no sense.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int = 10000,
+        wordvec_size: int = 650,
+        hidden_size: int = 650,
+        dropout_ratio: float = 0.5,
+        *,
+        layers: int = 2,
+        cell: str = "lstm",
+        tied: bool = True,
+        variational: bool = False,
+        dropconnect: float = 0.0,
+        rng: Seed = None,
+        dtype: Any = "f",
+    ) -> None:
+        check_sizes(
+            self, vocab_size=vocab_size, wordvec_size=wordvec_size, hidden_size=hidden_size, layers=layers
+        )
+        if tied and wordvec_size != hidden_size:
+            raise ValueError(
+                f"{type(self).__name__}: tied weights need wordvec_size == hidden_size, "
+                f"not {wordvec_size} and {hidden_size}"
+            )
+        if cell not in CELLS:
+            raise ValueError(f"{type(self).__name__}: cell must be one of {', '.join(CELLS)}, not {cell!r}")
+        rng = generator(rng)
+        embedding = new_embedding(vocab_size, wordvec_size, rng, dtype)
+        sizes = [wordvec_size] + [hidden_size] * layers
+        recurrent = [new_recurrent(CELLS[cell], D, hidden_size, rng, dtype, stateful=True) for D in sizes[:-1]]
+        if tied:
+            affine = TimeAffine(embedding.params[0].T, np.zeros(vocab_size, dtype))
+        else:
+            affine = new_affine(hidden_size, vocab_size, rng, dtype)
+
+        dropout = VariationalDropout if variational else TimeDropout
+        drops: list[TimeDropout] = [dropout(dropout_ratio, rng=rng) for _ in sizes]
+        for layer in recurrent:
+            if variational:
+                layer.state_dropout = TimeDropout(dropout_ratio, rng=rng)
+                drops.append(layer.state_dropout)
+            if dropconnect:
+                layer.weight_dropout = TimeDropout(dropconnect, rng=rng)
+                drops.append(layer.weight_dropout)
+        stack = [embedding, drops[0]]
+        for layer, drop in zip(recurrent, drops[1 : layers + 1], strict=True):
+            stack += [layer, drop]
+        super().__init__([*stack, affine])
+        self.drops = drops
+
+    def predict(self, xs: Any, train_flg: bool = False) -> Any:
+        """The scores (N, T, V), before the softmax; with `train_flg`, those of the model with dropout."""
+        for drop in self.drops:
+            drop.train_flg = train_flg
+        return super().predict(xs)
+
+    def forward(self, xs: Any, ts: Any, train_flg: bool = True) -> Any:
+        """The mean loss of the words ts (N, T) that follow xs (N, T)."""
+        return self.loss_layer.forward(self.predict(xs, train_flg), ts)

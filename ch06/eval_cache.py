@@ -1,0 +1,49 @@
+"""What a continuous cache is worth to a trained language model: perplexities with and without it.
+
+    python -m ch06.eval_cache                                            # the Rnnlm that comes with the project
+    python -m ch06.eval_cache --weights runs/ch06_train_rnnlm/weights.npz --corpus mini
+    python -m ch06.eval_cache --better --weights runs/ch06_train_better_rnnlm/weights.npz
+
+theta and lambda are those that are best on the validation text; the test text is read once with them. Both texts are
+read as a single row, so the perplexity without a cache may differ in its fourth digit from that of ch06.eval.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from ch06.better_rnnlm import BetterRnnlm
+from ch06.cache import WINDOW, cache_probability, perplexity, read, tune
+from ch06.rnnlm import Rnnlm
+from ch06.rnnlm_file import SHIPPED, read_better_rnnlm, read_rnnlm
+from common.experiment import Corpus, Run, experiment
+from common.language_model import LanguageModel
+
+
+@experiment(options=("gpu", "out"))
+def main(
+    run: Run,
+    weights: Annotated[Path, "What ch06.train_rnnlm or ch06.train_better_rnnlm has saved."] = SHIPPED,
+    better: Annotated[bool, "The weights are those of a BetterRnnlm."] = False,
+    cell: Annotated[str, "The cell of a BetterRnnlm."] = "lstm",
+    window: Annotated[int, "How many words the cache keeps."] = WINDOW,
+    corpus: Corpus = Corpus.ptb,
+) -> dict[str, float]:
+    model: LanguageModel = read_better_rnnlm(weights, BetterRnnlm, cell) if better else read_rnnlm(weights, Rnnlm)
+    valid, word_to_id, _ = corpus.load("valid")
+    if len(word_to_id) != len(model.params[0]):
+        size = len(model.params[0])
+        raise ValueError(f"{weights}: a model of {size} words cannot read the corpus {corpus} of {len(word_to_id)}")
+    best = tune(read(model, valid), window=window)
+    reading = read(model, corpus.load("test")[0])
+    p_cache = cache_probability(reading.hs, reading.words, [best.theta], window)[0]
+    return {
+        "theta": best.theta,
+        "lambda": best.lam,
+        "valid_perplexity": best.perplexity,
+        "test_perplexity": perplexity(reading.p, p_cache, best.lam),
+        "test_perplexity_without": perplexity(reading.p, p_cache, 0.0),
+    }
+
+
+if __name__ == "__main__":
+    main.cli()

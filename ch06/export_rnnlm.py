@@ -1,0 +1,31 @@
+"""Make ``ch06/rnnlm.npz``, the trained language model that comes with the project, from a training's weights.
+
+    python -m ch06.train_rnnlm --seed 1
+    python -m ch06.export_rnnlm
+
+The file holds the weights as float16 and the words of the corpus in the order of their ids, but no text.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from ch06.rnnlm import Rnnlm
+from ch06.rnnlm_file import SHIPPED, read_rnnlm, write_rnnlm
+from common.evaluation import eval_perplexity
+from common.experiment import Corpus, script
+
+
+@script
+def main(
+    weights: Annotated[Path, "File that ch06.train_rnnlm left."] = Path("runs/ch06_train_rnnlm/weights.npz"),
+    file: Annotated[Path, "Where to write."] = SHIPPED,
+    corpus: Corpus = Corpus.ptb,
+) -> dict[str, float]:
+    test, _, id_to_word = corpus.load("test")
+    path = write_rnnlm(file, read_rnnlm(weights, Rnnlm), id_to_word)
+    # What float16 costs is in this score.
+    return {"test_perplexity": eval_perplexity(read_rnnlm(path, Rnnlm), test), "bytes": path.stat().st_size}
+
+
+if __name__ == "__main__":
+    main.cli()

@@ -1,0 +1,73 @@
+"""Text from a trained BetterRnnlm (book, section 7.1.4), first of all what the meaning of life is.
+
+    python -m ch06.train_better_rnnlm        # makes the weights, and with --resume goes on making them
+    python -m ch07.generate_better_text
+    python -m ch07.generate_better_text --prompt "the stock market" --count 5 --temperature 0.8
+
+Weights of other options than the book's are understood too; the cell, if it is no LSTM, has to be named.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from ch06.rnnlm_file import read_better_rnnlm
+from ch07.rnnlm_gen import BetterRnnlmGen
+from ch07.writing_options import (
+    BANNED,
+    Banned,
+    Count,
+    Length,
+    RepetitionPenalty,
+    Stop,
+    Temperature,
+    TopK,
+    TopP,
+    Vocabulary,
+    make_writer,
+    print_texts,
+)
+from common.experiment import Corpus, Run, experiment
+
+TRAINED = Path("runs/ch06_train_better_rnnlm/weights.npz")
+
+
+@experiment(options=("seed", "gpu", "out"))
+def main(
+    run: Run,
+    prompt: Annotated[str, "What the text begins with."] = "the meaning of life is",
+    count: Count = 1,
+    length: Length = 100,
+    temperature: Temperature = 1.0,
+    top_k: TopK = None,
+    top_p: TopP = None,
+    repetition_penalty: RepetitionPenalty = 1.0,
+    banned: Banned = None,
+    stop: Stop = None,
+    scores: Annotated[bool, "Print how probable the model finds its words."] = False,
+    weights: Annotated[Path, "What ch06.train_better_rnnlm has saved."] = TRAINED,
+    cell: Annotated[str, "The cell the model was trained with."] = "lstm",
+    corpus: Vocabulary = None,
+) -> None:
+    if not weights.exists():
+        raise FileNotFoundError(
+            f"there are no weights {weights.absolute()}. `python -m ch06.train_better_rnnlm` makes them (a training of "
+            "hours that --resume continues, `--corpus mini` is shorter); `python -m ch07.generate_text` needs none"
+        )
+    writer = make_writer(weights, read_better_rnnlm(weights, BetterRnnlmGen, cell), corpus, default=Corpus.ptb)
+    texts = writer.write(
+        prompt,
+        count,
+        length,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        repetition_penalty=repetition_penalty,
+        banned=BANNED if banned is None else banned,
+        stop=stop or (),
+        rng=run.rng("words"),
+    )
+    print_texts(run, writer, prompt, texts, scores)
+
+
+if __name__ == "__main__":
+    main.cli()

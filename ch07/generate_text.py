@@ -1,0 +1,74 @@
+"""Text from a trained LSTM language model (book, section 7.1), with the one that comes along.
+
+    python -m ch07.generate_text                                      100 words after "you"
+    python -m ch07.generate_text --prompt "the company said" --count 3 --top-p 0.9
+    python -m ch07.generate_text --temperature 0                      always the likeliest word
+    python -m ch07.generate_text --weights runs/ch06_train_rnnlm/weights.npz --corpus mini --prompt "the queen"
+    python -m ch07.generate_text --untrained                          what a model writes before its training
+
+The words N, <unk> and $ are banned, unless others are given.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from ch06.rnnlm_file import SHIPPED, read_rnnlm
+from ch07.rnnlm_gen import RnnlmGen
+from ch07.writing_options import (
+    BANNED,
+    Banned,
+    Count,
+    Length,
+    RepetitionPenalty,
+    Stop,
+    Temperature,
+    TopK,
+    TopP,
+    Vocabulary,
+    make_writer,
+    print_texts,
+)
+from common.experiment import Run, experiment
+
+
+@experiment(options=("seed", "gpu", "out"))
+def main(
+    run: Run,
+    prompt: Annotated[str | None, "What the text begins with, by default a word of the corpus."] = None,
+    count: Count = 1,
+    length: Length = 100,
+    temperature: Temperature = 1.0,
+    top_k: TopK = None,
+    top_p: TopP = None,
+    repetition_penalty: RepetitionPenalty = 1.0,
+    banned: Banned = None,
+    stop: Stop = None,
+    scores: Annotated[bool, "Print how probable the model finds its words."] = False,
+    weights: Annotated[Path, "The trained model."] = SHIPPED,
+    corpus: Vocabulary = None,
+    untrained: Annotated[bool, "Use weights as they are before training."] = False,
+) -> None:
+    model = read_rnnlm(weights, RnnlmGen)
+    writer = make_writer(weights, model, corpus)
+    if untrained:
+        V, D = model.params[0].shape
+        writer.model = RnnlmGen(V, D, len(model.params[2]), rng=run.rng("weights"))
+    if prompt is None and "you" in writer.word_to_id:
+        prompt = "you"
+    texts = writer.write(
+        prompt,
+        count,
+        length,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        repetition_penalty=repetition_penalty,
+        banned=BANNED if banned is None else banned,
+        stop=stop or (),
+        rng=run.rng("words"),
+    )
+    print_texts(run, writer, prompt, texts, scores)
+
+
+if __name__ == "__main__":
+    main.cli()

@@ -1,0 +1,33 @@
+"""The likeliest next words, and their probabilities, after the beginning of a text (book, figure 7-2).
+
+    python -m ch07.predict_word "the meaning of life is"
+    python -m ch07.predict_word "the stock" --topn 20
+    python -m ch07.predict_word "the queen" --weights runs/ch06_train_rnnlm/weights.npz --corpus mini
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ch06.rnnlm_file import SHIPPED, read_rnnlm
+from ch07.rnnlm_gen import RnnlmGen
+from ch07.writing_options import Vocabulary, make_writer, note_unknown
+from common.experiment import script
+
+
+@script
+def main(
+    prompt: Annotated[str, typer.Argument(help="The beginning of a text.")] = "you say goodbye and i say",
+    topn: Annotated[int, "How many words."] = 10,
+    weights: Annotated[Path, "The trained model."] = SHIPPED,
+    corpus: Vocabulary = None,
+) -> None:
+    writer = make_writer(weights, read_rnnlm(weights, RnnlmGen), corpus)
+    note_unknown(writer, prompt)
+    for word, p in writer.predict(prompt, topn):
+        print(f"{p:7.4f}  {word:<16} {'#' * round(100 * p)}".rstrip())
+
+
+if __name__ == "__main__":
+    main.cli()

@@ -1,0 +1,92 @@
+"""Language models that write (book, section 7.1)."""
+
+import operator
+from collections.abc import Collection
+from typing import Any
+
+from ch06.better_rnnlm import BetterRnnlm
+from ch06.rnnlm import Rnnlm
+from common.language_model import LanguageModel
+from common.model_tree import evaluation_mode
+from common.prompt import check_prompt
+from common.rng import Seed, generator
+from common.sampling import Sampling
+from common.text_generation import continue_texts, vocab_size
+
+State = tuple[Any, ...]
+
+
+class WritingModel(LanguageModel):
+    """What the two models share. A state is (h, c), arrays (N, H), or (h,) of a cell without c; None means zero."""
+
+    def generate(
+        self,
+        start_id: int,
+        skip_ids: Collection[int] | None = None,
+        sample_size: int = 100,
+        *,
+        rng: Seed = None,
+        **options: Any,
+    ) -> list[int]:
+        """`sample_size` ids: start_id, and the words drawn after it, none of them in skip_ids.
+
+        The text goes on from the model's state, which may have read other words before: ``predict([[id]])`` reads one.
+        Afterwards the state has read all words but the last. Skipped words take no part in the draw, so none of them is
+        ever read. Dropout is off. `options` are those of :class:`common.sampling.Sampling`, such as temperature.
+
+        Raises IdError for ids out of range, ValueError for sizes below 1, all words skipped, impossible options, and a
+        model in the state of a batch.
+        """
+        if sample_size < 1:
+            raise ValueError(f"{type(self).__name__}.generate: sample_size must be at least 1, not {sample_size}")
+        prompt = check_prompt(start_id, vocab_size(self))
+        if len(prompt) != 1:
+            raise ValueError(f"{type(self).__name__}.generate: start_id is one id, not {len(prompt)}")
+        banned = [] if skip_ids is None else [operator.index(i) for i in skip_ids]
+        sampling = Sampling(banned=banned, **options)
+        sampling.check(vocab_size(self))
+        if sample_size == 1:
+            return prompt
+        states = self._states()
+        with evaluation_mode(self):
+            self._set_states(states)
+            (text,) = continue_texts(self, [prompt], sample_size - 1, sampling, (), [generator(rng)])
+            states = self._states()
+        self._set_states(states)
+        return text.ids
+
+    def _states(self) -> list[State]:
+        return [tuple(vars(layer)[key] for key in ("h", "c") if key in vars(layer)) for layer in self.recurrent_layers]
+
+    def _set_states(self, states: Any) -> None:
+        own = self._states()
+        sizes = [len(s) if isinstance(s, (list, tuple)) else None for s in states] if isinstance(states, list) else None
+        if sizes != [len(state) for state in own]:
+            expected = ", ".join("(h, c)" if len(state) == 2 else "(h,)" for state in own)
+            raise ValueError(f"{type(self).__name__}.set_state: expected the state of its recurrent layers, {expected}")
+        for layer, state in zip(self.recurrent_layers, states, strict=True):
+            layer.set_state(*state)
+
+
+class RnnlmGen(WritingModel, Rnnlm):
+    """An Rnnlm that writes."""
+
+    def get_state(self) -> State:
+        """(h, c) of the LSTM, to go on from there later."""
+        return self._states()[0]
+
+    def set_state(self, state: State) -> None:
+        """Go on from what :meth:`get_state` returned. ValueError for a state that does not fit."""
+        self._set_states([state])
+
+
+class BetterRnnlmGen(WritingModel, BetterRnnlm):
+    """A BetterRnnlm that writes."""
+
+    def get_state(self) -> list[State]:
+        """The states of the recurrent layers, (h, c) each, to go on from there later."""
+        return self._states()
+
+    def set_state(self, state: list[State]) -> None:
+        """Go on from what :meth:`get_state` returned. ValueError for states that do not fit."""
+        self._set_states(state)

@@ -1,0 +1,56 @@
+"""What the scripts that write have in common: their options, and from files to a writer."""
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from ch06.rnnlm_file import read_vocabulary
+from common.experiment import Corpus, Run
+from common.language_model import LanguageModel
+from common.text_writer import TextWriter, Written
+
+Count = Annotated[int, "How many texts."]
+Length = Annotated[int, "Words of a text at most, without the prompt."]
+Temperature = Annotated[float, "Below 1 likely words come more often; 0 takes the likeliest."]
+TopK = Annotated[int | None, "Only so many of the likeliest words can come."]
+TopP = Annotated[float | None, "Only the likeliest words can come that have this probability together."]
+RepetitionPenalty = Annotated[float, "Above 1, words of the text come again more seldom."]
+Banned = Annotated[list[str] | None, "A word that must not come; may be given several times."]
+Stop = Annotated[list[str] | None, "A word that ends the text; may be given several times."]
+Vocabulary = Annotated[Corpus | None, "The corpus the weights were trained on, if their file has no vocabulary."]
+
+BANNED = ("N", "<unk>", "$")  # words that stand for something else, which a text reads better without
+
+
+def make_writer(path: Path, model: LanguageModel, corpus: Corpus | None, default: Corpus | None = None) -> TextWriter:
+    """A writer with the vocabulary of the corpus, or else of the weights' file, or else of the default corpus.
+
+    ValueError without any, or for one that does not fit the model.
+    """
+    id_to_word = read_vocabulary(path)
+    corpus = corpus or (None if id_to_word else default)
+    if corpus is not None:
+        id_to_word = importlib.import_module(f"dataset.{corpus.value}").load_vocab()[1]
+    if id_to_word is None:
+        raise ValueError(f"{path} has weights but no vocabulary: say with --corpus what it was trained on")
+    return TextWriter(model, {word: i for i, word in id_to_word.items()}, id_to_word)
+
+
+def note_unknown(writer: TextWriter, prompt: str | None) -> None:
+    """Say which words of the prompt the vocabulary lacks."""
+    if missing := writer.encode(prompt).unknown:
+        print(f"(not in the vocabulary, read as <unk>: {', '.join(missing)})")
+
+
+def print_texts(run: Run, writer: TextWriter, prompt: str | None, texts: Sequence[Written], scores: bool) -> None:
+    """Print the texts, with `scores` also the mean log p of the drawn words, and keep them in the run's text.txt."""
+    note_unknown(writer, prompt)
+    parts = []
+    for written in texts:
+        mean = sum(written.log_probs) / len(written.log_probs)
+        note = f"\n(mean log probability {mean:.2f} of {len(written.log_probs)} words)" if scores else ""
+        parts.append(written.text.rstrip("\n") + note)
+    text = "\n---\n".join(parts)
+    print(text)
+    run.path("text.txt").write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,78 @@
+"""From what a person types to the ids that a language model reads."""
+
+import re
+from collections.abc import Container, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy
+
+from common.detokenize import EOS, SENTENCE_ENDS
+from common.labels import checked_ids
+from common.similarity import unknown
+from common.text import MARKS
+
+UNK = "<unk>"
+
+_CONTRACTION = re.compile(r"(.+?)(n't|'(?:s|re|m|ve|d|ll)?)")
+_NUMBER = re.compile(r"\d[\d.,]*")
+_MARK = re.compile(f"(.*?)([{MARKS}])")
+
+
+class Prompt(NamedTuple):
+    """ids, one at least, and the words of the prompt that the vocabulary lacks."""
+
+    ids: list[int]
+    unknown: list[str]
+
+
+def encode(prompt: str | int | Sequence[int], word_to_id: Mapping[str, int]) -> Prompt:
+    """The ids of a prompt: a text, or ids, or one id.
+
+    A text is split as the vocabulary asks for, see :func:`split`; a word that it lacks becomes ``<unk>``. Raises
+    KeyError for one where there is no ``<unk>`` either, naming the nearest known words; ValueError for a prompt without
+    a word, or with none that is known; IdError for ids out of range.
+    """
+    if not isinstance(prompt, str):
+        return Prompt(check_prompt(prompt, len(word_to_id)), [])
+    words = split(prompt, word_to_id)
+    missing = [word for word in words if word not in word_to_id]
+    if not words:
+        raise ValueError(f"the prompt {prompt!r} has no word")
+    if len(missing) == len(words):
+        raise ValueError(f"no word of the prompt is known: {'; '.join(unknown(w, word_to_id) for w in missing)}")
+    if missing and UNK not in word_to_id:
+        raise KeyError("; ".join(unknown(word, word_to_id) for word in missing))
+    return Prompt([word_to_id.get(word, word_to_id.get(UNK, -1)) for word in words], missing)
+
+
+def check_prompt(ids: Any, vocab_size: int) -> list[int]:
+    """Ids (n,), or one id, as a list. ValueError for none, IdError or TypeError for what are no ids of the words."""
+    array = numpy.atleast_1d(numpy.asarray(ids))
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"a prompt is one id at least in a row, got {array.shape}")
+    return checked_ids("prompt", array, vocab_size).tolist()
+
+
+def split(text: str, vocabulary: Container[str]) -> list[str]:
+    """The words of a text as the vocabulary has them; one that it lacks stays, in lower case.
+
+    What is no word as it stands may be one in lower case, a number (``N`` in the Penn Treebank), a contraction
+    (``do n't``), or a word and a mark. A mark that is no word itself is ``<eos>`` if it ends a sentence, and else left
+    out.
+    """
+    return [word for token in text.split() for word in _parts(token, vocabulary)]
+
+
+def _parts(token: str, vocabulary: Container[str]) -> list[str]:
+    for form in (token, token.lower()):
+        if form in vocabulary:
+            return [form]
+    if "N" in vocabulary and _NUMBER.fullmatch(token.rstrip(MARKS)):
+        return ["N", *(_parts(token[-1], vocabulary) if token[-1] in MARKS else [])]
+    if match := _MARK.fullmatch(token):
+        word, mark = match.groups()
+        end = [mark] if mark in vocabulary else [EOS] if mark in SENTENCE_ENDS and EOS in vocabulary else []
+        return (_parts(word, vocabulary) if word else []) + end
+    if (match := _CONTRACTION.fullmatch(token.lower())) and match[2] in vocabulary:
+        return [*_parts(match[1], vocabulary), match[2]]
+    return [token.lower()]

@@ -1,0 +1,107 @@
+"""What keeps a large language model from learning its training text by heart.
+
+Dropout in its variational form and of whole words, and penalties on the activations. For dropout inside the recurrence
+see :class:`common.recurrent.Recurrent`.
+"""
+
+from typing import Any
+
+from common.layer import Layer
+from common.np import np
+from common.time_layers import TimeDropout, TimeEmbedding
+
+__all__ = ["EmbeddingDropout", "SizePenalty", "SlownessPenalty", "VariationalDropout"]
+
+
+class VariationalDropout(TimeDropout):
+    """Dropout of xs (N, T, D) by one mask (N, 1, D) for all time steps (Gal & Ghahramani 2016)."""
+
+    def forward(self, xs: Any, train_flg: bool | None = None) -> Any:
+        return super().forward(self.check_input(xs, "N", "T", "D"), train_flg)
+
+    def mask(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        return super().mask((shape[0], 1, shape[2]), dtype)
+
+
+class EmbeddingDropout(TimeEmbedding):
+    """An embedding that drops words: a dropped one is the zero vector wherever it stands (Gal & Ghahramani 2016).
+
+    W (V, D), and one mask (V, 1) for all of a forward; the attribute `train_flg` switches it off.
+    """
+
+    train_flg = True
+
+    def __init__(self, W: Any, dropout_ratio: float = 0.1, *, rng: Any = None) -> None:
+        super().__init__(W)
+        self._dropout = TimeDropout(dropout_ratio, rng=rng)
+        self._mask: Any = None
+
+    def forward(self, idx: Any) -> Any:
+        rows = super().forward(idx)
+        self._mask = None
+        if self.train_flg and self._dropout.dropout_ratio:
+            self._mask = self._dropout.mask((len(self.params[0]), 1), rows.dtype)[self.cached()]
+            rows *= self._mask
+        return rows
+
+    def backward(self, dout: Any) -> None:
+        super().backward(dout if self._mask is None else self.cast(dout) * self._mask)
+
+
+class Penalty(Layer):
+    """The identity, which adds `penalty`, a function of its input, to the loss while `train_flg` is set.
+
+    weight     what the penalty is multiplied by
+    penalty    the value of the last forward, 0.0 when not training
+
+    The model adds `penalty` to its loss, and backward adds its gradient, times the attribute `dout`, to its argument.
+    """
+
+    train_flg = True
+    dout = 1.0  # the gradient of what is minimised with respect to the loss
+
+    def __init__(self, weight: float) -> None:
+        if not weight >= 0:
+            raise ValueError(f"{self.name}: weight must be at least 0, not {weight}")
+        super().__init__()
+        self.weight, self.penalty = weight, 0.0
+
+    def forward(self, xs: Any) -> Any:
+        self._cache = xs.shape, None
+        self.penalty = 0.0
+        if self.train_flg and self.weight:
+            self.penalty, gradient = self._value(xs)
+            self._cache = xs.shape, gradient
+        return xs
+
+    def backward(self, dout: Any) -> Any:
+        shape, gradient = self.cached()
+        dout = self.check_gradient(dout, shape)
+        return dout if gradient is None else dout + gradient * self.dout
+
+    def _value(self, xs: Any) -> tuple[float, Any]:
+        """The penalty and its gradient."""
+        raise NotImplementedError
+
+
+class SizePenalty(Penalty):
+    """weight · mean(x²): activation regularisation, AR (Merity et al. 2017)."""
+
+    def _value(self, xs: Any) -> tuple[float, Any]:
+        flat = xs.reshape(-1)
+        return self.weight / xs.size * float(np.vdot(flat, flat)), xs * (2 * self.weight / xs.size)
+
+
+class SlownessPenalty(Penalty):
+    """weight · mean((x_{t+1} - x_t)²) of xs (N, T, D): temporal activation regularisation, TAR (Merity et al. 2017)."""
+
+    def _value(self, xs: Any) -> tuple[float, Any]:
+        gradient = np.zeros_like(xs)
+        if xs.shape[1] < 2:
+            return 0.0, gradient
+        step = xs[:, 1:] - xs[:, :-1]
+        value = self.weight / step.size * float((step * step).sum())
+        step *= 2 * self.weight / step.size
+        gradient[:, 1:] = step
+        gradient[:, :-1] -= step
+        return value, gradient

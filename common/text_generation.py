@@ -1,0 +1,114 @@
+"""Texts from a recurrent language model: it reads what is there, a word is drawn, and the model reads that."""
+
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy
+
+from common.language_model import LanguageModel
+from common.model_tree import evaluation_mode
+from common.np import np, to_cpu
+from common.prompt import check_prompt
+from common.rng import Seed, generator
+from common.sampling import Sampling, log_softmax
+
+PLAIN = Sampling()
+Seeds: TypeAlias = "Seed | Sequence[Seed]"
+
+
+class Generated(NamedTuple):
+    """ids: those of the prompt and those drawn after it; log_probs: the model's log p of the drawn ones."""
+
+    ids: list[int]
+    log_probs: list[float]
+
+
+def generate_texts(
+    model: LanguageModel,
+    prompts: Sequence[Any],
+    sample_size: int = 100,
+    sampling: Sampling = PLAIN,
+    stop: Collection[int] = (),
+    rng: Seeds = None,
+) -> list[Generated]:
+    """Continue each prompt, the ids of its words, by `sample_size` words, or until one of `stop` has been drawn.
+
+    The texts are one batch, but each has its own random stream, so that it comes out as it does alone, up to the
+    rounding of the scores. `rng` seeds these streams, or is a sequence of one for each text. Every text starts from a
+    zero state, without dropout; afterwards the model's state is what it was before.
+
+    Raises ValueError for no prompt, an empty one, a size below 1, and all words banned; IdError for ids out of range.
+    """
+    size = vocab_size(model)
+    prompts = [check_prompt(prompt, size) for prompt in prompts]
+    rngs = streams(rng, len(prompts))
+    with evaluation_mode(model):
+        return continue_texts(model, prompts, sample_size, sampling, stop, rngs)
+
+
+def continue_texts(
+    model: LanguageModel,
+    prompts: Sequence[list[int]],
+    sample_size: int,
+    sampling: Sampling,
+    stop: Collection[int],
+    rngs: Sequence[numpy.random.Generator],
+) -> list[Generated]:
+    """As :func:`generate_texts`, from the model's state, which then has read all words but the last one."""
+    if not prompts or sample_size < 1:
+        raise ValueError(f"generate: expected 1 prompt and 1 word at least, not {len(prompts)} and {sample_size}")
+    sampling.check(vocab_size(model))
+    texts = [Generated([*prompt], []) for prompt in prompts]
+    going = [True] * len(texts)
+    position = min(map(len, prompts))  # the prompts' common length is read at once, without a score
+    xs = [prompt[:position] for prompt in prompts]
+    while True:
+        scores = to_cpu(next_scores(model, np.asarray(xs)))
+        for i, (ids, log_probs) in enumerate(texts):
+            if going[i] and position >= len(prompts[i]):
+                seen = set(ids) if sampling.repetition_penalty != 1 else ()
+                word, log_p = sampling.draw(scores[i], rngs[i], seen)
+                ids.append(word)
+                log_probs.append(log_p)
+                going[i] = len(log_probs) < sample_size and word not in stop
+        if not any(going):
+            return texts
+        # A text that has ended reads its last word again and again, to nobody's use.
+        xs = [ids[min(position, len(ids) - 1) :][:1] for ids, _ in texts]
+        position += 1
+
+
+def next_scores(model: LanguageModel, xs: Any) -> Any:
+    """The scores (N, V) of the word that follows xs (N, T): the wide affine layer works on the last step only."""
+    for layer in model.layers[:-1]:
+        xs = layer.forward(xs)
+    return model.layers[-1].forward(xs[:, -1])
+
+
+def next_words(model: LanguageModel, prompt: Any, topn: int = 10) -> list[tuple[int, float]]:
+    """The `topn` likeliest words after a prompt, and their probabilities; of equal ones that with the lower id first.
+
+    State and dropout are as in :func:`generate_texts`. Raises ValueError for topn below 1.
+    """
+    if topn < 1:
+        raise ValueError(f"topn must be 1 at least, not {topn}")
+    prompt = check_prompt(prompt, vocab_size(model))
+    with evaluation_mode(model):
+        p = numpy.exp(log_softmax(to_cpu(next_scores(model, np.asarray([prompt])))[0]))
+    best = numpy.argsort(-p, kind="stable")[:topn]
+    return [(int(i), float(p[i])) for i in best]
+
+
+def vocab_size(model: LanguageModel) -> int:
+    """How many words the model knows."""
+    return len(model.layers[0].params[0])
+
+
+def streams(rng: Seeds, count: int) -> list[numpy.random.Generator]:
+    """`count` generators: those that a sequence names, or new ones seeded from one. ValueError for another number."""
+    if isinstance(rng, Sequence):
+        if len(rng) != count:
+            raise ValueError(f"{len(rng)} seeds for {count} texts")
+        return [generator(seed) for seed in rng]
+    # The k-th stream is the same however many texts there are.
+    return [numpy.random.default_rng(int(seed)) for seed in generator(rng).integers(2**63, size=count)]

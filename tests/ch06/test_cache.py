@@ -1,0 +1,118 @@
+import math
+
+import numpy
+import pytest
+
+from ch06 import cache, eval_cache
+from ch06.awd_lstm import AwdLstm
+from ch06.better_rnnlm import BetterRnnlm
+from ch06.rnnlm import Rnnlm
+from common.evaluation import eval_perplexity
+
+V, TEXT = 12, numpy.random.default_rng(0).integers(12, size=60)
+
+
+@pytest.fixture
+def model():
+    made = Rnnlm(V, 7, 8, rng=0, dtype="d")
+    for param in made.params[1:]:
+        param *= 4
+    return made
+
+
+def naive(hs, words, t, theta, window):
+    """p_cache (V,) at position t, from the equation."""
+    p = numpy.zeros(V)
+    for i in range(max(0, t - window), t):
+        p[words[i]] += math.exp(theta * float(hs[t] @ hs[i]))
+    return p / p.sum() if t else p
+
+
+@pytest.mark.parametrize("window", [1, 5, 200])
+@pytest.mark.parametrize("block", [1, 7, 500])
+def test_equals_a_loop(model, window, block, monkeypatch):
+    monkeypatch.setattr(cache, "BLOCK", block)
+    reading = cache.read(model, TEXT)
+    thetas = (0.0, 0.3, 2.0)
+    p = cache.cache_probability(reading.hs, reading.words, thetas, window)
+    for k, theta in enumerate(thetas):
+        expected = [naive(reading.hs, reading.words, t, theta, window)[w] for t, w in enumerate(reading.words)]
+        assert p[k] == pytest.approx(expected)
+
+
+def test_probabilities_sum_to_one(model):
+    reading = cache.read(model, TEXT)
+    for t in (1, 30, 58):
+        total = 0.0
+        for word in range(V):
+            words = reading.words.copy()
+            words[t] = word
+            total += cache.cache_probability(reading.hs[: t + 1], words[: t + 1], [0.7], 20)[0, t]
+        assert total == pytest.approx(1)
+
+
+@pytest.mark.parametrize("time_size", [1, 9, 200])
+def test_reading_is_the_models(model, time_size):
+    reading = cache.read(model, TEXT, time_size)
+    scores = model.predict(TEXT[None, :-1])[0]
+    p = numpy.exp(scores) / numpy.exp(scores).sum(axis=1, keepdims=True)
+    assert reading.p == pytest.approx(p[numpy.arange(59), TEXT[1:]])
+    assert (reading.words == TEXT[1:]).all()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Rnnlm(V, 8, 8, rng=0),
+        lambda: BetterRnnlm(V, 8, 8, rng=0, variational=True, dropconnect=0.2),
+        lambda: AwdLstm(V, 6, 8, rng=0),
+    ],
+)
+def test_without_lambda_it_is_the_model(make):
+    made = make()
+    expected = eval_perplexity(made, TEXT, batch_size=1)
+    assert cache.cache_perplexity(made, TEXT, 0.5, 0.0) == pytest.approx(expected, rel=1e-5)
+    made.predict(numpy.ones((3, 2), int))
+    states = [layer.h for layer in made.recurrent_layers]
+    assert cache.cache_perplexity(made, TEXT, 0.5, 0.0) == pytest.approx(expected, rel=1e-5)
+    assert all(layer.h is h for layer, h in zip(made.recurrent_layers, states, strict=True))
+
+
+def test_tuning_finds_the_best_pair(model):
+    text = numpy.tile(TEXT[:15], 4)  # what a cache is good at
+    found = cache.tune(cache.read(model, text))
+    assert found.lam > 0
+    assert found.perplexity < eval_perplexity(model, text, batch_size=1)
+    assert cache.cache_perplexity(model, text, found.theta, found.lam) == pytest.approx(found.perplexity)
+    pairs = [cache.cache_perplexity(model, text, theta, lam) for theta in cache.THETAS[::3] for lam in (0, 0.3, 0.6)]
+    assert found.perplexity <= min(pairs) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"corpus": TEXT[:1]}, "2 words"),
+        ({"theta": -1.0}, "theta"),
+        ({"theta": math.nan}, "theta"),
+        ({"lam": 1.0}, "lambda"),
+        ({"lam": -0.1}, "lambda"),
+        ({"window": 0}, "window"),
+    ],
+)
+def test_misuse(model, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        cache.cache_perplexity(model, **{"corpus": TEXT, "theta": 0.5, "lam": 0.1, **arguments})
+
+
+def test_script(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    BetterRnnlm(328, 8, 8, rng=0).save_params("better.npz")
+    scores = eval_cache.main("better.npz", better=True, corpus="mini", window=20)
+    assert scores["test_perplexity"] <= scores["test_perplexity_without"] * 1.01
+    assert scores["test_perplexity_without"] == pytest.approx(328, rel=0.02)
+    with pytest.raises(ValueError, match="328"):
+        eval_cache.main(corpus="mini")
+
+
+def test_on_the_gpu(gpu):
+    assert cache.cache_perplexity(Rnnlm(V, 8, 8, rng=0), TEXT, 0.3, 0.1, 20) > 1

@@ -1,0 +1,182 @@
+"""generate_text, generate_better_text, predict_word, and what they are made of."""
+
+import math
+from pathlib import Path
+
+import numpy
+import pytest
+
+from ch06 import cache, export_rnnlm, rnnlm_file
+from ch06.better_rnnlm import BetterRnnlm
+from ch06.rnnlm import Rnnlm
+from ch07 import generate_better_text, generate_text, predict_word
+from ch07.rnnlm_gen import RnnlmGen
+from common.files import FileFormatError
+from common.text_writer import TextWriter, sample_sentences
+from dataset import mini, ptb
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    words = rnnlm_file.read_vocabulary(rnnlm_file.SHIPPED)
+    return TextWriter(rnnlm_file.read_rnnlm(rnnlm_file.SHIPPED, RnnlmGen), {w: i for i, w in words.items()}, words)
+
+
+def test_shipped_model_is_a_good_one(shipped):
+    assert len(shipped.id_to_word) == 10_000
+    assert shipped.predict("new", 1)[0][0] == "york"
+    assert dict(shipped.predict("the company said it", 10)).keys() >= {"will", "is"}
+    ids = [shipped.word_to_id[w] for w in ["the", "company", "said", "it"]]
+    assert rnnlm_file.SHIPPED.stat().st_size < 5e6
+    assert shipped.encode("The company said it'll sell its unit.").ids[:4] == ids
+
+
+def test_shipped_model_on_its_corpus(shipped, monkeypatch):
+    monkeypatch.setattr(ptb, "MIRRORS", ())  # no test downloads it
+    try:
+        text, _, id_to_word = ptb.load_data("test")
+    except OSError:
+        pytest.skip("Penn Treebank is not here")
+    assert shipped.id_to_word == id_to_word
+    reading = cache.read(shipped.model, text[:8000])
+    plain, cached = (cache.cache_perplexity(shipped.model, text[:8000], 0.6, lam) for lam in (0.0, 0.16))
+    assert plain == pytest.approx(math.exp(-numpy.log(reading.p).mean()))
+    assert plain < 160
+    assert cached < 0.95 * plain
+
+
+def test_writes_and_bans_and_stops(shipped):
+    texts = shipped.write(["you", "the company"], 2, 30, banned=["<unk>", "nosuchword"], stop=["<eos>"], rng=0)
+    assert [text.text.split()[0] for text in texts] == ["You", "You", "The", "The"]
+    assert texts[0].text != texts[1].text
+    unk, eos = shipped.word_to_id["<unk>"], shipped.word_to_id["<eos>"]
+    for text in texts:
+        assert unk not in text.ids
+        assert eos not in text.ids[:-1]
+        assert len(text.log_probs) == len(text.ids) - (2 if text.text.startswith("The") else 1)
+    again = shipped.write("you", 1, 30, banned=["<unk>"], stop=["<eos>"], rng=0)
+    assert again[0].ids == texts[0].ids
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"temperature": -1.0}, "temperature"),
+        ({"temperature": float("inf")}, "temperature"),
+        ({"top_k": 0}, "top_k"),
+        ({"prompt": "qwrtz zxcvb"}, "no word of the prompt is known"),
+        ({"count": 0}, "count"),
+        ({"sample_size": 0}, "0"),
+    ],
+)
+def test_misuse(shipped, options, message):
+    with pytest.raises(ValueError, match=message):
+        shipped.write(**{"prompt": "you", **options})
+
+
+def test_every_word_banned(shipped):
+    with pytest.raises(ValueError, match="all 10000 words are banned"):
+        shipped.write("you", banned=list(shipped.word_to_id))
+
+
+def test_vocabulary_of_another_size():
+    words = {0: "a", 1: "b"}
+    with pytest.raises(ValueError, match="3 words and a vocabulary of 2"):
+        TextWriter(Rnnlm(3, 2, 2), {"a": 0, "b": 1}, words)
+    with pytest.raises(ValueError, match="2 words do not fit a model of 3"):
+        rnnlm_file.write_rnnlm("x.npz", Rnnlm(3, 2, 2), words)
+    with pytest.raises(ValueError, match="no <eos>"):
+        TextWriter(Rnnlm(2, 2, 2), {"a": 0, "b": 1}, words).write()
+
+
+def test_export():
+    """From a training's weights to the file that comes along."""
+    Rnnlm(328, 6, 6, rng=0).save_params("weights.npz")
+    scores = export_rnnlm.main("weights.npz", "out.npz", corpus="mini")
+    assert scores["test_perplexity"] == pytest.approx(328, rel=0.02)
+    assert scores["bytes"] == Path("out.npz").stat().st_size
+
+
+def test_sample_sentences():
+    word_to_id, id_to_word = mini.load_vocab()
+    model = Rnnlm(len(word_to_id), 4, 4, rng=0)
+    sentences = sample_sentences(model, word_to_id, id_to_word, 4, rng=1)
+    assert sentences == sample_sentences(model, word_to_id, id_to_word, 4, rng=1)
+    assert len(set(sentences)) == 4
+    assert all(sentence[0].isupper() and "<eos>" not in sentence for sentence in sentences)
+
+
+def test_generate_text(capsys):
+    generate_text.main(length=20, out="a")
+    first = capsys.readouterr().out
+    assert first.startswith("You ")
+    assert not {"<unk>", "N", "$"} & set(first.split())
+    generate_text.main(length=20, out="a")
+    assert capsys.readouterr().out == first == Path("a/text.txt").read_text(encoding="utf-8")
+    generate_text.main(length=20, out="a", seed=1)
+    assert capsys.readouterr().out != first
+    generate_text.main("The qwrtz company", count=2, length=5, temperature=0.0, scores=True, out="b")
+    note, _, rest = capsys.readouterr().out.partition("\n")
+    assert note == "(not in the vocabulary, read as <unk>: qwrtz)"
+    one, two = rest.strip().split("\n---\n")
+    assert one == two  # greedy
+    assert one.startswith("The <unk> company")
+    assert one.splitlines()[-1].startswith("(mean log probability -")
+    generate_text.main(length=20, untrained=True, out="c")
+    assert capsys.readouterr().out != first
+
+
+def test_own_weights(capsys):
+    Rnnlm(328, 4, 4, rng=0).save_params("own.npz")
+    generate_text.main("the queen", length=5, weights="own.npz", corpus="mini", out="a")
+    assert capsys.readouterr().out.startswith("The queen ")
+    predict_word.main("the queen", weights="own.npz", corpus="mini")
+    assert len(capsys.readouterr().out.splitlines()) == 10
+    with pytest.raises(ValueError, match="no vocabulary: say with --corpus"):
+        generate_text.main(weights="own.npz", out="a")
+    with pytest.raises(KeyError, match="nearest known words"):
+        predict_word.main("the quen", weights="own.npz", corpus="mini")
+    with pytest.raises(ValueError, match="a model of 10000 words and a vocabulary of 328"):
+        generate_text.main(corpus="mini", out="a")
+
+
+@pytest.mark.parametrize(
+    ("options", "cell"),
+    [({}, "lstm"), ({"tied": False, "layers": 1}, "lstm"), ({"cell": "gru", "layers": 3}, "gru"),
+     ({"cell": "peephole"}, "peephole")],
+)  # fmt: skip
+def test_better_text(options, cell, capsys):
+    BetterRnnlm(328, 6, 6, rng=0, **options).save_params("better.npz")
+    generate_better_text.main("the queen", length=5, weights="better.npz", cell=cell, corpus="mini", out="a")
+    assert capsys.readouterr().out.startswith("The queen ")
+
+
+def test_better_text_without_weights():
+    with pytest.raises(FileNotFoundError, match=r"python -m ch06\.train_better_rnnlm"):
+        generate_better_text.main(out="a")
+
+
+def test_other_files():
+    Rnnlm(328, 6, 6, rng=0).save_params("plain.npz")
+    BetterRnnlm(328, 6, 6, rng=0).save_params("better.npz")
+    with pytest.raises(FileFormatError, match="6 tensors of an Rnnlm"):
+        generate_text.main(weights="better.npz", corpus="mini", out="a")
+    with pytest.raises(FileFormatError, match=r"expects the shape .*, the file has"):
+        generate_better_text.main("the queen", weights="better.npz", cell="gru", corpus="mini", out="a")
+    with pytest.raises(ValueError, match="cell must be"):
+        generate_better_text.main("the queen", weights="better.npz", cell="cnn", corpus="mini", out="a")
+
+
+def test_vocabulary_travels_with_the_weights():
+    model = Rnnlm(328, 6, 6, rng=0)
+    _, id_to_word = mini.load_vocab()
+    rnnlm_file.write_rnnlm("m.npz", model, id_to_word)
+    assert rnnlm_file.read_vocabulary("m.npz") == id_to_word
+    loaded = rnnlm_file.read_rnnlm("m.npz", Rnnlm)
+    assert all(abs(a - b).max() < 1e-3 for a, b in zip(loaded.params, model.params, strict=True))
+    predict_word.main("the queen", weights="m.npz")

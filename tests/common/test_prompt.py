@@ -1,0 +1,59 @@
+import pytest
+
+from common.labels import IdError
+from common.prompt import encode, split
+
+WORDS = ["the", "do", "n't", "N", "<unk>", "<eos>", "mr.", "cat", ",", "'s"]
+PTB_LIKE = {word: i for i, word in enumerate(WORDS)}
+PLAIN = {"queen": 0, "king": 1, "sang": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("The cat", ["the", "cat"]),
+        ("DON'T do", ["do", "n't", "do"]),
+        ("The cat's, mr. cat.", ["the", "cat", "'s", ",", "mr.", "cat", "<eos>"]),
+        ("the cat; the cat! the", ["the", "cat", "the", "cat", "<eos>", "the"]),
+        ("1,999.5 cat 7, 8.", ["N", "cat", "N", ",", "N", "<eos>"]),
+        ("  ", []),
+    ],
+)
+def test_split(text, words):
+    assert split(text, PTB_LIKE) == words
+
+
+def test_unknown_words_become_unk():
+    assert encode("the dog", PTB_LIKE) == ([0, 4], ["dog"])
+
+
+def test_unknown_words_without_unk_are_named_with_the_nearest():
+    with pytest.raises(KeyError, match="quen is not found, the nearest known words are: queen"):
+        encode("the king quen", PLAIN)
+
+
+def test_ids():
+    assert encode([2, 0], PLAIN).ids == [2, 0]
+    assert encode(1, PLAIN).ids == [1]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "error", "message"),
+    [
+        ("kng sng", ValueError, "no word of the prompt is known: kng .* king; sng .* sang"),
+        ("", ValueError, "'' has no word"),
+        ([], ValueError, "one id at least"),
+        ([[1]], ValueError, r"\(1, 1\)"),
+        ([3], IdError, r"0 … 2, got 3"),
+        ([-1], IdError, "got -1"),
+        ([0.5], TypeError, "float64"),
+    ],
+)
+def test_impossible_prompts(prompt, error, message):
+    with pytest.raises(error, match=message):
+        encode(prompt, PLAIN)
+
+
+def test_only_unknown_words_fails_with_unk_too():
+    with pytest.raises(ValueError, match="no word of the prompt is known"):
+        encode("zebra", PTB_LIKE)
