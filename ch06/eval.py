@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from ch06.rnnlm import Rnnlm
-from common import weight_files
+from ch06.rnnlm_file import read_rnnlm
 from common.evaluation import eval_perplexity
 from common.experiment import Corpus, script
 
@@ -25,12 +25,9 @@ def main(
     split: Annotated[str, "train, valid or test"] = "test",
 ) -> dict[str, float]:
     text, word_to_id, _ = corpus.load(split)
-    tensors, _ = weight_files.read(weights)
-    shapes = [tensor.shape for tensor in tensors.values()]
-    if len(shapes) != 6 or len(shapes[0]) != 2 or len(shapes[2]) != 2:
-        raise ValueError(f"{weights}: these are not the 6 tensors of an Rnnlm, but {shapes}")
-    model = Rnnlm(len(word_to_id), wordvec_size=shapes[0][1], hidden_size=shapes[2][0])
-    model.load_params(weights)
+    model = read_rnnlm(weights, Rnnlm)
+    if len(model.params[0]) != len(word_to_id):
+        raise ValueError(f"{weights}: a model of {len(model.params[0])} words, but {corpus} has {len(word_to_id)}")
     return {"perplexity": eval_perplexity(model, text)}
 
 

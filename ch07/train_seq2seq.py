@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 from ch08.answerer import Answerer, ModelKind
 from common.evaluation import seq2seq_accuracy
-from common.experiment import Run, experiment
+from common.experiment import TRAINING, Run, experiment
 from common.np import to_cpu
 from common.optimizer import Adam
 from common.plotting import plot_curve
@@ -27,7 +27,7 @@ from dataset import pairs
 FILES = {"addition": "addition.txt", "date": "date.txt"}
 
 
-@experiment(quick={"max_epoch": 1, "max_examples": 1280, "hidden_size": 32, "shown": 2})
+@experiment(quick={"max_epoch": 1, "max_examples": 1280, "hidden_size": 32, "shown": 2}, options=TRAINING)
 def main(
     run: Run,
     model: ModelKind = ModelKind.seq2seq,
@@ -47,8 +47,6 @@ def main(
     score: Annotated[str, "Of the deep model's attention: dot, scaled or additive."] = "dot",
     bidirectional: Annotated[bool, "Whether the deep model's encoder reads in both directions."] = True,
 ) -> dict[str, float]:
-    if max_epoch < 1:
-        raise ValueError(f"max_epoch must be at least 1, not {max_epoch}")
     x_train, t_train, x_test, t_test, codec = pairs.load(FILES.get(data, data), reversed=reverse, words=words)
     if not len(x_test):
         raise ValueError(f"{data}: {len(x_train)} pairs are too few, a tenth of 10 at least becomes the test part")
@@ -57,13 +55,17 @@ def main(
     sizes = wordvec_size, hidden_size, t_train.shape[1] - 1
     answerer = Answerer(model, codec, *sizes, rng=run.rng("weights"), **options)
     trainer = Trainer(answerer.model, Adam(learning_rate), rng=run.rng("shuffle"))
-    accuracies: list[float] = []
-    for _ in range(max_epoch):
-        trainer.fit(x_train[:max_examples], t_train[:max_examples], 1, batch_size, max_grad)
+
+    def scores(model: Any) -> dict[str, float]:
         show(answerer, x_test[:shown], t_test[:shown])
-        accuracies.append(seq2seq_accuracy(answerer.model, x_test, t_test))
-        write(f"val acc {accuracies[-1]:.3%}")
-        run.record(accuracy=accuracies, loss=trainer.loss_list)
+        accuracy = seq2seq_accuracy(model, x_test, t_test)
+        write(f"val acc {accuracy:.3%}")
+        return {"accuracy": accuracy}
+
+    x, t = x_train[:max_examples], t_train[:max_examples]
+    trainer.fit(x, t, max_epoch, batch_size, max_grad, valid=scores, checkpoint=run.checkpoint)
+    accuracies = trainer.history.column("valid_accuracy")
+    run.record(accuracy=accuracies, loss=trainer.loss_list)
     answerer.save(run.path("model.npz"))
     run.plot("accuracy.png", plot_curve, accuracies, "epoch", "accuracy", (-0.05, 1.05))
     return {"accuracy": accuracies[-1], "loss": trainer.loss_list[-1]}

@@ -15,7 +15,7 @@ import typer
 from ch07 import train_seq2seq
 from ch08.answerer import Answerer, ModelKind
 from ch08.visualize_attention import DATES
-from common.experiment import Run, experiment
+from common.experiment import TRAINING, Run, experiment
 from common.plotting import new_axes, plot_curve, plot_heatmap
 from common.progress import write
 
@@ -44,7 +44,7 @@ BOOK: dict[Data, Settings] = {
 }
 
 
-@experiment(quick={"max_epoch": 1, "max_examples": 640, "hidden_size": 16})
+@experiment(quick={"max_epoch": 1, "max_examples": 640, "hidden_size": 16}, options=TRAINING)
 def main(
     run: Run,
     data: Annotated[Data, typer.Argument(help="addition or date.")] = Data.addition,
@@ -58,7 +58,8 @@ def main(
     for label, model in MODELS[data].items():
         write(f"--- {label}")
         folder = run.path(label.replace(" ", ""))
-        train_seq2seq.main.execute(data=data.value, shown=0, seed=run.seed, out=folder, **settings, **model)
+        shared = {"seed": run.seed, "out": folder, "resume": run.checkpoint.resume}
+        train_seq2seq.main.execute(data=data.value, shown=0, **shared, **settings, **model)
         history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
         curves[label] = history["curves"]["accuracy"]
         run.record(**curves)

@@ -11,10 +11,10 @@ from typing import Annotated
 
 from ch07 import train_seq2seq
 from ch08.answerer import ModelKind
-from common.experiment import Run, experiment
+from common.experiment import TRAINING, Run, experiment
 
 
-@experiment(quick={"max_epoch": 1, "max_examples": 1280, "hidden_size": 32, "shown": 2})
+@experiment(quick={"max_epoch": 1, "max_examples": 1280, "hidden_size": 32, "shown": 2}, options=TRAINING)
 def main(
     run: Run,
     model: ModelKind = ModelKind.attention,

@@ -65,14 +65,17 @@ class BaseModel:
     def load_params(self, file_name: Location | None = None) -> None:
         """Copy the weights of a file into the existing arrays; without a name, the file that save_params() writes.
 
+        Where there is no file of that name, one of the same name with another of the endings serves.
         Nothing is copied unless everything fits. Raises FileNotFoundError, and FileFormatError naming the file and the
         first tensor that is missing, not known, or of another shape.
         """
         path = weight_files.with_suffix(file_name or type(self).__name__)
-        if not path.exists() and not path.with_suffix(".pkl").exists() and not path.is_absolute():
+        if not path.exists():
+            # save_params() writes .npz by default, where the book's scripts look for .pkl.
+            others = (path.with_suffix(suffix) for suffix in weight_files.SUFFIXES)
+            path = next((other for other in others if other.exists()), path)
+        if not path.exists():
             raise FileNotFoundError(f"{type(self).__name__}: there is no file {path.absolute()} to load weights from")
-        if file_name is None and not path.exists():
-            path = path.with_suffix(".pkl")
         tensors, _ = weight_files.read(path)
         by_place = list(tensors) == [str(place) for place in range(len(tensors))]
         if by_place and len(tensors) == len(self.params):

@@ -9,8 +9,8 @@ from common.time_layers import TimeSoftmaxWithLoss
 class LanguageModel(BaseModel):
     """A stack of layers that turns ids xs (N, T) into scores (N, T, V) of the word that follows each.
 
-    A subclass builds `layers`, from the embedding to the affine layer, and calls ``super().__init__(layers)``. Recurrent
-    layers keep their state from one forward to the next until ``reset_state()``.
+    A subclass builds `layers`, from the embedding to the affine layer, and calls ``super().__init__(layers)``.
+    Recurrent layers keep their state from one forward to the next until ``reset_state()``.
     """
 
     def __init__(self, layers: list[Any]) -> None:

@@ -48,10 +48,11 @@ class Layer:
             )
             if not fits:
                 known = ", ".join(f"{letter} = {size}" for letter, size in sizes.items())
-                raise ValueError(f"{self.name}: {name} must be {_text(expected)}{known and ' with ' + known}, not {shape}")
+                wanted = f"{_text(expected)}{known and ' with ' + known}"
+                raise ValueError(f"{self.name}: {name} must be {wanted}, not {shape}")
 
     def check_input(self, x: Any, *shape: Any) -> Any:
-        """`x` as an array in the dtype of the weights, checked to have the shape, in which letters stand for any size."""
+        """`x` as an array in the dtype of the weights, checked to have the shape; letters stand for any size."""
         x = self.cast(x)
         if x.ndim != len(shape) or any(
             isinstance(size, int) and size != found for size, found in zip(shape, x.shape, strict=True)
