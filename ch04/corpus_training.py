@@ -1,0 +1,226 @@
+"""Training word2vec straight from a text, hundreds of times faster than from single windows.
+
+    trainer = CorpusTrainer(CBOW(vocab_size, 100, 5, corpus))
+    trainer.fit(corpus, max_epoch=10)
+
+Each step takes two stretches of text, computes the gradients that :mod:`ch04.stretch` explains, and moves the vectors
+of the words it met. Two threads share the work: for the gradients each takes a stretch, for the update each takes one
+of the two weights. So it does not matter which of them is faster, and the results do not depend on their number.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import numpy
+
+from ch04.skip_gram import SkipGram
+from ch04.stretch import Rows, cbow_gradients, skip_gram_gradients
+from ch04.word2vec import Word2vec
+from ch04.word_frequency import keep_probability
+from common import config
+from common.checkpoint import Checkpoints
+from common.np import np, sum_rows, to_cpu
+from common.object_tree import generators
+from common.progress import progress, write
+from common.rng import Seed, generator
+from common.text import check_ids
+from common.training_state import checksum
+
+EPSILON = 1e-7
+PARALLEL = 2  # stretches of a step
+Stretch = tuple[Any, int, Any]  # ids with a window on either side, the window, negatives of each block
+BLAS_THRESHOLD = 2**18  # multiplications of a product up to which OpenBLAS starts no threads of its own
+
+
+class RowAdaGrad:
+    """s_v += |g_v|² / H, w_v -= lr g_v / (sqrt(s_v) + 1e-7): AdaGrad with one step size for each row of W (V, H).
+
+    Rare words keep long steps while those of frequent words become short.
+    """
+
+    def __init__(self, W: Any) -> None:
+        self.W, self.s = W, np.zeros(len(W), W.dtype)
+
+    def update(self, lr: float, gradients: Sequence[Rows]) -> None:
+        """A step along the sum of the gradients: in each, rows (M, H) by ids (M,), of which some may be repeated."""
+        ids, g = sum_rows(*map(np.concatenate, zip(*gradients, strict=True)))
+        s = self.s[ids] + np.einsum("ij,ij->i", g, g) / g.shape[1]
+        self.s[ids] = s
+        g *= (lr / (np.sqrt(s) + EPSILON))[:, None]
+        self.W[ids] -= g
+
+
+class CorpusTrainer:
+    """Trains a CBOW or SkipGram model on a running text.
+
+    learning_rate   (first, last) step size of AdaGrad, which falls evenly; by default what does well for the model
+    sample          threshold of sub-sampling frequent words, such as 1e-3; None keeps all of them
+    shrink_windows  windows of all sizes from 1 to window_size equally often, so that near words count more; otherwise
+                    all have the full one
+    shared          negatives that a block of targets shares, by default 32, or 64 for skip-gram; each target weighs
+                    them as sample_size of its own
+    stretch         words that are computed at once, about
+    threads         1 or 2; the results are the same
+    rng             what shuffles, draws negatives and windows, and sub-samples
+
+    loss_list       after each epoch, the loss that model.forward gives for a sample of the windows
+    current_epoch   epochs finished; it goes on counting over repeated calls of fit
+    """
+
+    def __init__(
+        self,
+        model: Word2vec,
+        learning_rate: tuple[float, float] | None = None,
+        *,
+        sample: float | None = None,
+        shrink_windows: bool = True,
+        shared: int | None = None,
+        stretch: int = 1024,
+        threads: int = 2,
+        rng: Seed = None,
+    ) -> None:
+        skip_gram = isinstance(model, SkipGram)
+        if shared is None:
+            shared = 64 if skip_gram else 32
+        if min(shared, stretch, threads) < 1:
+            raise ValueError(f"CorpusTrainer: {shared=}, {stretch=} and {threads=} must be at least 1")
+        self.model, self.rng = model, generator(rng)
+        self.learning_rate = learning_rate or ((0.1, 0.1) if skip_gram else (0.2, 0.1))
+        self.sample, self.shared = sample, shared
+        self.stretch, self.threads = stretch, threads
+        self.optimizers = [RowAdaGrad(W) for W in model.params]
+        self.loss_list: list[float] = []
+        self.current_epoch = 0
+        # A window is drawn for each stretch, but for skip-gram, where the mean over all windows costs nothing.
+        self._draw_windows = shrink_windows and not skip_gram
+        self._gradients = partial(skip_gram_gradients, shrink=shrink_windows) if skip_gram else cbow_gradients
+        sampler = model.ns_loss.sampler
+        self._share = (sampler.sample_size / shared / (1 - sampler.word_p)).astype(model.word_vecs.dtype)
+
+    def fit(
+        self, corpus: Any, max_epoch: int = 10, verbose: bool = True, *, checkpoint: Checkpoints | None = None
+    ) -> None:
+        """Train for `max_epoch` passes over the ids (n,), and print a line for each.
+
+        With `checkpoint`, a training that was cut off goes on from there with the same bits.
+
+        Raises ValueError for a corpus shorter than one window or with ids that the model has not, and
+        FloatingPointError when the loss is not finite.
+        """
+        words = len(self.model.word_vecs)
+        ids = to_cpu(check_ids("CorpusTrainer.fit: corpus", corpus, words))
+        ids = ids.astype(numpy.min_scalar_type(words - 1))  # ids of 16 bits are sorted several times faster
+        if max_epoch < 1:
+            raise ValueError(f"CorpusTrainer.fit: max_epoch must be at least 1, not {max_epoch}")
+        keep = keep_probability(numpy.bincount(ids, minlength=words), self.sample)
+        first, last = self.learning_rate
+        settings = {"max_epoch": max_epoch, "data": checksum(ids)}
+        state = checkpoint.start() if checkpoint else None
+        epochs_done, steps_done = self._restore(state, settings) if state else (0, 0)
+        start, last_epoch = time.perf_counter(), self.current_epoch - epochs_done + max_epoch
+        with ThreadPoolExecutor(self.threads) as pool:
+            run = map if self.threads == 1 or config.GPU else pool.map
+            for epoch in range(epochs_done, max_epoch):
+                drawn = {name: rng.bit_generator.state for name, rng in generators(self).items()}
+                text = ids if self.sample is None else ids[self.rng.random(len(ids)) < keep[ids]]
+                steps = self._steps(np.asarray(text))
+                for i, stretches in enumerate(progress(steps, f"epoch {self.current_epoch + 1} / {last_epoch}")):
+                    if i < steps_done:
+                        continue  # before the training was cut off
+                    self._step(stretches, first + (last - first) * (epoch + i / len(steps)) / max_epoch, run)
+                    if checkpoint and checkpoint.due():
+                        checkpoint.save(self._state(settings, epoch, i + 1, drawn))
+                steps_done = 0
+                self.current_epoch += 1
+                self.loss_list.append(self._loss(ids))
+                if verbose:
+                    seconds = time.perf_counter() - start
+                    speed = f"{len(ids) * (epoch + 1 - epochs_done) / seconds / 1000:.0f}k words/s"
+                    loss = f"loss {self.loss_list[-1]:.2f}"
+                    write(f"| epoch {self.current_epoch} | time {seconds:.1f}[s] | {speed} | {loss}")
+        if checkpoint:
+            drawn = {name: rng.bit_generator.state for name, rng in generators(self).items()}
+            checkpoint.save(self._state(settings, max_epoch, 0, drawn))
+
+    def _state(self, settings: dict[str, Any], epoch: int, step: int, drawn: dict[str, Any]) -> dict[str, Any]:
+        """All that the rest of a fit depends on; `drawn` are the generators' states when the epoch began."""
+        return {
+            "settings": settings,
+            "epoch": epoch,
+            "step": step,
+            "generators": drawn,
+            "current_epoch": self.current_epoch,
+            "loss_list": self.loss_list,
+            "params": self.model.params,
+            "squares": [optimizer.s for optimizer in self.optimizers],
+        }
+
+    def _restore(self, state: dict[str, Any], settings: dict[str, Any]) -> tuple[int, int]:
+        """Put a state back; (epochs, steps of the next one) that are done. ValueError if it does not fit."""
+        arrays = [*self.model.params, *(optimizer.s for optimizer in self.optimizers)]
+        saved = [*state["params"], *state["squares"]]
+        for what, found, own in (
+            ("settings", state["settings"], settings),
+            ("shapes", [a.shape for a in saved], [a.shape for a in arrays]),
+        ):
+            if found != own:
+                raise ValueError(f"CorpusTrainer.fit: it belongs to another training: {what} {found}, now {own}")
+        for array, values in zip(arrays, saved, strict=True):
+            array[...] = np.asarray(values)
+        for name, rng in generators(self).items():
+            rng.bit_generator.state = state["generators"][name]
+        self.current_epoch, self.loss_list[:] = state["current_epoch"], state["loss_list"]
+        return state["epoch"], state["step"]
+
+    def _step(self, stretches: Sequence[Stretch], learning_rate: float, run: Callable[..., Iterable[Any]]) -> None:
+        """The gradients of all stretches, then an update of each weight; `run` is map, or that of the threads."""
+        of_in, of_out = zip(*run(self._gradient, stretches), strict=True)
+        updates = [(self.optimizers[0], of_in), (self.optimizers[1], of_out)]
+        list(run(lambda update: update[0].update(learning_rate, update[1]), updates))
+
+    def _gradient(self, stretch: Stretch) -> tuple[Rows, Rows]:
+        W_in, W_out = self.model.params
+        return self._gradients(W_in, W_out, *stretch, self._share)
+
+    def _steps(self, text: Any) -> list[list[Stretch]]:
+        """The stretches of an epoch in random order, for steps of PARALLEL each."""
+        window = self.model.window_size
+        free = len(text) - 2 * window
+        if free < 1:
+            raise ValueError(f"CorpusTrainer.fit: a window of {window} takes {2 * window + 1} words, got {len(text)}")
+        block = min(self._block(), free)
+        length = max(free // -(-free // self.stretch) // block, 1) * block
+        # The text is read as a ring, from a random place: so the words that are left over are others in each epoch.
+        text = np.roll(text, int(self.rng.integers(len(text))))
+        starts = numpy.arange(0, free - length + 1, length)
+        self.rng.shuffle(starts)
+        windows = self.rng.integers(1, window + 1, len(starts)) if self._draw_windows else [window] * len(starts)
+        negatives = self.model.ns_loss.sampler.draw((len(starts), length // block, self.shared)).astype(text.dtype)
+        stretches = [
+            (text[start + window - near : start + window + length + near], near, drawn)
+            for start, near, drawn in zip(starts.tolist(), map(int, windows), negatives, strict=True)
+        ]
+        return [stretches[i : i + PARALLEL] for i in range(0, len(stretches), PARALLEL)]
+
+    def _block(self) -> int:
+        """Words of a block: many, while its products stay small enough for one core to do each at once."""
+        width, window = self.model.word_vecs.shape[1], self.model.window_size
+        around = None if self._gradients is cbow_gradients else 2 * window
+        for size in (128, 64, 32, 16):
+            columns = self.shared if around is None else max(self.shared, size + around)
+            if size * width * columns <= BLAS_THRESHOLD:
+                return size
+        return 8
+
+    def _loss(self, ids: numpy.ndarray, windows: int = 500) -> float:
+        """The model's loss for windows at random places. FloatingPointError if it is not finite."""
+        window = self.model.window_size
+        places = self.rng.integers(window, len(ids) - window, windows)[:, None]
+        around = numpy.delete(numpy.arange(-window, window + 1), window)
+        loss = float(self.model.forward(np.asarray(ids[places + around]), np.asarray(ids[places[:, 0]])))
+        if not numpy.isfinite(loss):
+            raise FloatingPointError(f"epoch {self.current_epoch}: the loss is {loss}; a lower learning rate may help")
+        return loss

@@ -1,0 +1,99 @@
+"""GloVe: vectors whose products are the logarithms of counts, trained in batches as word2vec is.
+
+Pennington, Socher & Manning, "GloVe: Global Vectors for Word Representation", 2014.
+"""
+
+from typing import Any
+
+import numpy
+from scipy import sparse
+
+from common.base_model import BaseModel
+from common.initial import check_sizes
+from common.labels import checked_ids
+from common.layers import Embedding
+from common.np import np, to_cpu
+from common.rng import Seed, generator
+from common.text import check_ids, check_window
+
+
+def weighted_counts(corpus: Any, vocab_size: int, window_size: int = 10) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """How often words stand near each other, where a pair at the distance d counts 1/d.
+
+    Returns pairs (n, 2) of ids, both (i, j) and (j, i), in the smallest dtype that holds them, which is sorted fastest,
+    and their counts (n,) float64; pairs that never meet are not among them. Raises ValueError as
+    `common.counts.co_occurrences` does.
+    """
+    check_window("weighted_counts", window_size)
+    ids = to_cpu(check_ids("weighted_counts: corpus", corpus, vocab_size))
+    after = sparse.csr_array((vocab_size, vocab_size))
+    for distance in range(1, min(window_size, len(ids) - 1) + 1):
+        pairs = ids[:-distance], ids[distance:]
+        ones = numpy.full(len(pairs[0]), 1 / distance)
+        after = after + sparse.coo_array((ones, pairs), after.shape).tocsr()
+    counts = sparse.coo_array(after + after.T)
+    return numpy.stack([counts.row, counts.col], axis=1).astype(numpy.min_scalar_type(vocab_size - 1)), counts.data
+
+
+class GloVe(BaseModel):
+    """J = sum over pairs of f(X_ij) (w_i · v_j + b_i + c_j - log X_ij)², divided by the number of pairs in a batch::
+
+        f(X) = (X / x_max)^alpha below x_max, else 1
+
+    pairs (N, 2) ids i, j and their counts X (N,), all above 0, as `weighted_counts` gives them. The params are two
+    tables (V, H + 1): of words, with w and in the last column b, and of contexts, with v and c. They start uniform in
+    ±0.5/H, biases at 0. Gradients are RowGradients.
+
+    Raises ValueError for sizes below 1, for shapes that do not fit and for counts that are not positive.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        hidden_size: int,
+        *,
+        x_max: float = 100.0,
+        alpha: float = 0.75,
+        rng: Seed = None,
+        dtype: Any = "f",
+    ) -> None:
+        check_sizes(self, vocab_size=vocab_size, hidden_size=hidden_size)
+        rng = generator(rng)
+        self.x_max, self.alpha, self.width = x_max, alpha, hidden_size
+
+        def embedding() -> Embedding:
+            table = (rng.random((vocab_size, hidden_size + 1)) - 0.5) / hidden_size
+            table[:, -1] = 0
+            return Embedding(np.asarray(table.astype(dtype)), sparse=True)
+
+        self.word_layer, self.context_layer = embedding(), embedding()
+        self.params = self.word_layer.params + self.context_layer.params
+        self.grads = self.word_layer.grads + self.context_layer.grads
+
+    @property
+    def word_vecs(self) -> Any:
+        """w + v (V, H): i and j have equal roles, so both are vectors of the words, and their sum is less noisy."""
+        return (self.params[0] + self.params[1])[:, : self.width]
+
+    def forward(self, pairs: Any, counts: Any) -> float:
+        """The mean weighted squared error over the batch."""
+        pairs, counts = checked_ids("GloVe", pairs, len(self.params[0]), "pairs"), np.asarray(counts)
+        if pairs.ndim != 2 or pairs.shape[1] != 2 or counts.shape != pairs.shape[:1]:
+            raise ValueError(f"GloVe: expected pairs (N, 2) and counts (N,), got {pairs.shape} and {counts.shape}")
+        if not bool((counts > 0).all()):
+            raise ValueError("GloVe: counts must be positive, words that never meet are no pair")
+        w, v = self.word_layer.forward(pairs[:, 0]), self.context_layer.forward(pairs[:, 1])
+        b, c = w[:, -1].copy(), v[:, -1].copy()
+        # With 1 in the last column, each row is the gradient of the score with respect to the other, bias included.
+        w[:, -1] = v[:, -1] = 1
+        error = np.einsum("nh,nh->n", w, v) - 1 + b + c - np.log(counts).astype(w.dtype)
+        weight = (np.minimum(counts / self.x_max, 1) ** self.alpha).astype(w.dtype) / len(pairs)
+        self._cache = w, v, 2 * weight * error
+        return float((weight * error**2).sum())
+
+    def backward(self, dout: Any = 1) -> None:
+        """Fill `grads` with the gradients of dout times the last loss."""
+        w, v, dscore = self._cache
+        dscore = (dscore * float(dout))[:, None]
+        self.word_layer.backward(dscore * v)
+        self.context_layer.backward(dscore * w)

@@ -1,0 +1,127 @@
+"""Negative sampling: a word is told from a few random ones, instead of from the whole vocabulary (book, section 4.2).
+
+Mikolov et al., "Distributed Representations of Words and Phrases and their Compositionality", 2013.
+"""
+
+from typing import Any
+
+import numpy
+
+from common.labels import checked_ids
+from common.layer import Layer
+from common.losses import SigmoidWithLoss
+from common.np import choice, np, random, to_cpu
+from common.rng import Seed, generator
+from common.sparse_gradient import RowGradient, assign_rows
+from common.text import check_ids
+
+__all__ = ["EmbeddingDot", "NegativeSamplingLoss", "UnigramSampler"]
+
+
+class EmbeddingDot(Layer):
+    """h · W[id]: the scores that only a few words would have had in the product of h with all of them.
+
+    W (V, H), h (N, H), idx (N,) or (N, K) ids -> scores (N,) or (N, K). backward returns dh (N, H). With `sparse` dW is
+    a RowGradient. Raises IdError for ids outside 0 … V - 1 and ValueError for shapes that do not fit.
+    """
+
+    names = ("W",)
+
+    def __init__(self, W: Any, sparse: bool = False) -> None:
+        self.check_weights(W=(W, ("V", "H")))
+        super().__init__(W)
+        if sparse:
+            self.grads = [RowGradient(W.shape, W.dtype)]
+
+    def forward(self, h: Any, idx: Any) -> Any:
+        W = self.params[0]
+        h = self.check_input(h, "N", W.shape[1])
+        idx = checked_ids(self.name, idx, len(W))
+        if idx.ndim not in (1, 2) or len(idx) != len(h):
+            raise ValueError(f"{self.name}: h {h.shape} needs ids ({len(h)},) or ({len(h)}, K), got {idx.shape}")
+        rows = W[idx.reshape(len(h), -1)]  # (N, K, H)
+        self._cache = h, idx, rows
+        return (rows @ h[:, :, None]).reshape(idx.shape)
+
+    def backward(self, dout: Any) -> Any:
+        h, idx, rows = self.cached()
+        dout = self.check_gradient(dout, idx.shape).reshape(len(h), -1, 1)
+        assign_rows(self.grads[0], idx.reshape(-1), (dout * h[:, None]).reshape(-1, h.shape[1]))
+        return (dout * rows).sum(axis=1)
+
+
+class UnigramSampler:
+    """Draws words with probability p(w) = count(w)^power / sum over all words, where w is not the target.
+
+    A power below 1 gives rare words more than their share. Draws are independent of one another, on every device alike,
+    so a word may come twice; a target never comes among its own negatives.
+
+    corpus (n,) ids. vocab_size: by default the highest id in the corpus plus 1; words that do not occur there are never
+    drawn. `word_p` (V,) float64 holds p. Raises ValueError when fewer than two different words occur.
+    """
+
+    def __init__(
+        self, corpus: Any, power: float, sample_size: int, *, vocab_size: int | None = None, rng: Seed = None
+    ) -> None:
+        if sample_size < 1:
+            raise ValueError(f"UnigramSampler: sample_size must be at least 1, not {sample_size}")
+        corpus = to_cpu(check_ids("UnigramSampler: corpus", corpus, vocab_size))
+        counts = numpy.bincount(corpus, minlength=vocab_size or 0)
+        if numpy.count_nonzero(counts) < 2:
+            raise ValueError("UnigramSampler: the corpus has one word only, there are no others to draw")
+        weights = numpy.where(counts > 0, numpy.power(numpy.maximum(counts, 1), float(power)), 0)
+        self.sample_size, self.vocab_size, self.rng = sample_size, len(counts), generator(rng)
+        self.word_p = np.asarray(weights / weights.sum())
+        # Each word has an interval [start, end) as long as it is likely; end - start is exactly what was added.
+        ends = numpy.cumsum(weights / weights.sum())
+        self._starts, self._ends = np.asarray(numpy.append(0.0, ends[:-1])), np.asarray(ends)
+
+    def get_negative_sample(self, target: Any) -> Any:
+        """Ids (..., sample_size) for the targets (...), none of which is its own target."""
+        target = checked_ids("UnigramSampler", target, self.vocab_size, "targets")[..., None]
+        start, end, total = self._starts[target], self._ends[target], float(self._ends[-1])
+        # A random place outside the target's interval: one in what is left without it, moved past the gap. The last
+        # factor keeps rounding from reaching the very end.
+        place = random((*target.shape[:-1], self.sample_size), self.rng, "d") * (total - (end - start)) * (1 - 2**-40)
+        place = np.where(place < start, place, np.maximum(place + (end - start), end))
+        return np.searchsorted(self._ends, place, side="right")
+
+    def draw(self, shape: int | tuple[int, ...]) -> Any:
+        """Ids of that shape, any word of the corpus."""
+        return choice(self._ends, shape, self.rng)
+
+
+class NegativeSamplingLoss(Layer):
+    """-log sigmoid(h · w_t) - sum over the negatives k of log sigmoid(-h · w_k), the mean over the batch.
+
+    W (V, H) holds a vector w for each word; h (N, H); target (N,) ids, or (N, C) for C targets of each h, whose losses
+    are summed. Every target has `sample_size` negatives of its own, from the words of the corpus to the given power.
+    backward returns dh (N, H). With `sparse` dW is a RowGradient.
+    """
+
+    def __init__(
+        self,
+        W: Any,
+        corpus: Any,
+        power: float = 0.75,
+        sample_size: int = 5,
+        *,
+        sparse: bool = False,
+        rng: Seed = None,
+    ) -> None:
+        self.embed_dot = EmbeddingDot(W, sparse)
+        self.sampler = UnigramSampler(corpus, power, sample_size, vocab_size=len(W), rng=rng)
+        self.loss = SigmoidWithLoss()
+        self.params, self.grads = self.embed_dot.params, self.embed_dot.grads
+
+    def forward(self, h: Any, target: Any) -> float:
+        target = checked_ids(self.name, target, self.sampler.vocab_size, "targets")
+        # One look-up for the positive, at place 0, and the negatives of all targets.
+        ids = np.concatenate((target[..., None], self.sampler.get_negative_sample(target)), axis=-1)
+        labels = np.zeros(ids.shape, "int8")
+        labels[..., 0] = 1
+        ids = ids.reshape(len(ids), -1)
+        return self.loss.forward(self.embed_dot.forward(h, ids), labels.reshape(ids.shape))
+
+    def backward(self, dout: Any = 1) -> Any:
+        return self.embed_dot.backward(self.loss.backward(dout))

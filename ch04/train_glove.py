@@ -1,0 +1,50 @@
+"""Train GloVe on the counts of a corpus, by default the Penn Treebank.
+
+    python -m ch04.train_glove [--corpus mini]
+
+Leaves the vectors, the most frequent words first, for ``ch04/eval.py`` and other tools. Nothing here knows words: the
+Trainer shuffles pairs of ids and their counts as it would images and their labels.
+"""
+
+from typing import Annotated
+
+import numpy
+
+from ch04.glove import GloVe, weighted_counts
+from common.experiment import Corpus, Run, experiment
+from common.np import to_cpu
+from common.optimizer import AdaGrad
+from common.plotting import plot_curve
+from common.trainer import Trainer
+from common.word_vectors import WordVectors
+
+
+@experiment(quick={"corpus": Corpus.mini, "max_epoch": 1})
+def main(
+    run: Run,
+    corpus: Corpus = Corpus.ptb,
+    max_epoch: int = 15,
+    window_size: Annotated[int, "Words on each side of a word."] = 10,
+    hidden_size: Annotated[int, "Width of the vectors."] = 100,
+    x_max: Annotated[float, "Count from which on all pairs weigh the same."] = 10.0,
+    batch_size: Annotated[int, "Pairs of a step."] = 16384,
+    learning_rate: float = 0.1,
+) -> dict[str, float]:
+    ids, word_to_id, id_to_word = corpus.load()
+    pairs, counts = weighted_counts(ids, len(word_to_id), window_size)
+    print(f"{len(pairs)} pairs of {len(word_to_id)} words")
+    model = GloVe(len(word_to_id), hidden_size, x_max=x_max, rng=run.rng("weights"))
+    trainer = Trainer(model, AdaGrad(learning_rate), rng=run.rng("shuffle"))
+    trainer.fit(pairs, counts, max_epoch, min(batch_size, len(pairs)), eval_interval=len(pairs))
+
+    run.record(loss=trainer.loss_list)
+    run.plot("loss.png", plot_curve, trainer.loss_list, "epoch", "loss")
+    frequent = numpy.argsort(-numpy.bincount(ids, minlength=len(word_to_id)), kind="stable")
+    saved = WordVectors(to_cpu(model.word_vecs)[frequent], [id_to_word[i] for i in frequent.tolist()])
+    saved.save(run.path("vectors.npz"))
+    saved.save(run.path("vectors.bin"))
+    return {"loss": trainer.loss_list[-1], "pairs": len(pairs)}
+
+
+if __name__ == "__main__":
+    main.cli()

@@ -1,0 +1,195 @@
+import numpy
+import pytest
+
+from ch04.cbow import CBOW
+from ch04.corpus_training import CorpusTrainer, RowAdaGrad
+from ch04.skip_gram import SkipGram
+from common.checkpoint import Checkpoints
+from common.np import np, to_cpu
+from common.vector_evaluation import evaluate_analogies
+from common.word_vectors import WordVectors
+from dataset import mini
+
+CORPUS = mini.load_data("valid")[0]
+WORDS = len(mini.load_vocab()[0])
+both = pytest.mark.parametrize("kind", [CBOW, SkipGram])
+
+
+def trained(kind, corpus=CORPUS, max_epoch=2, width=8, window=3, **options):
+    model = kind(WORDS, width, window, corpus, rng=0)
+    trainer = CorpusTrainer(model, **{"rng": 0, **options})
+    trainer.fit(corpus, max_epoch, verbose=False)
+    return model, trainer
+
+
+@pytest.mark.parametrize(("kind", "width", "epochs"), [(CBOW, 50, 8), (SkipGram, 50, 5)])
+def test_mini_corpus(kind, width, epochs):
+    """Where the truth is known: analogies are solved, and words of one grammatical class are neighbours."""
+    corpus, _, id_to_word = mini.load_data(size=300_000)
+    model, trainer = trained(kind, corpus, epochs, width, window=5)
+    assert trainer.loss_list[-1] < 0.7 * kind(WORDS, width, 5, corpus, rng=0).forward(
+        numpy.zeros((1, 10), int), numpy.zeros(1, int))
+    vectors = WordVectors(model.word_vecs, id_to_word)
+    _, sections = evaluate_analogies(vectors, mini.analogies())
+    assert sections["number"].accuracy >= 0.9
+    assert sections["gender"].accuracy >= 0.9
+    class_of = {word: name for name, words in mini.word_classes().items() for word in words}
+    alike = [class_of.get(vectors.most_similar(word, topn=1)[0][0]) == name for word, name in class_of.items()]
+    assert numpy.mean(alike) >= 0.9
+
+
+@both
+def test_results_depend_on_the_seed_and_not_on_threads(kind):
+    first, again, other = (
+        trained(kind, threads=threads, rng=rng)[0].params for threads, rng in ((1, 0), (2, 0), (2, 1))
+    )
+    assert all((a == b).all() for a, b in zip(first, again, strict=True))
+    assert all((a != b).any() for a, b in zip(first, other, strict=True))
+
+
+@both
+@pytest.mark.parametrize("options", [{"sample": 1e-3}, {"shrink_windows": False}, {"shared": 5, "stretch": 100}])
+def test_options(kind, options):
+    plain, changed = trained(kind), trained(kind, **options)
+    assert (plain[0].word_vecs != changed[0].word_vecs).any()
+    assert changed[1].loss_list[-1] < 0.95 * 6 * numpy.log(2) * (6 if kind is SkipGram else 1)
+
+
+class Killed(Exception):
+    pass
+
+
+@both
+@pytest.mark.parametrize("saves", [1, 3, 5])
+def test_training_goes_on_with_the_same_bits(kind, saves, tmp_path, monkeypatch):
+    def train(checkpoint):
+        model = kind(WORDS, 8, 3, CORPUS, rng=0)
+        trainer = CorpusTrainer(model, rng=0, sample=1e-2, stretch=2000)
+        trainer.fit(CORPUS, 2, verbose=False, checkpoint=checkpoint)
+        return model.params, trainer.loss_list
+
+    unbroken = train(None)
+
+    class Dying(Checkpoints):
+        def save(self, state):
+            path = super().save(state)
+            if int(path.stem) == saves:
+                raise Killed
+            return path
+
+    monkeypatch.setattr(Dying, "due", lambda self: True)
+    with pytest.raises(Killed):
+        train(Dying(tmp_path))
+    params, losses = train(Checkpoints(tmp_path, resume=True))
+    assert losses == unbroken[1]
+    for ours, expected in zip(params, unbroken[0], strict=True):
+        assert (ours == expected).all()
+
+    with pytest.raises(ValueError, match="belongs to another training"):
+        CorpusTrainer(kind(WORDS, 8, 3, CORPUS, rng=0), rng=0).fit(
+            CORPUS[:-1], 2, checkpoint=Checkpoints(tmp_path, resume=True)
+        )
+
+
+@both
+def test_epochs_are_counted_and_reported(kind, capsys):
+    model = kind(WORDS, 8, 3, CORPUS, rng=0)
+    trainer = CorpusTrainer(model, rng=0)
+    trainer.fit(CORPUS, 1)
+    trainer.fit(CORPUS, 2)
+    assert trainer.current_epoch == len(trainer.loss_list) == 3
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:10] for line in lines] == ["| epoch 1 ", "| epoch 2 ", "| epoch 3 "]
+    assert lines[2].endswith(f"| loss {trainer.loss_list[2]:.2f}")
+
+
+@both
+@pytest.mark.parametrize("size", [7, 8, 20, 75, 1000])
+def test_short_texts(kind, size):
+    corpus = CORPUS[:size]
+    model, _ = trained(kind, corpus, window=3)
+    assert numpy.isfinite(model.word_vecs).all()
+
+
+@both
+@pytest.mark.parametrize(("width", "shared"), [(8, 32), (100, 32), (300, 64)])
+def test_products_stay_small(kind, width, shared):
+    trainer = CorpusTrainer(kind(WORDS, width, 5, CORPUS), shared=shared)
+    block = trainer._block()
+    columns = shared if kind is CBOW else max(shared, block + 10)
+    assert block * columns * width <= 2**18
+
+
+@both
+@pytest.mark.parametrize("size", [700, 133, 130])
+def test_every_word_is_a_target_equally_often(kind, size):
+    model = kind(WORDS, 4, 2, CORPUS, rng=0)
+    trainer, text = CorpusTrainer(model, stretch=128, rng=0), numpy.arange(size)
+    model.ns_loss.sampler.draw = lambda shape: numpy.zeros(shape, int)
+    seen = numpy.zeros(size, int)
+    for _ in range(400):
+        for step in trainer._steps(text):
+            for ids, window, _ in step:
+                assert (numpy.diff(ids) % size == 1).all()
+                seen[ids[window:-window]] += 1
+    assert seen.max() <= 400
+    assert seen.mean() > 0.9 * 400 if size != 133 else 0.4 * 400
+    assert seen.std() < 15
+
+
+def test_row_adagrad(rng):
+    W = rng.standard_normal((5, 4))
+    expected, s = W.copy(), numpy.zeros(5)
+    optimizer = RowAdaGrad(W)
+    for _ in range(3):
+        ids, rows = rng.integers(0, 5, 6), rng.standard_normal((6, 4))
+        optimizer.update(0.3, [(ids[:4], rows[:4]), (ids[4:], rows[4:])])
+        g = numpy.zeros((5, 4))
+        numpy.add.at(g, ids, rows)
+        s += (g**2).mean(axis=1)
+        used = s > 0
+        expected[used] -= 0.3 * g[used] / (numpy.sqrt(s[used]) + 1e-7)[:, None]
+    numpy.testing.assert_allclose(W, expected, rtol=1e-10)
+
+
+@both
+def test_dtype_stays(kind):
+    for dtype in ("f", "d"):
+        model = kind(WORDS, 4, 2, CORPUS, rng=0, dtype=dtype)
+        CorpusTrainer(model, rng=0).fit(CORPUS, 1, verbose=False)
+        assert {p.dtype for p in model.params} == {numpy.dtype(dtype)}
+
+
+@both
+def test_gpu(kind, gpu):
+    model, trainer = trained(kind, CORPUS[:3000], max_epoch=1)
+    assert isinstance(model.word_vecs, np.ndarray)
+    assert numpy.isfinite(to_cpu(model.word_vecs)).all()
+    assert len(trainer.loss_list) == 1
+
+
+class TestMisuse:
+    def test_settings(self):
+        model = CBOW(WORDS, 4, 2, CORPUS)
+        for options in ({"shared": 0}, {"stretch": 0}, {"threads": 0}):
+            with pytest.raises(ValueError, match=f"{next(iter(options))}=0"):
+                CorpusTrainer(model, **options)
+        with pytest.raises(ValueError, match="max_epoch"):
+            CorpusTrainer(model).fit(CORPUS, 0)
+        with pytest.raises(ValueError, match="sample must be positive"):
+            CorpusTrainer(model, sample=-1.0).fit(CORPUS, 1)
+
+    def test_corpus(self):
+        model = CBOW(WORDS, 4, 2, CORPUS)
+        with pytest.raises(ValueError, match="window of 2 takes 5 words, got 4"):
+            CorpusTrainer(model).fit(CORPUS[:4], 1)
+        with pytest.raises(ValueError, match=f"id {WORDS}"):
+            CorpusTrainer(model).fit(numpy.append(CORPUS, WORDS), 1)
+        with pytest.raises(ValueError, match="empty"):
+            CorpusTrainer(model).fit(CORPUS[:0], 1)
+
+    def test_divergence_is_noticed(self):
+        model = CBOW(WORDS, 4, 2, CORPUS)
+        model.word_vecs[:] = numpy.nan
+        with pytest.raises(FloatingPointError, match=r"epoch 1.*nan"):
+            CorpusTrainer(model).fit(CORPUS, 1)

@@ -1,0 +1,91 @@
+"""train, eval and train_glove."""
+
+import json
+from pathlib import Path
+
+import numpy
+import pytest
+
+from ch04 import eval, train, train_glove
+from common.weight_files import read_word_vectors
+from common.word_vectors import WordVectors
+from dataset import mini
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Load 5,000 words only."""
+    load = mini.load_data
+    monkeypatch.setattr(mini, "load_data", lambda split: load(split, size=5000))
+
+
+@pytest.mark.parametrize("options", [{}, {"plain": True}, {"model": "skipgram"}, {"model": "skipgram", "plain": True}])
+def test_training(small, options):
+    scores = train.main(corpus="mini", max_epoch=2, hidden_size=8, out="run", **options)
+    history = json.loads(Path("run/history.json").read_text(encoding="utf-8"))
+    assert history["scores"] == scores
+    assert len(history["curves"]["loss"]) == 2
+    vectors = WordVectors.load("run/vectors.npz")
+    assert len(vectors) == scores["words"] == 328
+    corpus, word_to_id, _ = mini.load_data("train")
+    counts = numpy.bincount(corpus, minlength=328)[[word_to_id[word] for word in vectors.index_to_key]]
+    assert (numpy.diff(counts) <= 0).all()
+    book_vectors, book_ids, _ = read_word_vectors("run/cbow_params.pkl")
+    assert book_ids == word_to_id
+    assert book_vectors[book_ids["king"]] == pytest.approx(vectors["king"], rel=1e-3)
+    assert WordVectors.load("run/vectors.bin")["king"].tolist() == vectors["king"].tolist()
+
+
+def test_options(small):
+    scores = train.main(corpus="mini", max_epoch=1, min_count=20, sample=1e-3, half=True, out="run")
+    vectors = WordVectors.load("run/vectors.npz")
+    assert len(vectors) == scores["words"] < 328
+    assert vectors.vectors.dtype == numpy.float16
+
+
+def test_glove(small):
+    scores = train_glove.main(corpus="mini", max_epoch=3, hidden_size=8, out="run")
+    history = json.loads(Path("run/history.json").read_text(encoding="utf-8"))
+    curve = history["curves"]["loss"]
+    assert len(curve) == 3
+    assert curve[2] == scores["loss"] < curve[0]
+    assert WordVectors.load("run/vectors.npz").vectors.shape == (328, 8)
+
+
+class TestEval:
+    def test_shipped_vectors(self, capsys):
+        """The book's questions: what year is like, and two of the three analogies that have an answer."""
+        assert eval.main() == {}
+        output = capsys.readouterr().out
+        answers = {}
+        for part in output.split("\n\n"):
+            heading, *lines = part.strip().splitlines()
+            answers[heading] = [line.split(":")[0].strip() for line in lines]
+        assert {"month", "week"} <= set(answers["[query] year"])
+        assert {"we", "i"} <= set(answers["[query] you"])
+        found = [
+            "woman" in answers["[analogy] king:man = queen:?"],
+            "went" in answers["[analogy] take:took = go:?"],
+            "children" in answers["[analogy] car:cars = child:?"],
+        ]
+        assert sum(found) >= 2
+        assert "[analogy] good:better = bad:?" in answers
+
+    def test_shipped_file_is_small(self):
+        assert eval.VECTORS.stat().st_size < 2_500_000
+
+    def test_scores(self):
+        Path("pairs.csv").write_text("word 1,word 2,score\ncar,cars,9\ncar,said,1\nking,xyzzy,5\n", encoding="utf-8")
+        Path("questions.txt").write_text(": verbs\ntake took go went\ntake took xyzzy went\n", encoding="utf-8")
+        scores = eval.main(pairs=Path("pairs.csv"), questions=Path("questions.txt"))
+        assert scores == {
+            "spearman": pytest.approx(1.0), "unknown pairs": 1, "analogies": 1.0, "unknown questions": 1}
+
+    def test_no_file(self):
+        with pytest.raises(FileNotFoundError, match=r"none\.npz"):
+            eval.main(Path("none.npz"))

@@ -1,0 +1,33 @@
+import numpy
+import pytest
+
+from ch04.word_frequency import keep_frequent, keep_probability
+
+
+def test_rare_words_are_left_out():
+    corpus, word_to_id, id_to_word = keep_frequent([0, 1, 2, 1, 3, 3, 1], {"a": 0, "b": 1, "c": 2, "d": 3}, 2)
+    assert corpus.tolist() == [0, 0, 1, 1, 0]
+    assert word_to_id == {"b": 0, "d": 1}
+    assert id_to_word == {0: "b", 1: "d"}
+
+
+def test_all_are_kept_by_default():
+    corpus, word_to_id, _ = keep_frequent([0, 1], {"a": 0, "b": 1, "unseen": 2}, 0)
+    assert (corpus.tolist(), list(word_to_id)) == ([0, 1], ["a", "b", "unseen"])
+
+
+def test_probabilities():
+    counts = numpy.array([9000, 999, 1, 0])
+    found = keep_probability(counts, 1e-2)
+    ratio = 1e-2 / 0.9
+    assert found == pytest.approx([ratio**0.5 + ratio, 0.1001 + 0.3164, 1, 1], abs=1e-3)
+    assert keep_probability(counts, None).tolist() == [1, 1, 1, 1]
+
+
+def test_misuse():
+    with pytest.raises(ValueError, match="min_count = 3"):
+        keep_frequent([0, 1], {"a": 0, "b": 1}, 3)
+    with pytest.raises(ValueError, match="id 2"):
+        keep_frequent([0, 2], {"a": 0, "b": 1}, 1)
+    with pytest.raises(ValueError, match="sample"):
+        keep_probability(numpy.ones(2), 0.0)

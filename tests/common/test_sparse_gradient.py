@@ -1,0 +1,181 @@
+import numpy
+import pytest
+from gradient_check import check_gradients
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.clipping import clip_grads, gradient_norm
+from common.layers import Embedding
+from common.np import np, to_cpu
+from common.optimizer import SGD, AdaGrad, Adam, Momentum, Nesterov, RMSprop
+from common.shared_weights import remove_duplicate
+from common.sparse_gradient import RowGradient
+
+every_optimizer = pytest.mark.parametrize("kind", [SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam])
+
+
+def gradient(ids, shape=(6, 2), dtype="d", seed=0):
+    grad = RowGradient(shape, dtype)
+    rows = numpy.random.default_rng(seed).standard_normal((len(ids), shape[1]))
+    grad.assign(np.asarray(ids, "int64"), np.asarray(rows, dtype))
+    return grad
+
+
+def embedding_pair(V=7, D=3, dtype="d"):
+    W = numpy.random.default_rng(1).standard_normal((V, D)).astype(dtype)
+    return Embedding(np.asarray(W)), Embedding(np.asarray(W), sparse=True)
+
+
+@given(st.lists(st.integers(0, 5), max_size=30))
+def test_rows_are_the_dense_gradient(ids):
+    dense = numpy.zeros((6, 2))
+    numpy.add.at(dense, numpy.array(ids, "int64"), numpy.random.default_rng(0).standard_normal((len(ids), 2)))
+    grad = gradient(ids)
+    assert grad.ids.tolist() == sorted(set(ids))
+    numpy.testing.assert_allclose(grad.to_dense(), dense, rtol=1e-12, atol=1e-12)
+
+
+class TestEmbedding:
+    def test_same_gradient_as_without_sparse(self, rng):
+        dense, sparse = embedding_pair()
+        own = sparse.grads[0]
+        for _ in range(2):  # overwritten, not summed, and in place
+            ids, dout = rng.integers(0, 7, (4, 5)), rng.standard_normal((4, 5, 3))
+            for layer in (dense, sparse):
+                layer.forward(ids)
+                assert layer.backward(dout) is None
+            assert sparse.grads[0] is own
+            numpy.testing.assert_allclose(own.to_dense(), dense.grads[0], rtol=1e-12)
+        assert isinstance(dense.grads[0], numpy.ndarray)
+        assert (own.shape, own.dtype) == (dense.grads[0].shape, dense.grads[0].dtype)
+
+    def test_gradient(self, rng):
+        layer = embedding_pair()[1]
+        layer.forward(numpy.array([1, 1]))
+        dense = Embedding(layer.params[0])
+        check_gradients(dense, [numpy.array([[1, 4, 1]])], rng)
+
+    def test_float32_stays(self):
+        layer = embedding_pair(dtype="f")[1]
+        layer.forward(numpy.array([2]))
+        layer.backward(numpy.ones((1, 3)))
+        assert layer.grads[0].rows.dtype == layer.grads[0].to_dense().dtype == numpy.float32
+
+    def test_gpu(self, gpu, rng):
+        layer = embedding_pair()[1]
+        layer.forward(rng.integers(0, 7, 5))
+        layer.backward(rng.standard_normal((5, 3)))
+        for optimizer in (SGD(), Adam()):
+            optimizer.update(layer.params, layer.grads)
+        clip_grads(layer.grads, 1e-3)
+        assert gradient_norm(layer.grads) == pytest.approx(1e-3, rel=0.01)
+        assert to_cpu(layer.grads[0].to_dense()).shape == (7, 3)
+
+
+class TestOptimizers:
+    @every_optimizer
+    def test_same_as_dense_where_every_row_has_a_gradient(self, kind):
+        params = [numpy.ones((6, 2)) for _ in range(2)]
+        optimizers = [kind(0.1), kind(0.1)]
+        for step in range(5):
+            grad = gradient(range(6), seed=step)
+            optimizers[0].update(params[:1], [grad.to_dense()], 0.5)
+            optimizers[1].update(params[1:], [grad], 0.5)
+        numpy.testing.assert_allclose(params[0], params[1], rtol=1e-12)
+
+    @every_optimizer
+    def test_other_rows_stay_as_they_are(self, kind):
+        param, optimizer = numpy.ones((6, 2)), kind(0.1)
+        optimizer.update([param], [gradient(range(6))])
+        before, state = param.copy(), [s.copy() for s in optimizer.state(param)]
+        grad = gradient([4, 1, 4], seed=1)
+        rows = grad.rows.copy()
+        optimizer.update([param], [grad])
+        others = [0, 2, 3, 5]
+        assert (param[others] == before[others]).all()
+        assert (param[[1, 4]] != before[[1, 4]]).all()
+        for old, new in zip(state, optimizer.state(param), strict=True):
+            assert (new[others] == old[others]).all()
+        assert (grad.rows == rows).all()
+
+    def test_shape_is_checked(self):
+        with pytest.raises(ValueError, match=r"\(5, 2\).*\(6, 2\)"):
+            SGD().update([numpy.ones((5, 2))], [gradient([1])])
+
+
+class TestSumsAndNorms:
+    def test_norm_and_clipping(self):
+        grads = [gradient([1, 3, 1]), numpy.full((2, 2), 3.0)]
+        dense = [grad.copy() for grad in (grads[0].to_dense(), grads[1])]
+        assert gradient_norm(grads) == pytest.approx(gradient_norm(dense), rel=1e-12)
+        clip_grads(grads, 0.5)
+        clip_grads(dense, 0.5)
+        numpy.testing.assert_allclose(grads[0].to_dense(), dense[0], rtol=1e-12)
+
+    def test_nan_is_found(self):
+        grad = gradient([1])
+        grad.rows[0, 0] = numpy.nan
+        with pytest.raises(FloatingPointError, match="gradient 0"):
+            gradient_norm([grad])
+
+    def test_shared_weight(self):
+        W = numpy.ones((6, 2))
+        grads = [gradient([1, 3]), gradient([3, 5], seed=1)]
+        expected = grads[0].to_dense() + grads[1].to_dense()
+        params, merged = remove_duplicate([W, W], grads)
+        assert len(params) == 1
+        assert isinstance(merged[0], RowGradient)
+        numpy.testing.assert_allclose(merged[0].to_dense(), expected, rtol=1e-12)
+        assert grads[0].ids.tolist() == [1, 3]  # as it was
+
+    @pytest.mark.parametrize("rows_first", [True, False])
+    def test_shared_with_a_dense_use_of_the_transposed_weight(self, rows_first):
+        W, rows, dense = numpy.ones((6, 2)), gradient([1, 3]), numpy.full((2, 6), 0.5)
+        params, grads = ([W, W.T], [rows, dense]) if rows_first else ([W.T, W], [dense, rows])
+        (param,), (merged,) = remove_duplicate(params, grads)
+        expected = rows.to_dense() + 0.5
+        numpy.testing.assert_allclose(merged, expected if rows_first else expected.T, rtol=1e-12)
+        assert merged.shape == param.shape
+
+
+class TestAsArray:
+    def test_looks_like_one(self):
+        grad, dense = gradient([1, 3]), gradient([1, 3]).to_dense()
+        assert (grad.ndim, len(grad)) == (2, 6)
+        for mine, theirs in [
+            (numpy.asarray(grad), dense), (0.1 * grad, 0.1 * dense), (grad**2, dense**2), (-grad, -dense),
+            (grad[1:4], dense[1:4]), (grad.T, dense.T), (numpy.sqrt(abs(grad)), numpy.sqrt(abs(dense))),
+            (numpy.sum(grad), dense.sum()), (grad + grad, dense + dense), (dense - grad, 0 * dense),
+        ]:  # fmt: skip
+            assert type(mine) is not RowGradient
+            numpy.testing.assert_array_equal(mine, theirs)
+
+    def test_optimizer_of_ones_own(self):
+        param, grad = numpy.ones((6, 2)), gradient([1, 3])
+        param -= 0.1 * grad
+        numpy.testing.assert_allclose(param, 1 - 0.1 * grad.to_dense())
+
+    def test_changes_that_would_be_lost_are_refused(self):
+        grad = gradient([1, 3])
+        with pytest.raises(TypeError):
+            grad[...] = 0
+        with pytest.raises(TypeError):
+            numpy.add(grad, 1, out=grad)
+
+
+def test_misuse():
+    with pytest.raises(ValueError, match=r"got \(2,\), \(3, 2\)"):
+        RowGradient((6, 2)).assign(numpy.array([0, 1]), numpy.ones((3, 2)))
+    grad = gradient([1])
+    with pytest.raises(ValueError, match=r"\(5, 2\)"):
+        grad += gradient([1], shape=(5, 2))
+
+
+def test_nothing_used():
+    grad = RowGradient((6, 2))
+    assert not grad.to_dense().any()
+    assert gradient_norm([grad]) == 0
+    param = numpy.ones((6, 2))
+    Adam().update([param], [grad])
+    assert (param == 1).all()
+    assert repr(grad) == "RowGradient(0 rows of (6, 2))"
