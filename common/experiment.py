@@ -37,6 +37,7 @@ from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 
 from common import config
 from common.files import remove_leftovers
+from common.resuming import check_settings
 from common.run import Run
 
 __all__ = ["TRAINING", "Corpus", "Run", "Script", "experiment", "script"]
@@ -108,6 +109,8 @@ class Script(Generic[Result]):
         if values.get("resume"):
             remove_leftovers(out)  # of the run that was cut off
         run = Run(self.name, out, own, seed, quick, bool(values.get("resume", False)))
+        if "resume" in values:
+            check_settings(run)
         with _backend(values.get("gpu", False)):
             result = self.function(run, **own)
             run.finish(result)

@@ -278,9 +278,12 @@ def test_a_loop_of_ones_own(folder):
     assert run(10, Checkpoints(folder, seconds=0, resume=True)) == whole
 
 
+INTERRUPT = {"at": 0}
+
+
 @experiment(options=TRAINING)
-def main(run: Run, interrupt_at: int = 0) -> dict[str, float]:
-    training = Interrupted(interrupt_at).fit(checkpoint=run.checkpoint)
+def main(run: Run, width: int = 3) -> dict[str, float]:
+    training = Interrupted(INTERRUPT["at"]).fit(checkpoint=run.checkpoint)
     return {"loss": training.trainer.history[-1]["loss"]}
 
 
@@ -289,19 +292,23 @@ class TestScript:
     def current_folder(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
 
-    def test_resume(self):
+    def test_resume(self, monkeypatch):
         whole = main(out="whole")
-        with pytest.raises(TrainingInterrupted):
-            main(interrupt_at=7)
+        with monkeypatch.context() as patch, pytest.raises(TrainingInterrupted):
+            patch.setitem(INTERRUPT, "at", 7)
+            main()
+        with pytest.raises(ValueError, match="cannot go on with other settings: seed was 0 and is now 1; width was 3"):
+            main(width=4, seed=1, resume=True)
         assert main(resume=True) == whole
         assert main(resume=True) == whole  # of a finished training, too
 
     def test_without_anything_to_go_on_from(self):
         assert main(resume=True) == main(out="whole")
 
-    def test_command_line(self, capsys):
-        with pytest.raises(SystemExit) as end:
-            main.cli(["--interrupt-at", "7"])
+    def test_command_line(self, capsys, monkeypatch):
+        with monkeypatch.context() as patch, pytest.raises(SystemExit) as end:
+            patch.setitem(INTERRUPT, "at", 7)
+            main.cli([])
         assert end.value.code == 130 and "goes on with --resume" in capsys.readouterr().err
         with pytest.raises(SystemExit) as end:
             main.cli(["--resume"])
