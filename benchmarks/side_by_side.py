@@ -1,8 +1,8 @@
 """How benchmarks are run: our side and the peer's as processes of their own, in turn, medians and their ratio.
 
-A benchmark script measures one side when it is called with ``--side NAME`` and prints what it found as one line of JSON,
-such as ``{"seconds": 0.04, "peak_mib": 310}``. Without ``--side`` it calls itself, side after side, several times, and
-prints a table. The machine should have nothing else to do; still, only ratios of one sitting mean anything.
+A benchmark script measures one side when it is called with ``--side NAME`` and prints what it found as one line of
+JSON, such as ``{"seconds": 0.04, "peak_mib": 310}``. Without ``--side`` it calls itself, side after side, several
+times, and prints a table. The machine should have nothing else to do; still, only ratios of one sitting mean anything.
 """
 
 import argparse
@@ -20,7 +20,7 @@ SIDES = Mapping[str, Callable[[], Mapping[str, float]]]
 
 
 def main(tasks: Mapping[str, SIDES], packages: tuple[str, ...] = ("numpy", "torch")) -> None:
-    """Measure `tasks`: for each, functions by the name of the side; the first side is ours, the others are the peers."""
+    """Measure `tasks`: for each, functions by the name of the side; the first side is ours, the others are peers."""
     parser = argparse.ArgumentParser()
     parser.add_argument("tasks", nargs="*", choices=[*tasks, []], help="by default all")
     parser.add_argument("--side", help="measure this side of one task, in this process")

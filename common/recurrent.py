@@ -38,7 +38,7 @@ class Recurrent(Layer):
     not fit each other, also for a state of another batch size.
     """
 
-    names = ("Wx", "Wh", "b")
+    names: tuple[str, ...] = ("Wx", "Wh", "b")
     gates = 1
 
     def __init__(self, Wx: Any, Wh: Any, b: Any, stateful: bool = False) -> None:

@@ -214,3 +214,14 @@ def test_learning_curve_lies_on_pytorchs(torch):
         optimizer.step()
     assert ours[-1] < ours[0] - 1
     numpy.testing.assert_allclose(ours, theirs, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, *({"cell": cell, "variational": True, "dropconnect": 0.3} for cell in CELLS)], ids=str
+)
+def test_on_the_gpu_path(gpu, options):
+    model = small(**options)
+    step = Step(model, SGD(1.0))
+    losses = [step(ids(N, T), ids(N, T, seed=1), 0.25) for _ in range(3)]
+    assert all(0 < loss < 10 for loss in losses)
+    assert model.predict(ids(N, T)).shape == (N, T, V)

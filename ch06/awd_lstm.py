@@ -1,0 +1,79 @@
+"""AWD-LSTM, the state of the art that the book's section 6.5.5 names (Merity, Keskar & Socher 2018)."""
+
+from typing import Any
+
+from common.initial import check_sizes, new_embedding, new_recurrent
+from common.language_model import LanguageModel
+from common.np import np
+from common.regularization import EmbeddingDropout, Penalty, SizePenalty, SlownessPenalty, VariationalDropout
+from common.rng import Seed, generator
+from common.time_layers import TimeAffine, TimeDropout, TimeLSTM
+
+
+class AwdLstm(LanguageModel):
+    """An embedding, `layers` LSTMs and a tied affine layer, regularised in every way the paper found useful.
+
+    xs (N, T) ids -> scores (N, T, vocab_size) of the word that follows each. The widths are wordvec_size for the
+    embedding and the last LSTM, hidden_size for the others.
+
+    embedding_dropout    whole words are dropped
+    input_dropout, hidden_dropout, output_dropout    variational dropout before, between and after the LSTMs
+    dropconnect          share of the recurrent weights that each forward drops
+    alpha, beta          weights of the penalties on large and on quickly changing outputs of the last LSTM, which are
+                         added to the loss while training
+
+    Raises ValueError for sizes, ratios and weights that make no sense.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int = 10000,
+        wordvec_size: int = 400,
+        hidden_size: int = 1150,
+        *,
+        layers: int = 3,
+        embedding_dropout: float = 0.1,
+        input_dropout: float = 0.4,
+        hidden_dropout: float = 0.25,
+        output_dropout: float = 0.4,
+        dropconnect: float = 0.5,
+        alpha: float = 2.0,
+        beta: float = 1.0,
+        rng: Seed = None,
+        dtype: Any = "f",
+    ) -> None:
+        check_sizes(
+            self, vocab_size=vocab_size, wordvec_size=wordvec_size, hidden_size=hidden_size, layers=layers
+        )
+        rng = generator(rng)
+        W = new_embedding(vocab_size, wordvec_size, rng, dtype).params[0]
+        sizes = [wordvec_size, *[hidden_size] * (layers - 1), wordvec_size]
+        ratios = [input_dropout, *[hidden_dropout] * (layers - 1)]
+        stack: list[Any] = [EmbeddingDropout(W, embedding_dropout, rng=rng)]
+        for D, H, ratio in zip(sizes[:-1], sizes[1:], ratios, strict=True):
+            lstm = new_recurrent(TimeLSTM, D, H, rng, dtype, stateful=True)
+            lstm.weight_dropout = TimeDropout(dropconnect, rng=rng)
+            stack += [VariationalDropout(ratio, rng=rng), lstm]
+        self.penalties: list[Penalty] = [SlownessPenalty(beta), SizePenalty(alpha)]
+        slowness, size = self.penalties
+        stack += [slowness, VariationalDropout(output_dropout, rng=rng), size]
+        super().__init__([*stack, TimeAffine(W.T, np.zeros(vocab_size, dtype))])
+        self.switched = [layer for layer in stack if hasattr(layer, "train_flg")]
+        self.switched += [layer.weight_dropout for layer in self.recurrent_layers]
+
+    def predict(self, xs: Any, train_flg: bool = False) -> Any:
+        """The scores (N, T, V), before the softmax; with `train_flg`, those of the model with dropout."""
+        for layer in self.switched:
+            layer.train_flg = train_flg
+        return super().predict(xs)
+
+    def forward(self, xs: Any, ts: Any, train_flg: bool = True) -> Any:
+        """The mean loss of the words ts (N, T) that follow xs (N, T), and with `train_flg` the penalties."""
+        loss = self.loss_layer.forward(self.predict(xs, train_flg), ts)
+        return loss + sum(penalty.penalty for penalty in self.penalties)
+
+    def backward(self, dout: Any = 1) -> None:
+        """Fill `grads` with the gradients of dout times the last loss."""
+        for penalty in self.penalties:
+            penalty.dout = float(dout)
+        super().backward(dout)

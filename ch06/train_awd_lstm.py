@@ -1,0 +1,67 @@
+"""Train an AWD-LSTM by averaged SGD.
+
+    python -m ch06.train_awd_lstm                           # Penn Treebank as in the paper: hours on a GPU, --gpu
+    python -m ch06.train_awd_lstm --resume                  # goes on where the training was cut off
+    python -m ch06.train_awd_lstm --corpus mini --quick     # the whole path in seconds
+
+The paper varies the length of the blocks at random and decays the weights slightly; here both stay as they are.
+"""
+
+from typing import Annotated, Any
+
+from ch06.awd_lstm import AwdLstm
+from common.averaged_sgd import AveragedSGD, BestAverages, NonMonotoneTrigger
+from common.evaluation import eval_perplexity
+from common.experiment import TRAINING, Corpus, Run, experiment
+from common.plotting import plot_curve
+from common.shared_weights import SharedWeights
+from common.trainer import RnnlmTrainer
+from common.validation import language_model_scores
+
+
+@experiment(
+    quick={"max_epoch": 1, "train_size": 10_000, "wordvec_size": 24, "hidden_size": 32}, options=TRAINING
+)
+def main(
+    run: Run,
+    max_epoch: Annotated[int, "Passes over the training text, those before --resume included."] = 500,
+    batch_size: int = 20,
+    wordvec_size: Annotated[int, "Width of the word vectors and of the last LSTM."] = 400,
+    hidden_size: Annotated[int, "Width of the other LSTMs."] = 1150,
+    layers: int = 3,
+    time_size: Annotated[int, "Steps of truncated backpropagation through time."] = 70,
+    lr: Annotated[float, "Learning rate."] = 30.0,
+    max_grad: Annotated[float, "The largest norm of the gradients."] = 0.25,
+    patience: Annotated[int, "Epochs that the validation score may get worse before averaging starts."] = 5,
+    train_size: Annotated[int | None, "Use only so many words of the training text."] = None,
+    corpus: Corpus = Corpus.ptb,
+) -> dict[str, Any]:
+    train, word_to_id, _ = corpus.load("train")
+    valid, test = corpus.load("valid")[0], corpus.load("test")[0]
+    xs, ts = train[:train_size][:-1], train[:train_size][1:]
+    model = AwdLstm(len(word_to_id), wordvec_size, hidden_size, layers=layers, rng=run.rng("weights"))
+    optimizer = AveragedSGD(lr)
+    trainer = RnnlmTrainer(model, optimizer)
+
+    def scores(model: AwdLstm) -> dict[str, float]:
+        with optimizer.averages():
+            return language_model_scores(model, valid, time_size)
+
+    trainer.fit(
+        xs, ts, max_epoch, batch_size, time_size, max_grad,
+        valid=scores, callbacks=[NonMonotoneTrigger(patience), BestAverages()], checkpoint=run.checkpoint,
+    )  # fmt: skip
+    model.save_params(run.path("weights.npz"))
+    by_epoch = {name: trainer.history.column(name) for name in ("loss", "valid_perplexity", "seconds")}
+    run.record(**by_epoch)
+    run.plot("perplexity.png", plot_curve, by_epoch["valid_perplexity"], "epoch", "validation perplexity")
+    return {
+        "parameters": sum(param.size for param in SharedWeights(model.params).params),
+        "averaged": optimizer.averaging,
+        "valid_perplexity": min(by_epoch["valid_perplexity"]),
+        "test_perplexity": eval_perplexity(model, test),
+    }
+
+
+if __name__ == "__main__":
+    main.cli()

@@ -1,0 +1,90 @@
+"""SGD whose result is the mean of its path: averaged SGD, non-monotonically triggered (Merity et al. 2018).
+
+SGD with a constant learning rate ends up wandering around the minimum; the mean of the places it visits lies closer to
+it (Polyak & Juditsky 1992). Averaging starts when the validation score has stopped to improve.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from common.callbacks import BestWeights, Callback
+from common.optimizer import SGD
+from common.sparse_gradient import RowGradient
+
+__all__ = ["AveragedSGD", "BestAverages", "NonMonotoneTrigger"]
+
+
+class AveragedSGD(SGD):
+    """p -= lr g, and from :meth:`start_averaging` on the mean of all p since then, mean += (p - mean) / steps.
+
+    Training goes on from p itself; :meth:`averages` lets the means take the place of the weights.
+    """
+
+    slots = 1
+
+    def __init__(self, lr: float = 0.01) -> None:
+        super().__init__(lr)
+        self.start = -1  # how many steps had been taken when averaging began
+
+    @property
+    def averaging(self) -> bool:
+        """Whether means are being taken."""
+        return self.start >= 0
+
+    def start_averaging(self) -> None:
+        """Take the means of what the following steps lead to. Started once, they go on; another call does nothing."""
+        if not self.averaging:
+            self.start = max(self.steps.values(), default=0)
+
+    @contextmanager
+    def averages(self) -> Iterator[None]:
+        """Inside, the weights hold their means; afterwards what they held before. Without means it does nothing."""
+        averaged = [
+            (param, state[0]) for param, state in self._states.values()
+            if self.averaging and self.steps[id(param)] > self.start
+        ]  # fmt: skip
+        before = [param.copy() for param, _ in averaged]
+        for param, mean in averaged:
+            param[...] = mean
+        try:
+            yield
+        finally:
+            for (param, _), value in zip(averaged, before, strict=True):
+                param[...] = value
+
+    def _step(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
+        super()._step(step, scale, p, g)
+        if self.averaging:
+            (mean,) = state
+            mean += (p - mean) * (1 / (step - self.start))
+
+    def _step_rows(self, step: int, scale: float, g: RowGradient, *arrays: Any) -> None:
+        self._step(step, scale, arrays[0], g.to_dense(), *arrays[1:])  # the means of all rows move on
+
+
+class NonMonotoneTrigger(Callback):
+    """Starts averaging after an epoch whose score is worse than the best of all but the last `patience` before it."""
+
+    state = ("scores",)
+
+    def __init__(self, patience: int = 5, monitor: str = "valid_loss") -> None:
+        if patience < 1:
+            raise ValueError(f"NonMonotoneTrigger: patience must be at least 1, not {patience}")
+        self.patience, self.monitor = patience, monitor
+        self.scores: list[float] = []
+
+    def on_epoch(self, trainer: Any) -> None:
+        score = trainer.history[-1][self.monitor]
+        earlier = self.scores[: -self.patience]
+        if earlier and score > min(earlier):
+            trainer.optimizer.start_averaging()
+        self.scores.append(score)
+
+
+class BestAverages(BestWeights):
+    """BestWeights of an AveragedSGD: keeps, and in the end gives to the model, the means instead of the weights."""
+
+    def on_epoch(self, trainer: Any) -> None:
+        with trainer.optimizer.averages():
+            super().on_epoch(trainer)

@@ -1,0 +1,134 @@
+from types import SimpleNamespace
+
+import numpy
+import pytest
+
+from common.averaged_sgd import AveragedSGD, BestAverages, NonMonotoneTrigger
+from common.optimizer import SGD
+from common.sparse_gradient import RowGradient
+
+
+def test_weights_are_sgds_and_means_are_pytorchs(torch, rng):
+    p, q = rng.standard_normal((2, 3, 4))
+    q[...] = p
+    their = torch.tensor(p, requires_grad=True)
+    theirs = torch.optim.ASGD([their], lr=0.1, lambd=0, alpha=0, t0=3)
+    ours, sgd = AveragedSGD(0.1), SGD(0.1)
+    for step in range(10):
+        g = rng.standard_normal((3, 4))
+        if step == 4:
+            ours.start_averaging()
+        ours.update([p], [g])
+        sgd.update([q], [g])
+        their.grad = torch.tensor(g)
+        theirs.step()
+    numpy.testing.assert_allclose(p, q)
+    numpy.testing.assert_allclose(p, their.detach(), rtol=1e-6)  # their numbers are float32
+    before = p.copy()
+    with ours.averages():
+        numpy.testing.assert_allclose(p, theirs.state[their]["ax"], rtol=1e-6)
+    numpy.testing.assert_array_equal(p, before)
+
+
+def test_means_are_those_of_the_places_visited(rng):
+    p, optimizer, visited = rng.standard_normal(5), AveragedSGD(0.5), []
+    for step in range(6):
+        if step == 2:
+            optimizer.start_averaging()
+            optimizer.start_averaging()  # does nothing more
+        if step == 3:
+            optimizer.start_averaging()
+        optimizer.update([p], [rng.standard_normal(5)], scale=0.5)
+        visited.append(p.copy())
+    with optimizer.averages():
+        numpy.testing.assert_allclose(p, numpy.mean(visited[2:], axis=0))
+
+
+def test_without_means_the_weights_stay(rng):
+    p, optimizer = rng.standard_normal(5), AveragedSGD(0.5)
+    optimizer.update([p], [p])
+    before = p.copy()
+    with optimizer.averages():  # before averaging has started
+        numpy.testing.assert_array_equal(p, before)
+    optimizer.start_averaging()
+    with optimizer.averages():  # and before its first step
+        numpy.testing.assert_array_equal(p, before)
+
+
+def test_weights_come_back_after_an_error():
+    p, optimizer = numpy.ones(3), AveragedSGD(0.5)
+    optimizer.start_averaging()
+    for _ in range(2):
+        optimizer.update([p], [p])
+    with pytest.raises(KeyError), optimizer.averages():
+        raise KeyError
+    numpy.testing.assert_allclose(p, 0.25)
+
+
+def test_means_of_rows_without_a_gradient_move_on(rng):
+    dense, sparse = rng.standard_normal((2, 5, 3))
+    sparse[...] = dense
+    one, two = AveragedSGD(0.1), AveragedSGD(0.1)
+    for step in range(4):
+        if step == 1:
+            one.start_averaging()
+            two.start_averaging()
+        g = RowGradient((5, 3), "d")
+        g.assign(numpy.array([step, 4]), rng.standard_normal((2, 3)))
+        one.update([dense], [g.to_dense()])
+        two.update([sparse], [g])
+    with one.averages(), two.averages():
+        numpy.testing.assert_allclose(dense, sparse)
+
+
+def test_state_goes_on(rng):
+    gradients = rng.standard_normal((6, 3))
+
+    def run(p, optimizer, part):
+        for g in part:
+            optimizer.update([p], [g])
+
+    whole, optimizer = numpy.zeros(3), AveragedSGD(0.1)
+    run(whole, optimizer, gradients[:2])
+    optimizer.start_averaging()
+    run(whole, optimizer, gradients[2:4])
+    other, restored = whole.copy(), AveragedSGD(9.0)
+    restored.load_state_dict([other], optimizer.state_dict([whole]))
+    run(whole, optimizer, gradients[4:])
+    run(other, restored, gradients[4:])
+    with optimizer.averages(), restored.averages():
+        numpy.testing.assert_array_equal(whole, other)
+
+
+def test_trigger_is_the_papers():
+    trainer = SimpleNamespace(optimizer=AveragedSGD(), history=[])
+    trigger, started = NonMonotoneTrigger(2), []
+    for score in (9, 7, 6, 8, 6.5, 7.5):
+        trainer.history.append({"valid_loss": score})
+        trigger.on_epoch(trainer)
+        started.append(trainer.optimizer.averaging)
+    # 6.5 is compared with 9 and 7; 7.5 with 9, 7 and 6.
+    assert started == [False] * 5 + [True]
+    with pytest.raises(ValueError, match="patience must be at least 1, not 0"):
+        NonMonotoneTrigger(0)
+
+
+def test_best_averages_keeps_the_means():
+    class Layer:
+        names = ("W",)
+
+        def __init__(self):
+            self.params, self.grads = [numpy.ones(2)], [numpy.ones(2)]
+
+    model = SimpleNamespace(layer=Layer())
+    model.params = model.layer.params
+    optimizer = AveragedSGD(0.5)
+    trainer = SimpleNamespace(model=model, optimizer=optimizer, history=[{"valid_loss": 1.0}])
+    optimizer.start_averaging()
+    for _ in range(2):
+        optimizer.update(model.params, [numpy.ones(2)])  # 0.5, then 0
+    best = BestAverages()
+    best.on_epoch(trainer)
+    assert not model.params[0].any()
+    best.on_end(trainer)
+    numpy.testing.assert_allclose(model.params[0], 0.25)

@@ -1,0 +1,117 @@
+import numpy
+import pytest
+from gradient_check import check_gradients
+from layer_cases import Draw, WithState
+
+from common.recurrent_variants import TimePeepholeLSTM, TimeReLURNN
+from common.time_layers import TimeDropout, TimeGRU, TimeLSTM, TimeRNN
+
+
+def peephole(draw, stateful=False):
+    return TimePeepholeLSTM(*draw.cell(4), stateful=stateful, Wc=draw.normal(2, 6))
+
+
+def relu(draw, stateful=False):
+    return TimeReLURNN(*draw.cell(1), stateful=stateful)
+
+
+@pytest.mark.parametrize(("make", "states"), [(relu, 1), (peephole, 2)])
+def test_gradients(make, states, rng):
+    draw = Draw()
+    check_gradients(make(draw), [draw.normal(2, 4, 3)], rng)
+    state = [draw.normal(2, 2) for _ in range(states)]
+    check_gradients(WithState(make(draw, True)), [draw.normal(2, 4, 3), *state], rng)
+
+
+def test_relu_rnn_is_its_equation():
+    draw = Draw()
+    layer, xs = relu(draw), draw.normal(2, 4, 3)
+    Wx, Wh, b = layer.params
+    h = numpy.zeros((2, 2))
+    for t, hs in enumerate(layer.forward(xs).transpose(1, 0, 2)):
+        h = numpy.maximum(0, xs[:, t] @ Wx + h @ Wh + b)
+        numpy.testing.assert_allclose(hs, h)
+
+
+def test_peephole_lstm_is_its_equation():
+    draw = Draw()
+    layer, xs = peephole(draw), draw.normal(2, 4, 3)
+    Wx, Wh, b, Wc = layer.params
+    h = c = numpy.zeros((2, 2))
+
+    def sigmoid(x):
+        return 1 / (1 + numpy.exp(-x))
+
+    for t, hs in enumerate(layer.forward(xs).transpose(1, 0, 2)):
+        f, g, i, o = numpy.split(xs[:, t] @ Wx + h @ Wh + b, 4, axis=1)
+        f, i = sigmoid(f + c @ Wc[:, :2]), sigmoid(i + c @ Wc[:, 2:4])
+        c = f * c + i * numpy.tanh(g)
+        h = sigmoid(o + c @ Wc[:, 4:]) * numpy.tanh(c)
+        numpy.testing.assert_allclose(hs, h)
+    numpy.testing.assert_allclose(layer.c, c)
+
+
+def test_without_peepholes_it_is_an_lstm():
+    draw = Draw()
+    weights, xs = draw.cell(4), draw.normal(2, 4, 3)
+    numpy.testing.assert_allclose(TimePeepholeLSTM(*weights).forward(xs), TimeLSTM(*weights).forward(xs))
+
+
+def test_peepholes_of_another_shape():
+    with pytest.raises(ValueError, match=r"TimePeepholeLSTM: Wc must be \(2, 6\), not \(2, 4\)"):
+        TimePeepholeLSTM(*Draw().cell(4), Wc=numpy.zeros((2, 4)))
+
+
+class Fixed(TimeDropout):
+    """Dropout with a given mask."""
+
+    def __init__(self, mask):
+        super().__init__(0.5, rng=0)
+        self.given = mask
+
+    def mask(self, shape, dtype):
+        assert shape == self.given.shape
+        return self.given
+
+
+KINDS = {TimeRNN: 1, TimeLSTM: 4, TimeGRU: 3, TimeReLURNN: 1, TimePeepholeLSTM: 4}
+every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+
+
+@every_kind
+class TestDropoutInTheRecurrence:
+    def make(self, kind, **masks):
+        draw = Draw()
+        layer = kind(*draw.cell(KINDS[kind]), stateful=True)
+        for name, mask in masks.items():
+            setattr(layer, name, Fixed(numpy.array(mask, "d")))
+        return layer, draw.normal(2, 5, 3)
+
+    def test_gradients(self, kind, rng):
+        layer, xs = self.make(kind, state_dropout=[[0, 2], [2, 2]])
+        layer.weight_dropout = Fixed(Draw(seed=3).ids(2, *layer.params[1].shape) * 2.0)
+        layer.stateful = False
+        check_gradients(layer, [xs], rng)
+
+    def test_a_mask_that_drops_all_cuts_the_recurrence(self, kind):
+        for masks in ({"state_dropout": [[0, 0], [0, 0]]}, {"weight_dropout": numpy.zeros((2, KINDS[kind] * 2))}):
+            layer, xs = self.make(kind, **masks)
+            hs, (plain, _) = layer.forward(xs), self.make(kind)
+            plain.params[1][...] = 0
+            numpy.testing.assert_allclose(plain.forward(xs), hs)
+
+    def test_off_in_evaluation(self, kind):
+        layer, xs = self.make(kind, state_dropout=[[0, 2], [2, 0]])
+        dropped = layer.forward(xs)
+        layer.reset_state()
+        layer.state_dropout.train_flg = False
+        plain, _ = self.make(kind)
+        numpy.testing.assert_array_equal(layer.forward(xs), plain.forward(xs))
+        assert (dropped[:, 1:] != layer.forward(xs)[:, 1:]).any()
+
+    def test_the_weights_themselves_stay(self, kind):
+        layer, xs = self.make(kind, weight_dropout=numpy.zeros((2, KINDS[kind] * 2)))
+        before = layer.params[1].copy()
+        layer.backward(layer.forward(xs))
+        numpy.testing.assert_array_equal(layer.params[1], before)
+        assert not layer.grads[1].any()
