@@ -9,6 +9,7 @@ import pytest
 import strict_cupy
 
 from common import config
+from dataset import ptb
 
 os.environ["MPLBACKEND"] = "Agg"
 
@@ -42,6 +43,17 @@ def gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, cpu: No
 @pytest.fixture
 def rng() -> numpy.random.Generator:
     return numpy.random.default_rng(0)
+
+
+@pytest.fixture
+def penn_treebank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skips the test where the Penn Treebank is not at hand; no test downloads it."""
+    monkeypatch.setattr(ptb, "MIRRORS", ())
+    try:
+        for split in ("train", "valid", "test"):
+            ptb.load_data(split)
+    except FileNotFoundError:
+        pytest.skip("needs the Penn Treebank: set NLP_FROM_SCRATCH_DATA to the folder of its three files")
 
 
 @pytest.fixture

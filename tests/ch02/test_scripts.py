@@ -8,7 +8,6 @@ import pytest
 from ch02 import count_method_big, count_method_small, most_similar, ppmi, show_ptb, similarity
 from common import util
 from common.word_vectors import WordVectors
-from dataset import ptb
 
 BOOK = {  # neighbours in the book, section 2.4.5
     "you": {"i", "we", "'ve", "do", "else"},
@@ -21,15 +20,6 @@ BOOK = {  # neighbours in the book, section 2.4.5
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def penn_treebank(monkeypatch):
-    monkeypatch.setattr(ptb, "MIRRORS", ())  # no test downloads it
-    try:
-        ptb.load_vocab()
-    except FileNotFoundError:
-        pytest.skip("needs the Penn Treebank: set NLP_FROM_SCRATCH_DATA to its folder")
 
 
 def test_similarity():

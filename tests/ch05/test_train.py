@@ -6,7 +6,7 @@ import pytest
 
 from ch05 import train, train_custom_loop
 from ch05.simple_rnnlm import SimpleRnnlm
-from dataset import mini, ptb
+from dataset import mini
 
 SCRIPTS = [train.main, train_custom_loop.main]
 
@@ -32,11 +32,7 @@ def test_results_can_be_used(main):
     model.load_params("run/weights.npz")
 
 
-def test_thousand_words_are_learnt_by_heart():
-    try:
-        ptb.load_data("train")
-    except OSError as error:
-        pytest.skip(f"needs Penn Treebank: {error}")
+def test_thousand_words_are_learnt_by_heart(penn_treebank):
     assert train.main()["perplexity"] < 10
 
 

@@ -36,12 +36,8 @@ def test_shipped_model_is_a_good_one(shipped):
     assert shipped.encode("The company said it'll sell its unit.").ids[:4] == ids
 
 
-def test_shipped_model_on_its_corpus(shipped, monkeypatch):
-    monkeypatch.setattr(ptb, "MIRRORS", ())  # no test downloads it
-    try:
-        text, _, id_to_word = ptb.load_data("test")
-    except OSError:
-        pytest.skip("Penn Treebank is not here")
+def test_shipped_model_on_its_corpus(shipped, penn_treebank):
+    text, _, id_to_word = ptb.load_data("test")
     assert shipped.id_to_word == id_to_word
     reading = cache.read(shipped.model, text[:8000])
     plain, cached = (cache.cache_perplexity(shipped.model, text[:8000], 0.6, lam) for lam in (0.0, 0.16))
