@@ -98,7 +98,10 @@ def main(
     print(f"meanings of {word}: {', '.join(synset.name() for synset in wordnet.synsets(word))}")
     print(f"definition of {sense.name()}: {sense.definition()}")
     print(f"synonyms: {', '.join(sense.lemma_names())}")
-    print(f"path: {' > '.join(synset.name() for synset in sense.hypernym_paths()[0])}")
+    paths = [[synset.name() for synset in path] for path in sense.hypernym_paths()]
+    # nltk lists them in an order that changes from run to run: the shortest, the first by name.
+    shortest = min((len(path), path) for path in paths)[1]
+    print(f"path: {' > '.join(shortest)}")
     print("path similarity:")
     found = {other: first_sense(wordnet, other) for other in others or ("novel", "dog", "motorcycle")}
     # Words of different kinds, such as a noun and a verb, may have no path between them.

@@ -22,6 +22,7 @@ from ch04.word2vec import Word2vec
 from ch04.word_frequency import keep_probability
 from common import config
 from common.checkpoint import Checkpoints
+from common.interrupt import Interrupt, TrainingInterrupted
 from common.np import np, sum_rows, to_cpu
 from common.object_tree import generators
 from common.progress import progress, write
@@ -121,7 +122,7 @@ class CorpusTrainer:
         state = checkpoint.start() if checkpoint else None
         epochs_done, steps_done = self._restore(state, settings) if state else (0, 0)
         start, last_epoch = time.perf_counter(), self.current_epoch - epochs_done + max_epoch
-        with ThreadPoolExecutor(self.threads) as pool:
+        with ThreadPoolExecutor(self.threads) as pool, Interrupt() as interrupt:
             run = map if self.threads == 1 or config.GPU else pool.map
             for epoch in range(epochs_done, max_epoch):
                 drawn = {name: rng.bit_generator.state for name, rng in generators(self).items()}
@@ -131,8 +132,11 @@ class CorpusTrainer:
                     if i < steps_done:
                         continue  # before the training was cut off
                     self._step(stretches, first + (last - first) * (epoch + i / len(steps)) / max_epoch, run)
-                    if checkpoint and checkpoint.due():
-                        checkpoint.save(self._state(settings, epoch, i + 1, drawn))
+                    if checkpoint and (checkpoint.due() or interrupt.requested):
+                        path = checkpoint.save(self._state(settings, epoch, i + 1, drawn))
+                    if interrupt.requested:
+                        saved = f"was saved in {path}. It goes on with --resume." if checkpoint else "was not saved."
+                        raise TrainingInterrupted(f"training stopped in epoch {self.current_epoch + 1} and {saved}")
                 steps_done = 0
                 self.current_epoch += 1
                 self.loss_list.append(self._loss(ids))

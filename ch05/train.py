@@ -34,7 +34,7 @@ def report(run: Run, model: SimpleRnnlm, perplexities: list[float]) -> dict[str,
     return {"perplexity": perplexities[-1]}
 
 
-@experiment(quick={"max_epoch": 10}, options=TRAINING)
+@experiment(quick={"corpus": Corpus.mini, "max_epoch": 10}, options=TRAINING)
 def main(
     run: Run,
     max_epoch: Annotated[int, "Passes over the text."] = 100,

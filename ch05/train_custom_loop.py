@@ -14,7 +14,7 @@ from common.np import np
 from common.optimizer import SGD
 
 
-@experiment(quick={"max_epoch": 10})
+@experiment(quick={"corpus": Corpus.mini, "max_epoch": 10})
 def main(
     run: Run,
     max_epoch: int = 100,

@@ -33,7 +33,7 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-@experiment(quick={"max_epoch": 1, "train_size": 10_000, "width": 32}, options=TRAINING)
+@experiment(quick={"corpus": Corpus.mini, "max_epoch": 1, "train_size": 10_000, "width": 32}, options=TRAINING)
 def main(
     run: Run,
     max_epoch: Annotated[int, "Passes over the training text in each row."] = 6,

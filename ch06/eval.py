@@ -14,6 +14,7 @@ from ch06.rnnlm import Rnnlm
 from ch06.rnnlm_file import read_rnnlm
 from common.evaluation import eval_perplexity
 from common.experiment import Corpus, script
+from dataset import mini
 
 
 @script
@@ -21,11 +22,13 @@ def main(
     weights: Annotated[Path, typer.Argument(help="File that ch06.train_rnnlm left.")] = Path(
         "runs/ch06_train_rnnlm/weights.npz"
     ),
-    corpus: Corpus = Corpus.ptb,
+    corpus: Annotated[Corpus | None, "By default the one that has as many words as the model."] = None,
     split: Annotated[str, "train, valid or test"] = "test",
 ) -> dict[str, float]:
-    text, word_to_id, _ = corpus.load(split)
     model = read_rnnlm(weights, Rnnlm)
+    if corpus is None:
+        corpus = Corpus.mini if len(model.params[0]) == len(mini.load_vocab()[0]) else Corpus.ptb
+    text, word_to_id, _ = corpus.load(split)
     if len(model.params[0]) != len(word_to_id):
         raise ValueError(f"{weights}: a model of {len(model.params[0])} words, but {corpus} has {len(word_to_id)}")
     return {"perplexity": eval_perplexity(model, text)}

@@ -20,7 +20,8 @@ from common.validation import language_model_scores
 
 
 @experiment(
-    quick={"max_epoch": 1, "train_size": 10_000, "wordvec_size": 24, "hidden_size": 32}, options=TRAINING
+    quick={"corpus": Corpus.mini, "max_epoch": 1, "train_size": 10_000, "wordvec_size": 24, "hidden_size": 32},
+    options=TRAINING,
 )
 def main(
     run: Run,

@@ -22,7 +22,8 @@ from common.trainer import RnnlmTrainer
 
 
 @experiment(
-    quick={"max_epoch": 1, "train_size": 10_000, "wordvec_size": 32, "hidden_size": 32}, options=TRAINING
+    quick={"corpus": Corpus.mini, "max_epoch": 1, "train_size": 10_000, "wordvec_size": 32, "hidden_size": 32},
+    options=TRAINING,
 )
 def main(
     run: Run,

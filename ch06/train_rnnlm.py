@@ -19,7 +19,7 @@ from common.trainer import RnnlmTrainer
 from dataset import mini
 
 
-@experiment(quick={"max_epoch": 1, "train_size": 20_000}, options=TRAINING)
+@experiment(quick={"corpus": Corpus.mini, "max_epoch": 1, "train_size": 20_000}, options=TRAINING)
 def main(
     run: Run,
     max_epoch: Annotated[int, "Passes over the training text."] = 4,
@@ -33,8 +33,8 @@ def main(
     train_size: Annotated[int | None, "Use only so many words of the training text."] = None,
     corpus: Corpus = Corpus.ptb,
 ) -> dict[str, float]:
-    if max_epoch < 1:
-        raise ValueError(f"max_epoch must be at least 1, not {max_epoch}")
+    if max_epoch < 1 or (train_size is not None and train_size < 2):
+        raise ValueError(f"max_epoch must be at least 1 and train_size 2, not {max_epoch=} and {train_size=}")
     if final_lr is None:
         final_lr = lr / 4 if corpus is Corpus.mini else lr
     train, word_to_id, id_to_word = corpus.load("train")

@@ -1,4 +1,4 @@
-"""Teach a model with attention to write dates in one form: 10 epochs, 99.9 % of the test dates right.
+"""Teach a model with attention to write dates in one form: 10 epochs, all test dates right from the fourth on.
 
     python -m ch08.train                                  figure 8-25 of the book
     python -m ch08.train --model peeky                    the other curves of figure 8-26

@@ -27,6 +27,8 @@ def main(
     questions: Annotated[list[str] | None, typer.Argument(help="Dates, or questions to another model.")] = None,
     model: Annotated[Path, "What ch08/train.py has saved."] = DATE_MODEL,
 ) -> None:
+    if isinstance(questions, str):
+        questions = [questions]
     answerer = Answerer.load(model)
     for number, question in enumerate(questions or DATES, start=1):
         found = answerer.attention(question)

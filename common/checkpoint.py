@@ -17,8 +17,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from common import state_file
+from common import resuming, state_file
 from common.files import FileFormatError, Location, remove_leftovers
+from common.progress import write
 
 SECONDS = 60.0  # between two checkpoints
 SHARE = 1 / 50  # of the time, at most, goes into writing them
@@ -30,17 +31,25 @@ class Checkpoints:
     resume     begin with the newest of them. If not, those of an earlier training are moved to ``<folder>-before``,
                so that a forgotten "resume" loses nothing.
     seconds    how much time should pass between two of them, `SECONDS` by default
+    settings   what the training was begun with, by name; one that goes on must have the same, but for max_epoch
 
     Raises ValueError unless keep is at least 1.
     """
 
     def __init__(
-        self, folder: Location, *, resume: bool = False, seconds: float | None = None, keep: int = 2
+        self,
+        folder: Location,
+        *,
+        resume: bool = False,
+        seconds: float | None = None,
+        keep: int = 2,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         if keep < 1:
             raise ValueError(f"Checkpoints: keep must be at least 1, not {keep}")
         self.folder, self.resume, self.keep = Path(folder), resume, keep
         self.seconds = SECONDS if seconds is None else seconds
+        self.settings = settings or {}
         self._started = False
         self._next_time = 0.0
 
@@ -51,16 +60,23 @@ class Checkpoints:
     def start(self) -> dict[str, Any] | None:
         """What to go on from: the newest sound state with `resume`, else None, and None in every further call.
 
-        A damaged file is passed over with a warning. Raises FileFormatError if all are damaged, and OSError, before
-        anything is computed, for a folder that cannot be written to.
+        A damaged file is passed over with a warning. Raises FileFormatError if all are damaged, ValueError for other
+        settings, and OSError, before anything is computed, for a folder that cannot be written to.
         """
         if self._started:
             return None
         self.folder.mkdir(parents=True, exist_ok=True)
         remove_leftovers(self.folder)
         state = self._newest() if self.resume else None
-        if not self.resume:
+        if state is not None:
+            if self.settings:
+                resuming.check_settings(self.folder, self.settings)
+        elif self.resume:
+            write(f"there is nothing to go on from in {self.folder}: training begins anew")
+        else:
             self._set_aside()
+        if self.settings:
+            resuming.note_settings(self.folder, self.settings)
         (probe := self.folder / "probe").write_bytes(b"")
         probe.unlink()
         self._started = True

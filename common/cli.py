@@ -43,6 +43,13 @@ def _value(value: object) -> str:
     return f"{value:.5g}" if isinstance(value, Real) and not isinstance(value, Integral) else str(value)
 
 
+def _message(error: Exception) -> str:
+    """What an error says; the system's own about a file without numbers and quotes."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror and str(error).startswith("[Errno"):
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__
+
+
 def _help(script: "Script[Any]") -> str:
     """The docstring. A backspace on a line of its own keeps the line breaks of the paragraph that follows."""
     return "".join(f"\b\n{paragraph}\n\n" for paragraph in inspect.cleandoc(script.__doc__ or "").split("\n\n"))
@@ -69,7 +76,7 @@ def _command(script: "Script[Any]") -> Any:
         except EXPECTED as error:
             if traceback:
                 raise
-            print(f"Error: {error or type(error).__name__}\n(--traceback shows where)", file=sys.stderr)
+            print(f"Error: {_message(error)}\n(--traceback shows where)", file=sys.stderr)
             raise typer.Exit(2) from None
 
     show_traceback = Annotated[bool, typer.Option("--traceback", help="Show where an error comes from.")]

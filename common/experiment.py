@@ -37,7 +37,6 @@ from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 
 from common import config
 from common.files import remove_leftovers
-from common.resuming import check_settings
 from common.run import Run
 
 __all__ = ["TRAINING", "Corpus", "Run", "Script", "experiment", "script"]
@@ -59,7 +58,10 @@ class Corpus(str, enum.Enum):
 
     def load(self, split: str = "train") -> tuple[Any, dict[str, int], dict[int, str]]:
         """``(corpus, word_to_id, id_to_word)`` of the split "train", "valid" or "test"."""
-        return importlib.import_module(f"dataset.{self.value}").load_data(split)
+        try:
+            return importlib.import_module(f"dataset.{self.value}").load_data(split)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"{error}\nThe corpus mini needs no files: --corpus mini") from error
 
 
 class Script(Generic[Result]):
@@ -109,8 +111,6 @@ class Script(Generic[Result]):
         if values.get("resume"):
             remove_leftovers(out)  # of the run that was cut off
         run = Run(self.name, out, own, seed, quick, bool(values.get("resume", False)))
-        if "resume" in values:
-            check_settings(run)
         with _backend(values.get("gpu", False)):
             result = self.function(run, **own)
             run.finish(result)

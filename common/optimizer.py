@@ -24,6 +24,8 @@ class Optimizer:
     slots = 0
 
     def __init__(self, lr: float) -> None:
+        if not lr >= 0:
+            raise ValueError(f"{type(self).__name__}: lr must be a number of at least 0, not {lr}")
         self.lr = lr
         self.steps: dict[int, int] = {}  # updates so far, by id of the parameter
         self._states: dict[int, tuple[Any, list[Any]]] = {}  # with the parameter, so that no other gets its id

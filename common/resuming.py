@@ -1,28 +1,36 @@
 """The settings of a training that goes on must be those it began with."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from common.files import parse_json, write_bytes
-from common.run import Run, plain
 
 FREE = ("max_epoch",)  # a longer training has the same beginning
 
 
-def check_settings(run: Run, free: Iterable[str] = FREE) -> None:
-    """Note the arguments and the seed of a run in its folder; of a resumed one, compare them with those noted.
+def note_settings(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Write the settings, which JSON must be able to hold, into the folder."""
+    write_bytes(_path(folder), json.dumps(dict(settings), indent=1, ensure_ascii=False).encode())
 
-    Raises ValueError naming each that differs, but for the `free` ones.
+
+def check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Compare the settings with those noted in the folder, if there are any.
+
+    Raises ValueError naming each that differs, but for those in `FREE`.
     """
-    path = run.path("settings.json")
-    now = plain({**run.arguments, "seed": run.seed})
-    if run.checkpoint.resume and path.exists():
-        before = parse_json(path.read_bytes())
-        differences = [
-            f"{name} was {before.get(name)!r} and is now {now.get(name)!r}"
-            for name in sorted({*before, *now} - set(free))
-            if before.get(name) != now.get(name)
-        ]
-        if differences:
-            raise ValueError(f"{run.out}: this training cannot go on with other settings: {'; '.join(differences)}")
-    write_bytes(path, json.dumps(now, indent=1, ensure_ascii=False).encode())
+    if not _path(folder).exists():
+        return
+    before = parse_json(_path(folder).read_bytes())
+    differences = [
+        f"{name} was {before.get(name)!r} and is now {settings.get(name)!r}"
+        for name in sorted({*before, *settings} - set(FREE))
+        if before.get(name) != settings.get(name)
+    ]
+    if differences:
+        raise ValueError(f"{folder}: this training cannot go on with other settings: {'; '.join(differences)}")
+
+
+def _path(folder: Path) -> Path:
+    return folder / "settings.json"

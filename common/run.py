@@ -1,5 +1,6 @@
 """One run of a script: its random numbers, its folder, its curves and figures, and the record it leaves."""
 
+import enum
 import json
 import math
 import os
@@ -38,7 +39,8 @@ class Run:
         resume: bool = False,
     ) -> None:
         self.name, self.out, self.arguments, self.seed, self.quick = name, out, arguments, seed, quick
-        self.checkpoint = Checkpoints(self.path("checkpoints"), resume=resume)
+        settings = plain({**arguments, "seed": seed})
+        self.checkpoint = Checkpoints(self.path("checkpoints"), resume=resume, settings=settings)
         self.curves: dict[str, Sequence[float]] = {}
         self._figures: list[Any] = []
         self._start = time.perf_counter()
@@ -117,6 +119,8 @@ def versions() -> dict[str, Any]:
 
 def plain(value: Any) -> Any:
     """`value` as JSON can hold it: arrays as lists, a float that is not finite as None, what it lacks as a string."""
+    if isinstance(value, enum.Enum):
+        value = value.value
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, Mapping):

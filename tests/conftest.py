@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 import sys
 
 import numpy
@@ -12,6 +13,8 @@ from common import config
 from dataset import ptb
 
 os.environ["MPLBACKEND"] = "Agg"
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background: the tests of Ctrl-C need it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def cupy_usable() -> bool:
