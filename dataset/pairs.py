@@ -18,6 +18,7 @@ from dataset.sequence import Ids
 from dataset.text import decode
 
 START, STOP = "<start>", "<stop>"  # no characters, hence in nobody's text
+MOST_PADDING = 20  # numbers in the padded arrays for each symbol of a file
 
 
 class Codec(NamedTuple):
@@ -90,7 +91,8 @@ def load(
     are words, not characters. The last n // 10 lines, after the shuffling by ``RandomState(seed)``, are the test part.
 
     Raises FileNotFoundError, and ValueError naming the line, for an empty file, one that is not UTF-8, a line without
-    tab or ``_`` or without a question or an answer, and lines of unequal width in a file of fixed width.
+    tab or ``_`` or without a question or an answer, lines of unequal width in a file of fixed width, and a line so much
+    longer than the others that padding them to its length would take many times the file's size.
     """
     path = sequence.find(file_name)
     with path.open("rb") as file:
@@ -114,6 +116,7 @@ def _load_tabbed(path: Path, reversed: bool, words: bool, seed: int) -> Pairs:
         if len(sides) != 2 or not all(sides):
             raise ValueError(f"{path}, line {number}: expected a question, a tab and an answer, got {line!r}")
         pairs.append([side.split() if words else list(side) for side in sides])
+    _check_widths(path, pairs)
     questions: dict[str, int] = {}
     answers = {START: 0, STOP: 1}
     for question, answer in pairs:
@@ -129,3 +132,15 @@ def _load_tabbed(path: Path, reversed: bool, words: bool, seed: int) -> Pairs:
     train, test = numpy.split(order, [len(order) - len(order) // 10])
     codec = Codec(questions, answers, start=0, stop=1, words=words, reversed=reversed)
     return Pairs(x[train], t[train], x[test], t[test], codec)
+
+
+def _check_widths(path: Path, pairs: list[list[list[str]]]) -> None:
+    """ValueError for a line to whose length the others cannot be padded in reasonable memory."""
+    for side, what in enumerate(("question", "answer")):
+        lengths = [len(pair[side]) for pair in pairs]
+        longest = max(lengths)
+        if longest * len(lengths) > MOST_PADDING * sum(lengths) + 10_000_000:
+            raise ValueError(
+                f"{path}, line {lengths.index(longest) + 1}: a {what} of {longest} symbols, where the mean is "
+                f"{sum(lengths) / len(lengths):.0f}; have lines run together?"
+            )

@@ -72,6 +72,12 @@ def test_bad_files(tmp_path, text, message):
         pairs.load(write(tmp_path / "bad.txt", text))
 
 
+def test_lines_that_have_run_together(tmp_path):
+    text = "a\tb\n" * 5000 + "a" * 5000 + "\tb\n"
+    with pytest.raises(ValueError, match=r"line 5001: a question of 5000 symbols, where the mean is 2; have lines"):
+        pairs.load(write(tmp_path / "long.txt", text))
+
+
 def test_words_need_tabs(tmp_path):
     with pytest.raises(ValueError, match="characters"):
         pairs.load("addition.txt", words=True)
