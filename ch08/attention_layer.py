@@ -11,7 +11,7 @@ does it for all steps of a sequence with the same results, as products of matric
 from typing import Any
 
 from ch08.attention_scores import DotScore
-from common.functions import softmax
+from common.functions import softmax, softmax_gradient
 from common.layer import Layer
 from common.np import np
 
@@ -119,10 +119,3 @@ class TimeAttention(Layer):
         dhs_enc, dhs_dec = self.score.backward(dscores)
         dhs_enc += weights.swapaxes(1, 2) @ dcs
         return dhs_enc, dhs_dec
-
-
-def softmax_gradient(y: Any, dy: Any) -> Any:
-    """The gradient of x from that of y = softmax(x): y (dy - sum y dy), over the last axis."""
-    dx = y * dy
-    dx -= y * dx.sum(axis=-1, keepdims=True)
-    return dx

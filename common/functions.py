@@ -37,6 +37,13 @@ def softmax(x: Any) -> Any:
     return y
 
 
+def softmax_gradient(y: Any, dy: Any) -> Any:
+    """The gradient of x from that of y = softmax(x): y (dy - sum y dy), over the last axis."""
+    dx = y * dy
+    dx -= y * dx.sum(axis=-1, keepdims=True)
+    return dx
+
+
 def cross_entropy_error(y: Any, t: Any) -> Any:
     """-log y[n, t_n], the mean over the batch.
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from common.functions import cross_entropy_error, relu, sigmoid, softmax
+from common.functions import cross_entropy_error, relu, sigmoid, softmax, softmax_gradient
 from common.labels import checked_ids
 from common.layer import Layer
 from common.losses import SigmoidWithLoss, SoftmaxWithLoss
@@ -101,8 +101,7 @@ class Softmax(Layer):
 
     def backward(self, dout: Any) -> Any:
         y = self.cached()
-        dx = y * self.check_gradient(dout, y.shape).astype(y.dtype)
-        return dx - y * dx.sum(axis=-1, keepdims=True)
+        return softmax_gradient(y, self.check_gradient(dout, y.shape).astype(y.dtype))
 
 
 class Dropout(Layer):

@@ -1,27 +1,14 @@
 """The scripts of the chapter start as modules, and one of them in each of the book's ways."""
 
-import os
-import subprocess
-import sys
-from importlib import metadata
 from pathlib import Path
 
 import pytest
+from starting import needs_installation, start
 
 import ch03
 
 CHAPTER = Path(ch03.__file__).parent
-try:
-    metadata.distribution("nlp-from-scratch")
-except metadata.PackageNotFoundError:
-    pytestmark = pytest.mark.skip("needs the project installed: pip install -e .")
-
-
-def start(where, *arguments):
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    return subprocess.run(
-        [sys.executable, "-W", "error", *arguments], cwd=where, env=environment, capture_output=True, encoding="utf-8"
-    )
+pytestmark = needs_installation
 
 
 @pytest.mark.parametrize(("where", "how"), [(None, ["-m", "ch03.train"]), (CHAPTER, ["train.py"])])
