@@ -6,6 +6,8 @@ caller, because the layers over time (:mod:`common.recurrent`) call them once fo
 
 from typing import Any
 
+from numpy import errstate  # CuPy never warns
+
 from common.layer import Layer
 from common.np import np
 
@@ -22,58 +24,56 @@ def rnn_step_backward(h: Any, dh: Any, dA: Any) -> None:
     dA *= dh
 
 
-class LSTMGates:
-    """The four gates of an LSTM, columns f, g, i, o of A (N, 4H): sigmoid for f, i, o and tanh for g.
+def lstm_step(A: Any, recurrent: Any, gates: Any, c_prev: Any, c: Any, tanh_c: Any, h: Any) -> None:
+    """A step of an LSTM (Hochreiter & Schmidhuber 1997, Gers et al. 2000) from A = x Wx + b and recurrent = h_prev Wh:
 
-        c = f c_prev + g i,    h = o tanh(c)        (Hochreiter & Schmidhuber 1997, Gers et al. 2000)
+        f, i, o = sigmoid(A + recurrent),    g = tanh(A + recurrent),    c = f c_prev + g i,    h = o tanh(c)
 
-    As sigmoid(a) = tanh(a / 2) / 2 + 1/2, one tanh over all columns does, between two scalings by 1/2 or, for g, 1.
+    A and recurrent (N, 4H) have the columns f, g, i, o. Written are the gates (4, N, H), each of them one piece of
+    memory, which saves a quarter of the time of all that is done with them, and c, tanh_c and h (N, H).
     """
+    np.add(by_gate(A, 4), by_gate(recurrent, 4), out=gates)
+    f, g, i, o = gates
+    sigmoid_in_place(f)
+    np.tanh(g, out=g)
+    sigmoid_in_place(gates[2:])
+    np.multiply(f, c_prev, out=c)
+    np.multiply(g, i, out=tanh_c)
+    c += tanh_c
+    np.tanh(c, out=tanh_c)
+    np.multiply(o, tanh_c, out=h)
 
-    def __init__(self, hidden_size: int, dtype: Any) -> None:
-        H = hidden_size
-        self.f, self.g, self.i, self.o = (slice(k * H, (k + 1) * H) for k in range(4))
-        self.scale = np.full(4 * H, 0.5, dtype)
-        self.scale[self.g] = 1
-        self.shift = 1 - self.scale
-        # The derivatives y (1 - y) of the sigmoid and (1 + y)(1 - y) of tanh are (lift + y)(1 - y).
-        self.lift = 2 * self.scale - 1
 
-    def step(self, A: Any, c_prev: Any, c: Any, tanh_c: Any, h: Any) -> None:
-        """A becomes the gates; c, tanh_c = tanh(c) and h (N, H) are written."""
-        A *= self.scale
-        np.tanh(A, out=A)
-        A *= self.scale
-        A += self.shift
-        f, g, i, o = A[:, self.f], A[:, self.g], A[:, self.i], A[:, self.o]
-        np.multiply(g, i, out=c)
-        c += f * c_prev
-        np.tanh(c, out=tanh_c)
-        np.multiply(o, tanh_c, out=h)
+def lstm_step_backward(gates: Any, c_prev: Any, tanh_c: Any, dh: Any, dc: Any, dA: Any) -> None:
+    """From dh and dc (N, H) write dA (N, 4H) and turn dc into the gradient of c_prev."""
+    f, g, i, o = gates
+    df, dg, di, do = by_gate(dA, 4)
+    through_h = dh * o
+    kept = tanh_c * through_h
+    dc += through_h
+    dc -= np.multiply(kept, tanh_c, out=through_h)  # in all: dc + dh o (1 - tanh²(c))
+    np.subtract(kept, np.multiply(kept, o, out=through_h), out=do)  # dh tanh(c) o (1 - o)
+    np.multiply(dc, i, out=through_h)
+    np.multiply(through_h, g, out=kept)
+    np.subtract(kept, kept * i, out=di)  # dc g i (1 - i)
+    np.subtract(through_h, np.multiply(kept, g, out=kept), out=dg)  # dc i (1 - g²)
+    dc *= f
+    np.multiply(dc, c_prev, out=kept)
+    np.subtract(kept, np.multiply(kept, f, out=through_h), out=df)  # dc c_prev f (1 - f)
 
-    def step_backward(self, gates: Any, c_prev: Any, tanh_c: Any, dh: Any, dc: Any, dA: Any) -> None:
-        """From dh and dc (N, H) write dA (N, 4H) and turn dc into the gradient of c_prev."""
-        f, g, i, o = gates[:, self.f], gates[:, self.g], gates[:, self.i], gates[:, self.o]
-        through_h = dh * o
-        dc += through_h
-        through_h *= tanh_c
-        through_h *= tanh_c
-        dc -= through_h  # in all: dc + dh o (1 - tanh²(c))
-        np.multiply(dc, c_prev, out=dA[:, self.f])
-        np.multiply(dc, i, out=dA[:, self.g])
-        np.multiply(dc, g, out=dA[:, self.i])
-        np.multiply(dh, tanh_c, out=dA[:, self.o])
-        dA *= self.lift + gates
-        dA *= 1 - gates
-        dc *= f
+
+def by_gate(A: Any, gates: int) -> Any:
+    """A view (G, N, H) of the columns (N, G·H) of G gates."""
+    return A.reshape(len(A), gates, -1).swapaxes(0, 1)
 
 
 def sigmoid_in_place(A: Any) -> None:
-    """A becomes sigmoid(A)."""
-    A *= 0.5
-    np.tanh(A, out=A)
-    A *= 0.5
-    A += 0.5
+    """A becomes sigmoid(A) = 1 / (1 + exp(-A)). For -A so large that exp is infinite this is 0, as it should be."""
+    np.negative(A, out=A)
+    with errstate(over="ignore"):
+        np.exp(A, out=A)
+    A += 1
+    np.divide(1, A, out=A)
 
 
 class Cell(Layer):
@@ -121,32 +121,28 @@ class RNN(Cell):
 
 
 class LSTM(Cell):
-    """One step of an LSTM, see :class:`LSTMGates`: x (N, D), h_prev and c_prev (N, H) -> h, c (N, H).
+    """One step of an LSTM, see :func:`lstm_step`: x (N, D), h_prev and c_prev (N, H) -> h, c (N, H).
 
     Wx (D, 4H), Wh (H, 4H), b (4H,), columns f, g, i, o.
     """
 
     gates = 4
 
-    def __init__(self, Wx: Any, Wh: Any, b: Any) -> None:
-        super().__init__(Wx, Wh, b)
-        self._gates = LSTMGates(self.hidden_size, Wh.dtype)
-
     def forward(self, x: Any, h_prev: Any, c_prev: Any) -> tuple[Any, Any]:
         Wx, Wh, b = self.params
         x, h_prev, c_prev = self.check_step(x, h_prev, c_prev)
-        A = x @ Wx + h_prev @ Wh + b
         c, tanh_c, h = (np.empty_like(h_prev) for _ in range(3))
-        self._gates.step(A, c_prev, c, tanh_c, h)
-        self._cache = x, h_prev, c_prev, A, tanh_c
+        gates = np.empty((4, *h.shape), h.dtype)
+        lstm_step(x @ Wx + b, h_prev @ Wh, gates, c_prev, c, tanh_c, h)
+        self._cache = x, h_prev, c_prev, gates, tanh_c
         return h, c
 
     def backward(self, dh: Any, dc: Any) -> tuple[Any, Any, Any]:
         """(dx, dh_prev, dc_prev) from dh and dc (N, H)."""
         x, h_prev, c_prev, gates, tanh_c = self.cached()
         dh, dc = self.check_gradient(dh, h_prev.shape), self.check_gradient(dc, h_prev.shape).copy()
-        dA = np.empty_like(gates)
-        self._gates.step_backward(gates, c_prev, tanh_c, dh, dc, dA)
+        dA = np.empty((len(x), 4 * self.hidden_size), h_prev.dtype)
+        lstm_step_backward(gates, c_prev, tanh_c, dh, dc, dA)
         np.matmul(h_prev.T, dA, out=self.grads[1])
         return self.input_gradients(x, dA), dA @ self.params[1].T, dc
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from common.functions import cross_entropy_error, relu, sigmoid, softmax, softmax_gradient
+from common.functions import affine, cross_entropy_error, relu, sigmoid, softmax, softmax_gradient
 from common.labels import checked_ids
 from common.layer import Layer
 from common.losses import SigmoidWithLoss, SoftmaxWithLoss
@@ -46,7 +46,11 @@ class MatMul(Layer):
         if x.ndim == 0 or x.shape[-1] != W.shape[0]:
             raise ValueError(f"{self.name}: an input {x.shape} does not fit W {W.shape}")
         self._cache = x
-        return (x.reshape(-1, W.shape[0]) @ W).reshape(*x.shape[:-1], W.shape[1])
+        return self._product(x.reshape(-1, W.shape[0])).reshape(*x.shape[:-1], W.shape[1])
+
+    def _product(self, x: Any) -> Any:
+        """The output for the input x (M, D), all whose leading axes are one."""
+        return x @ self.params[0]
 
     def backward(self, dout: Any) -> Any:
         W, x = self.params[0], self.cached()
@@ -67,10 +71,8 @@ class Affine(MatMul):
         self.check_weights(W=(W, ("D", "M")), b=(b, ("M",)))
         Layer.__init__(self, W, b)
 
-    def forward(self, x: Any) -> Any:
-        y = super().forward(x)
-        y += self.params[1]
-        return y
+    def _product(self, x: Any) -> Any:
+        return affine(x, *self.params)
 
     def backward(self, dout: Any) -> Any:
         dx = super().backward(dout)

@@ -23,6 +23,8 @@ __all__ = ["GPU", "np"]
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 
+FEW = 32  # different ids
+
 CACHE_BYTES = 2**20  # of what a pass reads, so that a core's second-level cache holds it and what it is written to
 
 if TYPE_CHECKING:
@@ -105,6 +107,9 @@ def sum_rows(ids: Array, rows: Array) -> tuple[Array, Array]:
         return unique, sums
     if len(ids) == 0:
         return ids, rows
+    if ids.max() < FEW and ids.min() >= 0:  # the characters of an alphabet: a dense product is even faster
+        unique = numpy.flatnonzero(numpy.bincount(ids)).astype(ids.dtype)
+        return unique, (ids == unique[:, None]).astype(rows.dtype) @ rows
     # One sparse product, S (U, M) @ rows with S[u, m] = 1 where row m belongs to unique id u, is 50 times faster than
     # numpy.add.at on rows. argsort gives S row by row, which is what the CSR format stores.
     order = numpy.argsort(ids, kind="stable")

@@ -8,16 +8,21 @@ are time-major (T, N, ·), so that a step is one piece of memory.
 from typing import Any
 
 from common.cells import (
-    LSTMGates,
     check_recurrent_weights,
     check_state,
     gru_step,
     gru_step_backward,
+    lstm_step,
+    lstm_step_backward,
     rnn_step,
     rnn_step_backward,
 )
+from common.functions import affine
 from common.layer import Layer
 from common.np import np
+
+
+SMALL_BATCH = 64
 
 
 class Recurrent(Layer):
@@ -72,15 +77,9 @@ class Recurrent(Layer):
         N, T, D = xs.shape
         if N == 0 or T == 0:
             raise ValueError(f"{self.name}: expected one sequence and one step at least, got an input {xs.shape}")
-        x = np.ascontiguousarray(xs.transpose(1, 0, 2)).reshape(T * N, D)
-        A = x @ Wx[K:]
-        A += b
-        hs = np.empty((T + 1, N, self.hidden_size), A.dtype)  # hs[t] is the state before step t
-        hs[0] = self._start(self.h, N)
-        A = A.reshape(T, N, -1)
-        if constant is not None:
-            A += constant @ Wx[:K]
         self._draw_masks(N)
+        x, A, hs = self._sums(xs.transpose(1, 0, 2), Wx[K:], b if constant is None else constant @ Wx[:K] + b)
+        hs[0] = self._start(self.h, N)
         self._cache = x, constant, A, hs, self._run(A, hs)
         self.h = hs[-1].copy()
         return np.ascontiguousarray(hs[1:].transpose(1, 0, 2))
@@ -88,23 +87,35 @@ class Recurrent(Layer):
     def backward(self, dhs: Any) -> Any:
         """dxs (N, T, D) from dhs (N, T, H)."""
         Wx = self.params[0]
-        x, constant, gates, hs, more = self.cached()
-        K = Wx.shape[0] - x.shape[1]
-        T, N, H = len(gates), hs.shape[1], hs.shape[2]
+        x, constant, A, hs, more = self.cached()
+        K = Wx.shape[0] - x.shape[-1]
+        T, N, H = len(A), hs.shape[1], hs.shape[2]
         dhs = self.check_gradient(dhs, (N, T, H)).transpose(1, 0, 2)
-        dA = np.empty_like(gates)
-        self.dh = self._run_backward(gates, hs, more, dhs, dA)
+        dA, self.dh = self._run_backward(A, hs, more, dhs)
         if constant is not None:
             dA_sum = dA.sum(axis=0)
             np.matmul(constant.T, dA_sum, out=self.grads[0][:K])
             self.dconstant = dA_sum @ Wx[:K].T
         dA = dA.reshape(T * N, -1)
-        np.matmul(x.T, dA, out=self.grads[0][K:])
-        self._recurrent_gradient(self._masked(hs[:-1]).reshape(T * N, H), more, dA)
+        self._weight_gradients(x, hs[:-1], more, dA, self.grads[0][K:])
         if self._Wh_mask is not None:
             self.grads[1] *= self._Wh_mask
         self.grads[2][...] = np.ones(T * N, dA.dtype) @ dA
         return np.ascontiguousarray((dA @ Wx[K:].T).reshape(T, N, -1).transpose(1, 0, 2))
+
+    def _sums(self, x: Any, Wx: Any, offset: Any) -> tuple[Any, Any, Any]:
+        """x (T, N, D) in one piece, A = x Wx + offset (T, N, G·H), and hs (T + 1, N, H), to be filled.
+
+        offset (G·H,) or (N, G·H); hs[t] is the state before step t.
+        """
+        x = np.ascontiguousarray(x)
+        T, N, D = x.shape
+        if offset.ndim == 1:
+            A = affine(x.reshape(-1, D), Wx, offset).reshape(T, N, -1)
+        else:
+            A = (x.reshape(-1, D) @ Wx).reshape(T, N, -1)
+            A += offset
+        return x, A, np.empty((T + 1, N, self.hidden_size), A.dtype)
 
     def _start(self, state: Any, batch_size: int) -> Any:
         """The state (N, H), or 0, that the forward begins with."""
@@ -127,16 +138,29 @@ class Recurrent(Layer):
         return h if self._mask is None else h * self._mask
 
     def _run(self, A: Any, hs: Any) -> Any:
-        """Turn x Wx + b in A (T, N, G·H) into the gates and fill hs; returns what else backward needs."""
+        """Fill hs from :meth:`_sums`'s A, which may be overwritten; returns what else backward needs."""
         raise NotImplementedError
 
-    def _run_backward(self, gates: Any, hs: Any, more: Any, dhs: Any, dA: Any) -> Any:
-        """Fill dA (T, N, G·H); returns the gradient of the state before the first step."""
+    def _run_backward(self, A: Any, hs: Any, more: Any, dhs: Any) -> tuple[Any, Any]:
+        """(dA, dh): the gradient of A as it was before _run, and that of the state before the first step.
+
+        dA may be A itself, if nothing in it is needed: a second backward must give the same result.
+        """
         raise NotImplementedError
+
+    def _weight_gradients(self, x: Any, h: Any, more: Any, dA: Any, dWx: Any) -> None:
+        """Write those of Wx and Wh, from x (T, N, D), the states before each step h (T, N, H) and dA (T·N, G·H)."""
+        np.matmul(x.reshape(-1, x.shape[2]).T, dA, out=dWx)
+        self._recurrent_gradient(self._masked(h).reshape(-1, self.hidden_size), more, dA)
 
     def _recurrent_gradient(self, h: Any, more: Any, dA: Any) -> None:
-        """Write the gradient of Wh, from the states before each step h (T·N, H) and dA (T·N, G·H)."""
+        """Write that of Wh, from h (T·N, H), masked, and dA (T·N, G·H)."""
         np.matmul(h.T, dA, out=self.grads[1])
+
+
+def times_transposed(dA: Any, W: Any) -> Any:
+    """dA Wᵀ (N, H). For a small batch W dAᵀ, transposed: there the BLAS has more rows to share among its threads."""
+    return dA @ W.T if len(dA) > SMALL_BATCH else (W @ dA.T).T
 
 
 class TimeRNN(Recurrent):
@@ -148,18 +172,17 @@ class TimeRNN(Recurrent):
             A[t] += self._masked(hs[t]) @ Wh
             rnn_step(A[t], hs[t + 1])
 
-    def _run_backward(self, gates: Any, hs: Any, more: None, dhs: Any, dA: Any) -> Any:
-        WhT = self._Wh.T
+    def _run_backward(self, A: Any, hs: Any, more: None, dhs: Any) -> tuple[Any, Any]:
         dh = np.zeros_like(hs[0])
-        for t in reversed(range(len(dA))):
+        for t in reversed(range(len(A))):
             dh += dhs[t]
-            rnn_step_backward(hs[t + 1], dh, dA[t])
-            dh = self._masked(np.matmul(dA[t], WhT, out=dh))
-        return dh
+            rnn_step_backward(hs[t + 1], dh, A[t])
+            dh[...] = self._masked(times_transposed(A[t], self._Wh))
+        return A, dh
 
 
 class TimeLSTM(Recurrent):
-    """An LSTM, see :class:`common.cells.LSTMGates`. Wx (D, 4H), Wh (H, 4H), b (4H,), columns f, g, i, o.
+    """An LSTM, see :func:`common.cells.lstm_step`. Wx (D, 4H), Wh (H, 4H), b (4H,), columns f, g, i, o.
 
     The state is h and the cell c (N, H); dh and dc are their gradients after a backward.
     """
@@ -170,7 +193,7 @@ class TimeLSTM(Recurrent):
         super().__init__(Wx, Wh, b, stateful)
         self.c: Any = None
         self.dc: Any = None
-        self._gates = LSTMGates(self.hidden_size, Wh.dtype)
+        self._joined: Any = None  # [h x] and [Wh; Wx]
 
     def set_state(self, h: Any, c: Any = None) -> None:
         """Let the next forward of a stateful layer start from h and c (N, H); None is zero."""
@@ -181,28 +204,50 @@ class TimeLSTM(Recurrent):
         """Let the next forward start from zero h and c."""
         self.h, self.c = None, None
 
-    def _run(self, A: Any, hs: Any) -> tuple[Any, Any]:
-        Wh = self._Wh
-        cs, tanh_cs = np.empty_like(hs), np.empty_like(hs[1:])
-        cs[0] = self._start(self.c, hs.shape[1])
-        recurrent = np.empty_like(A[0])
-        for t in range(len(A)):
-            A[t] += np.matmul(self._masked(hs[t]), Wh, out=recurrent)
-            self._gates.step(A[t], cs[t], cs[t + 1], tanh_cs[t], hs[t + 1])
-        self.c = cs[-1].copy()
-        return cs, tanh_cs
+    def _sums(self, x: Any, Wx: Any, offset: Any) -> tuple[Any, Any, Any]:
+        """For an input much narrower than the state, A is the offset alone, and _run adds [h x] [Wh; Wx].
 
-    def _run_backward(self, gates: Any, hs: Any, more: tuple[Any, Any], dhs: Any, dA: Any) -> Any:
-        WhT = self._Wh.T
-        cs, tanh_cs = more
-        dh, dc = np.zeros_like(hs[0]), np.zeros_like(hs[0])
-        through_Wh = np.empty(dh.shape[::-1], dh.dtype).T  # in this order the BLAS has more rows to share among threads
-        for t in reversed(range(len(dA))):
+        So A, the largest array of all, which several passes would write to memory and read back, is a view of the
+        offset, and h and x are views of one array (T + 1, N, H + D).
+        """
+        T, N, D = x.shape
+        H = self.hidden_size
+        self._joined = None
+        if 4 * D > H or self._mask is not None:
+            return super()._sums(x, Wx, offset)
+        self._joined = np.empty((T + 1, N, H + D), Wx.dtype), np.concatenate([self._Wh, Wx])
+        h, x_there = self._joined[0][:, :, :H], self._joined[0][:-1, :, H:]
+        x_there[...] = x
+        return x_there, np.broadcast_to(offset, (T, N, 4 * H)), h
+
+    def _run(self, A: Any, hs: Any) -> tuple[Any, Any, Any, Any]:
+        T, (N, H) = len(A), hs.shape[1:]
+        gates, recurrent = np.empty((T, 4, N, H), hs.dtype), np.empty((N, 4 * H), hs.dtype)
+        cs, tanh_cs = np.empty((T + 1, N, H), hs.dtype), np.empty((T, N, H), hs.dtype)
+        cs[0] = self._start(self.c, N)
+        h, W = self._joined or (hs, self._Wh)
+        for t in range(T):
+            np.matmul(self._masked(h[t]), W, out=recurrent)
+            lstm_step(A[t], recurrent, gates[t], cs[t], cs[t + 1], tanh_cs[t], hs[t + 1])
+        self.c = cs[-1].copy()
+        return self._joined, gates, cs, tanh_cs
+
+    def _run_backward(self, A: Any, hs: Any, more: tuple[Any, ...], dhs: Any) -> tuple[Any, Any]:
+        joined, gates, cs, tanh_cs = more
+        dA = A if joined is None else np.empty(A.shape, A.dtype)
+        dh, self.dc = np.zeros(hs[0].shape, hs.dtype), np.zeros(hs[0].shape, hs.dtype)
+        for t in reversed(range(len(A))):
             dh += dhs[t]
-            self._gates.step_backward(gates[t], cs[t], tanh_cs[t], dh, dc, dA[t])
-            dh[...] = self._masked(np.matmul(dA[t], WhT, out=through_Wh))
-        self.dc = dc
-        return dh
+            lstm_step_backward(gates[t], cs[t], tanh_cs[t], dh, self.dc, dA[t])
+            dh[...] = self._masked(times_transposed(dA[t], self._Wh))
+        return dA, dh
+
+    def _weight_gradients(self, x: Any, h: Any, more: tuple[Any, ...], dA: Any, dWx: Any) -> None:
+        if more[0] is None:
+            return super()._weight_gradients(x, h, more, dA, dWx)
+        hx, H = more[0][0][:-1], self.hidden_size
+        dW = hx.reshape(len(dA), -1).T @ dA
+        self.grads[1][...], dWx[...] = dW[:H], dW[H:]
 
 
 class TimeGRU(Recurrent):
@@ -217,12 +262,12 @@ class TimeGRU(Recurrent):
             gru_step(A[t], hs[t], Wh, rhs[t], hs[t + 1], self._mask)
         return rhs
 
-    def _run_backward(self, gates: Any, hs: Any, more: Any, dhs: Any, dA: Any) -> Any:
-        dh = np.zeros_like(hs[0])
-        for t in reversed(range(len(dA))):
+    def _run_backward(self, A: Any, hs: Any, more: Any, dhs: Any) -> tuple[Any, Any]:
+        dA, dh = np.empty_like(A), np.zeros_like(hs[0])
+        for t in reversed(range(len(A))):
             dh += dhs[t]
-            dh = gru_step_backward(gates[t], hs[t], self._Wh, dh, dA[t], self._mask)
-        return dh
+            dh = gru_step_backward(A[t], hs[t], self._Wh, dh, dA[t], self._mask)
+        return dA, dh
 
     def _recurrent_gradient(self, h: Any, more: Any, dA: Any) -> None:
         H, dWh = self.hidden_size, self.grads[1]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from common.cells import sigmoid_in_place
+from common.cells import by_gate, sigmoid_in_place
 from common.np import np
 from common.recurrent import TimeLSTM, TimeRNN
 
@@ -20,12 +20,12 @@ class TimeReLURNN(TimeRNN):
             A[t] += self._masked(hs[t]) @ self._Wh
             np.maximum(A[t], 0, out=hs[t + 1])
 
-    def _run_backward(self, gates: Any, hs: Any, more: None, dhs: Any, dA: Any) -> Any:
+    def _run_backward(self, A: Any, hs: Any, more: None, dhs: Any) -> tuple[Any, Any]:
         dh = np.zeros_like(hs[0])
-        for t in reversed(range(len(dA))):
-            np.multiply(dh + dhs[t], hs[t + 1] > 0, out=dA[t])
-            dh = self._masked(dA[t] @ self._Wh.T)
-        return dh
+        for t in reversed(range(len(A))):
+            np.multiply(dh + dhs[t], hs[t + 1] > 0, out=A[t])
+            dh = self._masked(A[t] @ self._Wh.T)
+        return A, dh
 
 
 class TimePeepholeLSTM(TimeLSTM):
@@ -37,6 +37,7 @@ class TimePeepholeLSTM(TimeLSTM):
     """
 
     names = ("Wx", "Wh", "b", "Wc")
+    _sums, _weight_gradients = TimeRNN._sums, TimeRNN._weight_gradients  # not those of TimeLSTM, whose _run fits them
 
     def __init__(self, Wx: Any, Wh: Any, b: Any, stateful: bool = False, Wc: Any = None) -> None:
         super().__init__(Wx, Wh, b, stateful)
@@ -47,13 +48,13 @@ class TimePeepholeLSTM(TimeLSTM):
         self.params.append(Wc)
         self.grads.append(np.zeros_like(Wc))
 
-    def _run(self, A: Any, hs: Any) -> tuple[Any, Any]:
+    def _run(self, A: Any, hs: Any) -> tuple[Any, ...]:
         H, Wc = self.hidden_size, self.params[3]
         cs, tanh_cs = np.empty_like(hs), np.empty_like(hs[1:])
         cs[0] = self._start(self.c, hs.shape[1])
         for t, a in enumerate(A):
             a += self._masked(hs[t]) @ self._Wh
-            f, g, i, o = (a[:, k * H : (k + 1) * H] for k in range(4))
+            f, g, i, o = by_gate(a, 4)
             f += cs[t] @ Wc[:, :H]
             i += cs[t] @ Wc[:, H : 2 * H]
             sigmoid_in_place(f)
@@ -68,14 +69,14 @@ class TimePeepholeLSTM(TimeLSTM):
         self.c = cs[-1].copy()
         return cs, tanh_cs
 
-    def _run_backward(self, gates: Any, hs: Any, more: tuple[Any, Any], dhs: Any, dA: Any) -> Any:
+    def _run_backward(self, A: Any, hs: Any, more: tuple[Any, ...], dhs: Any) -> tuple[Any, Any]:
         H, Wc, dWc = self.hidden_size, self.params[3], self.grads[3]
-        cs, tanh_cs = more
+        (cs, tanh_cs), dA = more, np.empty_like(A)
         dh, dc = np.zeros_like(hs[0]), np.zeros_like(hs[0])
         for t in reversed(range(len(dA))):
             dh = dh + dhs[t]
-            f, g, i, o = (gates[t][:, k * H : (k + 1) * H] for k in range(4))
-            df, dg, di, do = (dA[t][:, k * H : (k + 1) * H] for k in range(4))
+            f, g, i, o = by_gate(A[t], 4)
+            df, dg, di, do = by_gate(dA[t], 4)
             do[...] = dh * tanh_cs[t] * o * (1 - o)
             dc += dh * o * (1 - tanh_cs[t] ** 2) + do @ Wc[:, 2 * H :].T
             df[...] = dc * cs[t] * f * (1 - f)
@@ -89,4 +90,4 @@ class TimePeepholeLSTM(TimeLSTM):
         np.matmul(before.T, columns[:, :H], out=dWc[:, :H])
         np.matmul(before.T, columns[:, 2 * H : 3 * H], out=dWc[:, H : 2 * H])
         np.matmul(after.T, columns[:, 3 * H :], out=dWc[:, 2 * H :])
-        return dh
+        return dA, dh

@@ -3,7 +3,7 @@ import pytest
 from layer_cases import Draw
 
 from common import time_layers
-from common.cells import LSTMGates, gru_step
+from common.cells import gru_step, lstm_step
 
 CELLS = {"RNN": 1, "LSTM": 4, "GRU": 3}
 
@@ -76,6 +76,9 @@ def test_steps_write_into_the_callers_arrays():
     A, h_prev, rh, h = d.normal(4, 6), d.normal(4, 2), numpy.empty((4, 2)), numpy.empty((4, 2))
     gru_step(A, h_prev, d.normal(2, 6), rh, h)
     numpy.testing.assert_allclose(rh, A[:, 2:4] * h_prev)
-    A, c, tanh_c = d.normal(4, 8), numpy.empty((4, 2)), numpy.empty((4, 2))
-    LSTMGates(2, "d").step(A, h_prev, c, tanh_c, h)
-    numpy.testing.assert_allclose(h, A[:, 6:] * numpy.tanh(c))
+    gates, c, tanh_c = numpy.empty((4, 4, 2)), numpy.empty((4, 2)), numpy.empty((4, 2))
+    lstm_step(d.normal(4, 8), d.normal(4, 8), gates, h_prev, c, tanh_c, h)
+    f, g, i, o = gates
+    numpy.testing.assert_allclose(c, f * h_prev + g * i)
+    numpy.testing.assert_allclose(tanh_c, numpy.tanh(c))
+    numpy.testing.assert_allclose(h, o * tanh_c)

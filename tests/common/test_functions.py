@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from common.functions import cross_entropy_error, relu, sigmoid, softmax
+from common.functions import affine, cross_entropy_error, relu, sigmoid, softmax
 
 scores = arrays("f", array_shapes(max_dims=4, max_side=5), elements=st.floats(-1e4, 1e4, width=32))
 
@@ -60,3 +60,10 @@ class TestCrossEntropyError:
 
     def test_probability_0_is_finite(self):
         assert 80 < cross_entropy_error(numpy.array([[1, 0]], "f"), [1]) < 100
+
+
+@pytest.mark.parametrize("rows", [1, 8, 9, 40])
+def test_affine_by_either_way(rows, rng):
+    x, W, b = rng.standard_normal((rows, 2)), rng.standard_normal((2, 3)), rng.standard_normal(3)
+    numpy.testing.assert_allclose(affine(x, W, b), x @ W + b, rtol=1e-12)
+    assert affine(x.astype("f"), W.astype("f"), b.astype("f")).dtype == numpy.dtype("f")

@@ -115,3 +115,26 @@ class TestDropoutInTheRecurrence:
         layer.backward(layer.forward(xs))
         numpy.testing.assert_array_equal(layer.params[1], before)
         assert not layer.grads[1].any()
+
+
+@pytest.mark.parametrize("constant", [False, True])
+@pytest.mark.parametrize("dropped", [False, True])
+def test_a_narrow_input_is_a_wide_one_with_zeros(constant, dropped):
+    """A TimeLSTM whose input is narrow computes in another order; columns of zeros make it a wide one."""
+    draw = Draw()
+    Wx, Wh, b = draw.cell(4, 3, 4)
+    narrow = TimeLSTM(Wx, Wh, b) if constant else TimeLSTM(Wx[:1], Wh, b)
+    wide = TimeLSTM(numpy.concatenate([narrow.params[0], draw.normal(3, 16)]), Wh, b)
+    xs, K, dhs = draw.normal(2, 5, 1), draw.normal(2, 2), draw.normal(2, 5, 4)
+    given = {"constant": K} if constant else {}
+    found = []
+    for layer, inputs in ((narrow, xs), (wide, numpy.concatenate([xs, numpy.zeros((2, 5, 3))], axis=2))):
+        if dropped:
+            layer.weight_dropout = Fixed(Draw(seed=3).ids(2, 4, 16) * 2.0)
+        hs = layer.forward(inputs, **given)
+        dxs = layer.backward(dhs)
+        rows = len(narrow.params[0])
+        found.append([hs, dxs[..., :1], layer.grads[0][:rows], *layer.grads[1:], layer.dh, layer.dc, layer.dconstant])
+    for ours, expected in zip(*found, strict=True):
+        if expected is not None:
+            numpy.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-13)
