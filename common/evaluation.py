@@ -64,7 +64,7 @@ def eval_seq2seq(
     return int(right)
 
 
-def seq2seq_accuracy(model: Any, questions: Any, answers: Any, batch_size: int = 500) -> float:
+def seq2seq_accuracy(model: Any, questions: Any, answers: Any, batch_size: int = 256) -> float:
     """The share of the questions (n, S) whose answer (n, L) the model gives right in every symbol.
 
     The first symbol of an answer is the start symbol; -1 fills up shorter rows. The model answers `batch_size`

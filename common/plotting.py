@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from common.fonts import legible
 from common.np import np, to_cpu
 
 if TYPE_CHECKING:
@@ -126,10 +127,11 @@ def plot_words(points: Any, words: Sequence[str], ax: "Axes | None" = None) -> "
     if points.shape != (len(words), 2):
         raise ValueError(f"plot_words: expected points ({len(words)}, 2) for {len(words)} words, got {points.shape}")
     ax = ax or new_axes()
+    words, fonts = legible(words)
     ax.scatter(points[:, 0], points[:, 1], s=15, alpha=0.5)
     for point, word in zip(points, words, strict=True):
         # parse_math=False: the word "$" is no formula.
-        ax.annotate(word, point, xytext=(3, 3), textcoords="offset points", parse_math=False)
+        ax.annotate(word, point, xytext=(3, 3), textcoords="offset points", parse_math=False, family=fonts)
     return ax
 
 
@@ -149,5 +151,6 @@ def plot_heatmap(
         if labels is not None:
             if len(labels) != size:
                 raise ValueError(f"plot_heatmap: {len(labels)} labels {list(labels)} for weights {weights.shape}")
-            axis.set_ticks(range(size), labels=labels, parse_math=False)
+            labels, fonts = legible(labels)
+            axis.set_ticks(range(size), labels=labels, parse_math=False, family=fonts)
     return ax

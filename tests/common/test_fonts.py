@@ -1,0 +1,59 @@
+import warnings
+
+import pytest
+
+matplotlib = pytest.importorskip("matplotlib", reason="figures need Matplotlib")
+
+from common import fonts  # noqa: E402
+from common.fonts import legible  # noqa: E402
+from common.plotting import plot_heatmap, plot_words  # noqa: E402
+
+
+@pytest.fixture
+def bundled(monkeypatch):
+    """Matplotlib with no fonts but those that come with it, by name."""
+    from matplotlib import font_manager
+
+    own = [font for font in font_manager.fontManager.ttflist if "mpl-data" in font.fname]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", own)
+    return {font.name: font for font in own}
+
+
+def test_what_the_default_font_has_needs_no_other():
+    labels, families = legible(["plain", "żółć ∑", ""])
+    assert labels == ["plain", "żółć ∑", ""]
+    assert families == list(matplotlib.rcParams["font.family"])
+
+
+def test_another_font_is_found_for_what_it_lacks(bundled):
+    lacking = fonts._characters(bundled["STIXGeneral"].fname) - fonts._characters(bundled["DejaVu Sans"].fname)
+    label = "a" + next(chr(n) for n in sorted(lacking) if chr(n).isprintable())
+    labels, families = legible([label])
+    assert labels == [label]
+    assert families[0] == matplotlib.rcParams["font.family"][0] and len(families) == 2
+    assert any(ord(label[1]) in fonts._characters(f.fname) for n, f in bundled.items() if n == families[1])
+
+
+def test_what_no_font_has_is_shown_by_its_number(bundled):
+    with pytest.warns(UserWarning, match="no installed font has 日, 本.*Noto Sans CJK"):
+        labels, _ = legible(["日本", "x"])
+    assert labels == ["U+65E5U+672C", "x"]
+
+
+@pytest.mark.parametrize("draw", [
+    lambda labels: plot_heatmap([[0.0, 1.0]], labels, ["y"]),
+    lambda labels: plot_words([[0.0, 1.0], [1.0, 0.0]], labels),
+])  # fmt: skip
+def test_a_figure_of_japanese_is_drawn_without_complaints_of_matplotlib(draw, tmp_path, bundled):
+    with pytest.warns(UserWarning, match="no installed font has 日") as caught:
+        ax = draw(["日", "a"])
+        ax.figure.savefig(tmp_path / "figure.png")
+    assert len(caught) == 1
+
+
+def test_a_file_that_is_no_font_has_no_characters(tmp_path):
+    path = tmp_path / "broken.ttf"
+    path.write_bytes(b"no font")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert fonts._characters(str(path)) == frozenset()
