@@ -10,6 +10,8 @@ from typing import Any, BinaryIO
 
 Location = str | os.PathLike[str]
 
+PIECE = 1 << 14  # bytes
+
 
 class FileFormatError(ValueError):
     """A file whose content is damaged, hostile or of another kind. Always names the file.
@@ -77,6 +79,15 @@ def remove_leftovers(folder: Location) -> int:
     for path in leftovers:
         path.unlink(missing_ok=True)
     return len(leftovers)
+
+
+def pieces(data: bytes | bytearray, separator: bytes) -> Iterator[bytes | bytearray]:
+    """`data` in pieces of about 16 KiB, copies, which end behind a separator: what is made of one stays small."""
+    start = 0
+    while start < len(data):
+        end = data.find(separator, start + PIECE) + 1 or len(data)
+        yield data[start:end]
+        start = end
 
 
 def parse_json(data: bytes) -> dict[str, Any]:

@@ -7,21 +7,25 @@ projector         vectors.tsv and metadata.tsv, for https://projector.tensorflow
 
 The first two are the formats of Mikolov's word2vec tool and of gensim. The readers believe no header: sizes are held
 against the file's before memory is asked for, and a file with too few or too many numbers or words is refused, and so
-is text whose last line has no end, for its last number may have lost digits.
+is text whose last line has no end, for its last number may have lost digits. They take at most twice the memory of the
+file, or of the vectors and words if that is more, and 4 MiB: numbers go straight into their array, and words become
+Python objects when everything else has been found right.
 
 Readers raise FileFormatError naming the file, writers ValueError for words that a format cannot hold, and both OSError
 as `open` does; a writer that fails leaves the old file as it was.
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy
 
 from common import weight_files
-from common.files import FileFormatError, Location, atomic_write
+from common.files import PIECE, FileFormatError, Location, atomic_write, pieces
 from common.tensor_bytes import check_finite
 
 VECTORS, METADATA = "vectors.tsv", "metadata.tsv"
@@ -29,7 +33,9 @@ VECTORS, METADATA = "vectors.tsv", "metadata.tsv"
 Content = tuple[numpy.ndarray, list[str]]
 
 _HEADER = re.compile(rb"([0-9]{1,15}) ([0-9]{1,15})\s*")
+_BLANKS = b"\r\n "  # at the end of a line
 _LONGEST_WORD = 10_000  # bytes
+_LONGEST_LINE = 1 << 20  # bytes, where no first line tells the number of dimensions; 60,000 of them fit
 
 
 def write_text(path: Location, vectors: numpy.ndarray, words: Sequence[str]) -> None:
@@ -42,28 +48,23 @@ def write_text(path: Location, vectors: numpy.ndarray, words: Sequence[str]) -> 
 
 def read_text(path: Location) -> Content:
     """word2vec text, float32, with its first line or, as GloVe writes it, without."""
-    size = Path(path).stat().st_size
+    words = bytearray()
     with Path(path).open("rb") as file:
-        first = file.readline()
-        shape = _shape(path, first) if len(first.split()) <= 2 else None
-        if shape is None:
-            file.seek(0)
-            width = len(first.split()) - 1
-        else:
-            count, width = shape
+        size = os.fstat(file.fileno()).st_size
+        first = file.readline(_LONGEST_LINE)
+        if len(first.split(maxsplit=2)) <= 2:
+            count, width = _shape(path, first)
             if count * 2 * (width + 1) > size:  # a digit and a blank
                 raise FileFormatError(path, f"{size} bytes are too few for {count} words with {width} numbers each")
-        rows: list[numpy.ndarray] = []
-        words: list[str] = []
-        for line in _ended(path, file):
-            word, *numbers = line.rstrip(b"\r\n ").split(b" ")
-            if len(numbers) != width:
-                raise FileFormatError(path, f"word {len(words) + 1} has {len(numbers)} numbers, expected {width}")
-            words.append(_decode(path, word))
-            rows.append(_row(path, numbers, f"word {len(words)}"))
-    if shape and len(words) != shape[0]:
-        raise FileFormatError(path, f"{len(words)} words, its first line announces {shape[0]}")
-    return _finite(path, numpy.array(rows, numpy.float32)), words
+        else:
+            file.seek(0)
+            count = sum(chunk.count(b"\n") for chunk in iter(partial(file.read, PIECE), b""))
+            width = first.rstrip(_BLANKS).count(b" ")
+            if not width:
+                raise FileFormatError(path, f"its first line has no numbers behind blanks: {first[:40]!r}")
+            file.seek(0)
+        vectors = _read_rows(path, file, (count, width), b" ", "words, its first line announces", words)
+    return vectors, _words(path, words, b" ")
 
 
 def write_binary(path: Location, vectors: numpy.ndarray, words: Sequence[str]) -> None:
@@ -78,25 +79,29 @@ def write_binary(path: Location, vectors: numpy.ndarray, words: Sequence[str]) -
 
 def read_binary(path: Location) -> Content:
     """word2vec binary, float32, with line ends between the words, as word2vec writes it, or without, as gensim does."""
-    data = Path(path).read_bytes()
-    start = data.find(b"\n", 0, 100) + 1
-    count, width = _shape(path, data[:start])
-    step = 4 * width
-    if start + count * (step + 2) > len(data):
-        raise FileFormatError(path, f"{len(data)} bytes are too few for {count} words with {width} numbers each")
-    words: list[str] = []
-    vectors = numpy.empty((count, width), numpy.float32)
-    for vector in vectors:
-        start += data[start : start + 1] == b"\n"
-        end = data.find(b" ", start, start + _LONGEST_WORD)
-        if end < 0 or end + 1 + step > len(data):
-            raise FileFormatError(path, f"it ends or is damaged at word {len(words) + 1} of {count}")
-        words.append(_decode(path, data[start:end]))
-        vector[:] = numpy.frombuffer(data, "<f4", width, end + 1)
-        start = end + 1 + step
-    if data[start:].strip():
-        raise FileFormatError(path, f"{len(data) - start} bytes follow the {count} words that its first line announces")
-    return _finite(path, vectors), words
+    words, buffer, start = bytearray(), b"", 0
+    with Path(path).open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        count, width = _shape(path, file.readline(100))
+        step = 4 * width
+        if file.tell() + count * (step + 2) > size:
+            raise FileFormatError(path, f"{size} bytes are too few for {count} words with {width} numbers each")
+        longest = 1 + _LONGEST_WORD + step
+        vectors = numpy.empty((count, width), numpy.float32)
+        for number, vector in enumerate(vectors, start=1):
+            if len(buffer) - start < longest:
+                buffer = buffer[start:]
+                buffer, start = buffer + file.read(max(PIECE, longest)), 0
+            start += buffer[start : start + 1] == b"\n"
+            end = buffer.find(b" ", start, start + _LONGEST_WORD) + 1
+            if not end or end + step > len(buffer):
+                raise FileFormatError(path, f"it ends or is damaged at word {number} of {count}")
+            words += buffer[start:end]
+            start = end + step
+            vector[:] = numpy.frombuffer(buffer, "<f4", width, end)
+        if buffer[start:].strip() or file.read(1):
+            raise FileFormatError(path, f"more bytes follow the {count} words that its first line announces")
+    return _finite(path, vectors), _words(path, words, b" ")
 
 
 def write_npz(path: Location, vectors: numpy.ndarray, words: Sequence[str]) -> None:
@@ -108,9 +113,11 @@ def write_npz(path: Location, vectors: numpy.ndarray, words: Sequence[str]) -> N
 def read_npz(path: Location) -> Content:
     """The project's own format."""
     tensors, _ = weight_files.read(path)
-    if tensors.keys() != {"vectors", "words"} or tensors["words"].dtype != numpy.uint8:
+    if tensors.keys() != {"vectors", "words"} or tensors["words"].dtype != numpy.uint8 or tensors["words"].ndim != 1:
         raise FileFormatError(path, f"no word vectors: expected tensors vectors and words, got {', '.join(tensors)}")
-    return tensors["vectors"], _decode(path, tensors["words"].tobytes()).split("\0")
+    words = bytearray(tensors.pop("words").data)
+    words += b"\0"
+    return tensors["vectors"], _words(path, words, b"\0")
 
 
 def write_projector(folder: Location, vectors: numpy.ndarray, words: Sequence[str]) -> None:
@@ -125,13 +132,14 @@ def write_projector(folder: Location, vectors: numpy.ndarray, words: Sequence[st
 def read_projector(folder: Location) -> Content:
     """The pair of files, as :func:`write_projector` leaves it: the words in one column, without a heading."""
     metadata, path = Path(folder, METADATA), Path(folder, VECTORS)
-    with metadata.open("rb") as file:
-        words = [_decode(metadata, line.rstrip(b"\r\n")) for line in _ended(metadata, file)]
+    words = metadata.read_bytes().replace(b"\r\n", b"\n")
+    if not words.endswith(b"\n"):
+        raise _cut_short(metadata, words)
     with path.open("rb") as file:
-        rows = [_row(path, line.split(b"\t"), f"line {i}") for i, line in enumerate(_ended(path, file), start=1)]
-    if not rows or len(rows) != len(words) or any(len(row) != len(rows[0]) for row in rows):
-        raise FileFormatError(path, f"its {len(rows)} lines are no vectors of equal length for the {len(words)} words")
-    return _finite(path, numpy.array(rows, numpy.float32)), words
+        width = file.readline(_LONGEST_LINE).count(b"\t") + 1
+        file.seek(0)
+        vectors = _read_rows(path, file, (words.count(b"\n"), width), b"\t", f"lines, {METADATA} has")
+    return vectors, _words(metadata, words, b"\n")
 
 
 def _write_rows(file: BinaryIO, vectors: numpy.ndarray, separator: str, words: Sequence[str] = ()) -> None:
@@ -142,20 +150,72 @@ def _write_rows(file: BinaryIO, vectors: numpy.ndarray, separator: str, words: S
         file.write((head + row % tuple(vector)).encode())
 
 
-def _ended(path: Location, lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines of a file; FileFormatError unless all of them have an end."""
-    for line in lines:
-        if not line.endswith(b"\n"):
-            raise FileFormatError(path, f"its last line has no end, it is cut short: {line[-40:]!r}")
-        yield line
+def _read_rows(
+    path: Location,
+    file: BinaryIO,
+    shape: tuple[int, int],
+    separator: bytes,
+    expected: str,
+    words: bytearray | None = None,
+) -> numpy.ndarray:
+    """The vectors of the lines that follow; with `words`, each line begins with a word, which is added to them.
+
+    expected: what a wrong number of lines is told by, such as "words, its first line announces".
+    """
+    (count, width), what = shape, expected.split("s,")[0]
+    longest = max(_LONGEST_LINE, _LONGEST_WORD + 64 * width)
+    # Lines that are too short are found before the room for sound ones, of a digit and a blank a number, ends.
+    vectors = numpy.empty((min(count, os.fstat(file.fileno()).st_size // (2 * width)), width), numpy.float32)
+    lines = 0
+    with numpy.errstate(over="ignore"):  # infinity, which _finite refuses
+        for lines, line in enumerate(iter(partial(file.readline, longest), b""), start=1):
+            if len(line) == longest:
+                raise FileFormatError(path, f"{what} {lines} has more than {longest} bytes")
+            if not line.endswith(b"\n"):
+                raise _cut_short(path, line)
+            row = line.rstrip(_BLANKS)
+            if words is not None:
+                word, _, row = row.partition(separator)
+                words += word + separator
+            found = row.count(separator) + 1 if row else 0
+            if found != width:
+                raise FileFormatError(path, f"{what} {lines} has {found} numbers, expected {width}")
+            if lines > count:
+                break
+            try:
+                vectors[lines - 1] = numpy.fromiter(_numbers(row, separator), numpy.float32, width)
+            except ValueError as error:
+                raise FileFormatError(path, f"{what} {lines}: {error}") from error
+    if lines != count:
+        raise FileFormatError(path, f"it has {'more' if lines > count else lines} {expected} {count}")
+    return _finite(path, vectors)
 
 
-def _row(path: Location, numbers: Iterable[bytes], where: str) -> numpy.ndarray:
-    try:
-        with numpy.errstate(over="ignore"):  # infinity, which _finite refuses
-            return numpy.array(list(map(float, numbers)), numpy.float32)
-    except ValueError as error:
-        raise FileFormatError(path, f"{where}: {error}") from error
+def _numbers(row: bytes, separator: bytes) -> Iterator[float]:
+    if len(row) <= PIECE:
+        return map(float, row.split(separator))
+    parts = (piece.removesuffix(separator).split(separator) for piece in pieces(row, separator))
+    return (float(number) for part in parts for number in part)
+
+
+def _words(path: Location, text: bytes | bytearray, end: bytes) -> list[str]:
+    """The words of a text in which each is followed by `end`. None are made before the text has been found sound."""
+    for piece in pieces(text, end):
+        ends = numpy.frombuffer(piece, numpy.uint8) == ord(end)
+        if ends[0] or bool((ends[1:] & ends[:-1]).any()):
+            raise FileFormatError(path, "a word is empty")
+        try:
+            piece.decode()
+        except UnicodeDecodeError as error:
+            raise FileFormatError(path, f"a word is not UTF-8: {error}") from error
+    words: list[str] = []
+    for piece in pieces(text, end):
+        words += piece.decode().removesuffix(end.decode()).split(end.decode())
+    return words
+
+
+def _cut_short(path: Location, line: bytes) -> FileFormatError:
+    return FileFormatError(path, f"its last line has no end, it is cut short: {line[-40:]!r}")
 
 
 def _shape(path: Location, header: bytes) -> tuple[int, int]:
@@ -164,15 +224,6 @@ def _shape(path: Location, header: bytes) -> tuple[int, int]:
     if not match or not int(match[1]) or not int(match[2]):
         raise FileFormatError(path, f"it begins with {header[:40]!r}, expected the numbers of words and of dimensions")
     return int(match[1]), int(match[2])
-
-
-def _decode(path: Location, text: bytes) -> str:
-    if not text:
-        raise FileFormatError(path, "a word is empty")
-    try:
-        return text.decode()
-    except UnicodeDecodeError as error:
-        raise FileFormatError(path, f"a word is not UTF-8: {error}") from error
 
 
 def _finite(path: Location, vectors: numpy.ndarray) -> numpy.ndarray:

@@ -5,8 +5,10 @@ tab           lines ``question<TAB>answer`` of any length: a vocabulary on each 
               padded with -1 (:mod:`common.padding`), and an answer lies between a start and a stop symbol
 """
 
+import itertools
 import os
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +17,7 @@ import numpy
 from common.padding import PAD, pad
 from dataset import sequence
 from dataset.sequence import Ids
-from dataset.text import decode
+from dataset.text import decoded_pieces
 
 START, STOP = "<start>", "<stop>"  # no characters, hence in nobody's text
 MOST_PADDING = 20  # numbers in the padded arrays for each symbol of a file
@@ -109,38 +111,52 @@ def load(
 
 
 def _load_tabbed(path: Path, reversed: bool, words: bool, seed: int) -> Pairs:
-    lines = decode(path.read_bytes(), path).removesuffix("\n").split("\n")
-    pairs = []
-    for number, line in enumerate(lines, start=1):
-        sides = [side.strip() for side in line.split("\t")]
-        if len(sides) != 2 or not all(sides):
-            raise ValueError(f"{path}, line {number}: expected a question, a tab and an answer, got {line!r}")
-        pairs.append([side.split() if words else list(side) for side in sides])
-    _check_widths(path, pairs)
-    questions: dict[str, int] = {}
-    answers = {START: 0, STOP: 1}
-    for question, answer in pairs:
-        for symbol in question:
-            questions.setdefault(symbol, len(questions))
-        for symbol in answer:
-            answers.setdefault(symbol, len(answers))
-    read = -1 if reversed else 1  # the direction
-    x = pad([[questions[symbol] for symbol in question[::read]] for question, _ in pairs])
-    t = pad([[0, *(answers[symbol] for symbol in answer), 1] for _, answer in pairs])
-    order = numpy.arange(len(pairs))
-    numpy.random.RandomState(seed).shuffle(order)
-    train, test = numpy.split(order, [len(order) - len(order) // 10])
-    codec = Codec(questions, answers, start=0, stop=1, words=words, reversed=reversed)
-    return Pairs(x[train], t[train], x[test], t[test], codec)
+    data = path.read_bytes()
+    count, longest_question, longest_answer = _sizes(data, path, words)
+    # A symbol gets the next id when it is first looked up.
+    questions: dict[str, int] = defaultdict(itertools.count().__next__)
+    answers: dict[str, int] = defaultdict(itertools.count().__next__)
+    start, stop = answers[START], answers[STOP]
+    x = numpy.full((count, longest_question), PAD, numpy.int64)
+    t = numpy.full((count, longest_answer + 2), PAD, numpy.int64)
+    for row, (question, answer) in zip(sequence.shuffled(count, seed).tolist(), _sides(data, path, words), strict=True):
+        ids = [questions[symbol] for symbol in question]
+        x[row, : len(ids)] = ids[::-1] if reversed else ids
+        t[row, : len(answer) + 2] = [start, *(answers[symbol] for symbol in answer), stop]
+    cut = count - count // 10
+    codec = Codec(dict(questions), dict(answers), start, stop, words=words, reversed=reversed)
+    return Pairs(x[:cut], t[:cut], x[cut:], t[cut:], codec)
 
 
-def _check_widths(path: Path, pairs: list[list[list[str]]]) -> None:
-    """ValueError for a line to whose length the others cannot be padded in reasonable memory."""
+def _sides(data: bytes, path: Path, words: bool) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
+    """The symbols of the question and of the answer of each line."""
+    number = 0
+    for text in decoded_pieces(data, path):
+        for line in text[:-1].split("\n"):
+            number += 1
+            sides = [side.strip() for side in line.split("\t")]
+            if len(sides) != 2 or not all(sides):
+                raise ValueError(f"{path}, line {number}: expected a question, a tab and an answer, got {line!r}")
+            question, answer = sides
+            yield (question.split(), answer.split()) if words else (question, answer)
+
+
+def _sizes(data: bytes, path: Path, words: bool) -> tuple[int, int, int]:
+    """The number of pairs, and of the symbols of the longest question and of the longest answer.
+
+    ValueError for a line to whose length the others cannot be padded in reasonable memory.
+    """
+    count, longest, line_of, total = 0, [0, 0], [0, 0], [0, 0]
+    for count, pair in enumerate(_sides(data, path, words), start=1):
+        for side, symbols in enumerate(pair):
+            length = len(symbols)
+            total[side] += length
+            if length > longest[side]:
+                longest[side], line_of[side] = length, count
     for side, what in enumerate(("question", "answer")):
-        lengths = [len(pair[side]) for pair in pairs]
-        longest = max(lengths)
-        if longest * len(lengths) > MOST_PADDING * sum(lengths) + 10_000_000:
+        if longest[side] * count > MOST_PADDING * total[side] + 10_000_000:
             raise ValueError(
-                f"{path}, line {lengths.index(longest) + 1}: a {what} of {longest} symbols, where the mean is "
-                f"{sum(lengths) / len(lengths):.0f}; have lines run together?"
+                f"{path}, line {line_of[side]}: a {what} of {longest[side]} symbols, where the mean is "
+                f"{total[side] / count:.0f}; have lines run together?"
             )
+    return count, longest[0], longest[1]

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 import numpy
 from numpy.typing import NDArray
 
-from dataset.text import decode
+from dataset.text import decoded_pieces
 
 Ids: TypeAlias = NDArray[numpy.int64]
 Vocabulary: TypeAlias = tuple[dict[str, int], dict[int, str]]
@@ -42,28 +42,36 @@ def load(file_name: str | os.PathLike[str] = "addition.txt", seed: int = 1984) -
     UTF-8, or has a line that does not divide into question and answer like the first one.
     """
     path = find(file_name)
-    lines = decode(path.read_bytes(), path).removesuffix("\n").split("\n")
-    question = _question_width(lines, path)
-    text = "".join(lines)
-
-    char_to_id = {char: i for i, char in enumerate(dict.fromkeys(text))}
-    codes = numpy.frombuffer(text.encode("utf-32-le"), dtype="<u4").reshape(len(lines), -1)
-    id_of_code = numpy.zeros(int(codes.max()) + 1, dtype=numpy.int64)
+    data = path.read_bytes()
+    count, question, width = _sizes(data, path)
+    # Only now that nothing can be wrong any more, and piece by piece, does the file become larger than it is.
+    char_to_id: dict[str, int] = {}
+    for text in decoded_pieces(data, path):
+        if set(text) - char_to_id.keys() - {"\n"}:  # most pieces have nothing new
+            for char in dict.fromkeys(text.replace("\n", "")):
+                char_to_id.setdefault(char, len(char_to_id))
+    id_of_code = numpy.zeros(max(map(ord, char_to_id)) + 1, dtype=numpy.int32)
     id_of_code[[ord(char) for char in char_to_id]] = list(char_to_id.values())
 
-    order = numpy.arange(len(lines))
+    row_of_line = shuffled(count, seed)
+    x, t = (numpy.empty((count, size), dtype=numpy.int64) for size in (question, width - question))
+    start = 0
+    for text in decoded_pieces(data, path):
+        codes = numpy.frombuffer(text.encode("utf-32-le"), dtype="<u4").reshape(-1, width + 1)  # with the line ends
+        ids, rows = id_of_code[codes], row_of_line[start : start + len(codes)]
+        x[rows], t[rows] = ids[:, :question], ids[:, question:width]
+        start += len(codes)
+    cut = count - count // 10
+    return Sequences(x[:cut], t[:cut], x[cut:], t[cut:], char_to_id, {i: char for char, i in char_to_id.items()})
+
+
+def shuffled(count: int, seed: int) -> Ids:
+    """The row that each of `count` lines gets: ``RandomState(seed)`` shuffles the line numbers."""
+    order = numpy.arange(count)
     numpy.random.RandomState(seed).shuffle(order)
-    ids = id_of_code[codes[order]]
-    train, test = numpy.split(ids, [len(ids) - len(ids) // 10])
-    return Sequences(
-        # Copies, because a slice of columns is strided and keeps the other columns in memory.
-        x_train=train[:, :question].copy(),
-        t_train=train[:, question:].copy(),
-        x_test=test[:, :question].copy(),
-        t_test=test[:, question:].copy(),
-        char_to_id=char_to_id,
-        id_to_char={i: char for char, i in char_to_id.items()},
-    )
+    rows = numpy.empty_like(order)
+    rows[order] = numpy.arange(count)
+    return rows
 
 
 def find(file_name: str | os.PathLike[str]) -> Path:
@@ -76,21 +84,28 @@ def find(file_name: str | os.PathLike[str]) -> Path:
     raise FileNotFoundError(f"no sequence file at {searched}; the library brings addition.txt and date.txt")
 
 
-def _question_width(lines: list[str], path: Path) -> int:
-    """The number of characters before ``_``; checks that it and the length are the same in all lines."""
-    if lines == [""]:
+def _sizes(data: bytes, path: Path) -> tuple[int, int, int]:
+    """The number of lines, of the characters before ``_``, and of all in a line, which must be the same in each."""
+    number = question = width = 0
+    for text in decoded_pieces(data, path):
+        lines = text[:-1].split("\n")
+        if number == 0:
+            if lines == [""] and len(data) < 6:  # nothing but a byte-order mark and a line end
+                break
+            width, question = len(lines[0]), lines[0].find(START)
+        for line in lines:
+            number += 1
+            at = line.find(START)
+            if not 0 < at < len(line) - 1:
+                raise ValueError(f"{path}, line {number}: expected a question, '{START}' and an answer, got {line!r}")
+            if at != question or len(line) != width:
+                raise ValueError(
+                    f"{path}, line {number}: question of {at} and answer of {len(line) - at} characters, but those of "
+                    f"line 1 have {question} and {width - question}; pad them with blanks: {line!r}"
+                )
+    if number == 0:
         raise ValueError(f"{path} is empty: expected lines such as '16+75  _91  '")
-    width, question = len(lines[0]), lines[0].find(START)
-    for number, line in enumerate(lines, start=1):
-        at = line.find(START)
-        if not 0 < at < len(line) - 1:
-            raise ValueError(f"{path}, line {number}: expected a question, '{START}' and an answer, got {line!r}")
-        if at != question or len(line) != width:
-            raise ValueError(
-                f"{path}, line {number}: question of {at} and answer of {len(line) - at} characters, but those of "
-                f"line 1 have {question} and {width - question}; pad them with blanks: {line!r}"
-            )
-    return question
+    return number, question, width
 
 
 _last_vocabulary: Vocabulary | None = None

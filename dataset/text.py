@@ -1,6 +1,11 @@
 """Bytes of a text file to a string, the same on every system."""
 
 import os
+from collections.abc import Iterator
+
+from common.files import PIECE, pieces
+
+LONGEST_LINE = 1 << 20  # bytes
 
 
 def decode(data: bytes, path: str | os.PathLike[str]) -> str:
@@ -12,3 +17,21 @@ def decode(data: bytes, path: str | os.PathLike[str]) -> str:
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"{os.fspath(path)}: not UTF-8 text: {error.reason} at byte {error.start}") from error
+
+
+def decoded_pieces(data: bytes, path: str | os.PathLike[str]) -> Iterator[str]:
+    """The text of `data` in pieces of whole lines, each with its end: what is made of a piece stays small.
+
+    Raises ValueError as :func:`decode` does, and for a line of much more than a MiB.
+    """
+    start = 0
+    for piece in pieces(data, b"\n"):
+        if len(piece) > PIECE + LONGEST_LINE:
+            raise ValueError(f"{os.fspath(path)}: a line of more than {LONGEST_LINE} bytes; have lines run together?")
+        try:
+            text = piece.decode("utf-8" if start else "utf-8-sig").replace("\r\n", "\n")
+        except UnicodeDecodeError as error:
+            place = f"{error.reason} at byte {start + error.start}"
+            raise ValueError(f"{os.fspath(path)}: not UTF-8 text: {place}") from error
+        yield text if text.endswith("\n") else text + "\n"
+        start += len(piece)

@@ -2,7 +2,9 @@ import sys
 
 import numpy
 import pytest
+from memory import peak
 
+from common import word_vector_files as files
 from common.files import FileFormatError
 from common.np import np
 from common.weight_files import read_word_vectors
@@ -232,6 +234,7 @@ class TestDamage:
     @pytest.mark.parametrize(
         ("content", "message"),
         [
+            (b"a\t1\t2\n", "its first line has no numbers behind blanks"),
             (b"2 2\na 1 2\nb 1\n", "word 2 has 1 numbers, expected 2"),
             (b"2 2\na 1 2\nb 1 2 3\n", "word 2 has 3 numbers"),
             (b"2 2\na 1 2\nb 1 x\n", "word 2: could not convert"),
@@ -241,7 +244,7 @@ class TestDamage:
             (b"2 2\na 1 2\n\xff 1 2\n", "not UTF-8"),
             (b"2 2\na 1 2\n 1 2\n", "a word is empty"),
             (b"3 2\na 1 2\nb 1 2\n" + b" " * 20 + b"\n", "word 3 has 0 numbers"),
-            (b"3 1\nalpha 1.000\nbeta 2.000\n", "2 words, its first line announces 3"),
+            (b"3 1\nalpha 1.000\nbeta 2.000\n", "it has 2 words, its first line announces 3"),
         ],
     )
     def test_text(self, tmp_path, content, message):
@@ -251,10 +254,12 @@ class TestDamage:
             WordVectors.load(path)
 
     @pytest.mark.parametrize("vectors, words, message", [
-        (b"1\t2\n3\t4\n", b"a\n", "2 lines are no vectors of equal length for the 1 words"),
-        (b"1\t2\n3\n", b"a\nb\n", "equal length"),
+        (b"1\t2\n3\t4\n", b"a\n", "it has more lines, metadata.tsv has 1"),
+        (b"1\t2\n3\n", b"a\nb\n", "line 2 has 1 numbers, expected 2"),
         (b"1\t2\n3\tx\n", b"a\nb\n", "line 2: could not convert"),
-        (b"", b"", "0 lines"),
+        (b"", b"", "metadata.tsv: its last line has no end"),
+        (b"", b"a\n", "it has 0 lines, metadata.tsv has 1"),
+        (b"1\t2\n3\t4", b"a\nb\n", "vectors.tsv: its last line has no end"),
         (b"1\n", b"\xff\n", "not UTF-8"),
         (b"1\n2\n", b"a\n\n", "a word is empty"),
     ])  # fmt: skip
@@ -271,6 +276,49 @@ class TestDamage:
         numpy.savez(tmp_path / "v.npz", vectors=numpy.ones((3, 2)), words=numpy.frombuffer(b"a\0b", "u1"))
         with pytest.raises(FileFormatError, match=r"3, 2.* and 2 words"):
             WordVectors.load(tmp_path / "v.npz")
+
+
+class TestMemory:
+    """At most twice what is in the file, or what it decodes to if that is more, and a little."""
+
+    LITTLE = 200_000
+
+    @pytest.mark.parametrize("width", [1, 8])
+    @pytest.mark.parametrize("suffix", FLOAT32)
+    def test_sound_and_damaged_at_its_end(self, tmp_path, suffix, width):
+        words = [f"w{i}" for i in range(20_000)]
+        vectors = numpy.tile(numpy.arange(width, dtype="f"), (len(words), 1))
+        path = WordVectors(vectors, words).save(tmp_path / f"v{suffix}")
+        reader = {".npz": files.read_npz, ".bin": files.read_binary}.get(suffix, files.read_text)
+        worst, (found, names) = peak(reader, path)
+        assert names == words and numpy.array_equal(found, vectors)
+        held = vectors.nbytes + sys.getsizeof(names) + sum(map(sys.getsizeof, names))
+        assert worst < 2 * max(held, path.stat().st_size) + self.LITTLE
+        if suffix != ".npz":  # there the damage is found before anything is made of the file
+            data = path.read_bytes()
+            path.write_bytes(data[:-1] if suffix != ".bin" else data + b"more")
+            worst, error = peak(reader, path)
+            assert isinstance(error, FileFormatError) and worst < 2 * path.stat().st_size + self.LITTLE
+
+    @pytest.mark.parametrize("suffix", [".txt", ".bin"])
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"1 " * 500_000,  # one line
+            b"a" + b" 1" * 450_000 + b"\n",  # a single vector
+            b"1 400000\na" + b" 1" * 400_000,
+            b"1 100000\n" + b"a" * 900_000 + b"\n",
+            b"100 1000\n" + b"a 1\n" * 250_000,
+            b"a 1 2\n" + b"a 1\n" * 250_000,
+        ],
+    )
+    def test_nothing_but_a_long_line_or_short_ones(self, tmp_path, content, suffix):
+        path = tmp_path / f"v{suffix}"
+        path.write_bytes(content)
+        reader = files.read_binary if suffix == ".bin" else files.read_text
+        worst, result = peak(reader, path)
+        held = 0 if isinstance(result, FileFormatError) else result[0].nbytes
+        assert worst < 2 * max(len(content), held) + (4 << 20)
 
 
 def test_reading_needs_no_gensim(tmp_path, vectors, monkeypatch):

@@ -1,7 +1,10 @@
+import sys
+
 import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from memory import peak
 
 from dataset import pairs, sequence
 
@@ -76,6 +79,20 @@ def test_lines_that_have_run_together(tmp_path):
     text = "a\tb\n" * 5000 + "a" * 5000 + "\tb\n"
     with pytest.raises(ValueError, match=r"line 5001: a question of 5000 symbols, where the mean is 2; have lines"):
         pairs.load(write(tmp_path / "long.txt", text))
+
+
+@pytest.mark.parametrize("words", [True, False])
+def test_memory(tmp_path, words):
+    text = "".join(f"{i} plus one\t{i + 1}\n" for i in range(40_000))
+    path = write(tmp_path / "sums.tsv", text)
+    worst, data = peak(lambda: pairs.load(path, words=words))
+    held = sum(part.nbytes for part in data[:4])
+    for ids in data.codec[:2]:
+        held += sys.getsizeof(ids) + sum(sys.getsizeof(item) for pair in ids.items() for item in pair)
+    assert worst < 2 * held
+    write(path, text + "no tab\n")
+    worst, error = peak(lambda: pairs.load(path, words=words))
+    assert "line 40001" in str(error) and worst < 2 * len(text)
 
 
 def test_words_need_tabs(tmp_path):

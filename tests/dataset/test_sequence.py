@@ -2,6 +2,7 @@ import time
 
 import numpy
 import pytest
+from memory import peak
 
 from dataset import sequence
 
@@ -160,3 +161,38 @@ def test_path_relative_to_the_working_directory(write, tmp_path, monkeypatch):
 def test_global_random_state_is_not_touched(write, global_random_state):
     sequence.load(write(TEXT))
     assert global_random_state.is_untouched()
+
+
+class TestLargeFiles:
+    def lines(self, count):
+        return "".join(f"{i % 1000:4}+{i % 97:2}_{i % 1000 + i % 97:<4}\n" for i in range(count))
+
+    @pytest.mark.parametrize("end", ["\n", "\r\n"])
+    def test_pieces_give_what_the_whole_gives(self, write, end):
+        text = self.lines(5_000) + "日本   😀+_é   \n"  # the last piece has the widest characters
+        data = sequence.load(write(text.replace("\n", end)), 3)
+        *parts, char_to_id = by_hand(text.splitlines(), 3)
+        for got, expected in zip(data[:4], parts, strict=True):
+            assert got.tolist() == expected
+        assert list(data.char_to_id) == list(char_to_id)
+
+    def test_an_error_far_from_the_start(self, write):
+        text = self.lines(5_000)
+        with pytest.raises(ValueError, match="line 5001: question of 7 and answer of 4 characters"):
+            sequence.load(write(text + text.splitlines()[0][:-1] + "\n"))
+        with pytest.raises(ValueError, match="not UTF-8 text: invalid start byte at byte 65003"):
+            sequence.load(write(text.encode() + b"abc\xff"))
+
+    def test_memory(self, write):
+        path = write(self.lines(40_000))
+        worst, data = peak(sequence.load, path)
+        assert worst < 2 * sum(part.nbytes for part in data[:4])
+        size = path.stat().st_size
+        path.write_bytes(path.read_bytes()[:-3])
+        worst, error = peak(sequence.load, path)
+        assert isinstance(error, ValueError) and worst < 2 * size
+
+    def test_a_line_without_an_end_in_sight(self, write):
+        path = write("1+1" + " " * 3_000_000 + "_2")
+        worst, error = peak(sequence.load, path)
+        assert "a line of more than 1048576 bytes; have lines run together?" in str(error) and worst < 7_000_000

@@ -4,7 +4,9 @@
 
 Every file must be refused with a FileFormatError that names it, or decode to valid content: exactly the original where
 the format has a checksum, finite tensors of consistent shapes where it has none. Nothing in it may run: an audit hook
-counts imports, compilations, processes and files opened for writing during the reads. Memory is traced by tracemalloc.
+counts imports, compilations, processes and files opened for writing during the reads. Memory is traced by tracemalloc
+and compared with the honest size of a file: its bytes or, if it is accepted and that is more, what it decodes to, which
+is the bytes of its arrays and, as Python holds them, its texts, numbers, lists and dictionaries, each object once.
 """
 
 import argparse
@@ -54,8 +56,8 @@ class Report:
     other: int = 0
     wrong: list[str] = field(default_factory=list)
     foreign: Counter[str] = field(default_factory=Counter)
-    excess: int = -1 << 62  # peak memory beyond twice the file (or beyond twice what it decoded to), bytes
-    ratio: dict[str, float] = field(default_factory=dict)  # peak memory / size of damaged copies of at least 1 MB
+    excess: int = -1 << 62  # peak memory beyond twice the honest size, bytes
+    ratio: dict[str, float] = field(default_factory=dict)  # peak memory / honest size of copies of at least 1 MB
     kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
@@ -224,10 +226,10 @@ def judge(report: Report, folder: Path, name: str, data: bytes, good: Good | Non
         else:
             outcome = "other" if valid(content) else "wrong: invalid content accepted"
     peak = tracemalloc.get_traced_memory()[1] - before
-    honest = max(len(data), decoded_size(content))
+    honest = max(len(data), held(content))
     report.excess = max(report.excess, peak - 2 * honest)
     if good and len(data) >= 1_000_000:
-        layout = "word vectors" if "vectors" in good.name else "tensors"  # a word costs Python about 250 bytes
+        layout = "word vectors" if "vectors" in good.name else "tensors"
         report.ratio[layout] = max(report.ratio.get(layout, 0.0), peak / honest)
     if outcome.startswith("wrong"):
         report.wrong.append(f"file {report.damaged} {name}: {outcome}")
@@ -270,8 +272,17 @@ def valid(content: Any) -> bool:
                for array in arrays(content))
 
 
-def decoded_size(content: Any) -> int:
-    return sum(array.nbytes for array in arrays(content)) if content else 0
+def held(content: Any, seen: set[int] | None = None) -> int:
+    """Bytes of memory that a content takes: arrays by their bytes, all else as Python holds it, each object once."""
+    seen = set() if seen is None else seen
+    if content is None or id(content) in seen:
+        return 0
+    seen.add(id(content))
+    if isinstance(content, numpy.ndarray):
+        return content.nbytes
+    inside = [*content, *content.values()] if isinstance(content, dict) else content
+    parts = inside if isinstance(inside, (list, tuple)) else ()
+    return sys.getsizeof(content) + sum(held(part, seen) for part in parts)
 
 
 def main(argv: list[str] | None = None) -> Report:
