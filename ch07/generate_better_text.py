@@ -4,7 +4,8 @@
     python -m ch07.generate_better_text
     python -m ch07.generate_better_text --prompt "the stock market" --count 5 --temperature 0.8
 
-Weights of other options than the book's are understood too; the cell, if it is no LSTM, has to be named.
+Weights of other options than the book's are understood too; the cell, if it is no LSTM, has to be named. The words N,
+<unk> and $ are banned, and those that --banned names; --no-default-bans allows the three.
 """
 
 from pathlib import Path
@@ -13,18 +14,19 @@ from typing import Annotated
 from ch06.rnnlm_file import read_better_rnnlm
 from ch07.rnnlm_gen import BetterRnnlmGen
 from ch07.writing_options import (
-    BANNED,
     Banned,
     Count,
+    DefaultBans,
     Length,
     RepetitionPenalty,
+    Scores,
     Stop,
     Temperature,
     TopK,
     TopP,
     Vocabulary,
     make_writer,
-    print_texts,
+    write_texts,
 )
 from common.experiment import Corpus, Run, experiment
 
@@ -42,8 +44,9 @@ def main(
     top_p: TopP = None,
     repetition_penalty: RepetitionPenalty = 1.0,
     banned: Banned = None,
+    default_bans: DefaultBans = True,
     stop: Stop = None,
-    scores: Annotated[bool, "Print how probable the model finds its words."] = False,
+    scores: Scores = False,
     weights: Annotated[Path, "What ch06.train_better_rnnlm has saved."] = TRAINED,
     cell: Annotated[str, "The cell the model was trained with."] = "lstm",
     corpus: Vocabulary = None,
@@ -54,19 +57,10 @@ def main(
             "hours that --resume continues, `--corpus mini` is shorter); `python -m ch07.generate_text` needs none"
         )
     writer = make_writer(weights, read_better_rnnlm(weights, BetterRnnlmGen, cell), corpus, default=Corpus.ptb)
-    texts = writer.write(
-        prompt,
-        count,
-        length,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        repetition_penalty=repetition_penalty,
-        banned=BANNED if banned is None else banned,
-        stop=stop or (),
-        rng=run.rng("words"),
-    )
-    print_texts(run, writer, prompt, texts, scores)
+    write_texts(
+        run, writer, prompt, count, length, banned=banned, default_bans=default_bans, stop=stop, scores=scores,
+        temperature=temperature, top_k=top_k, top_p=top_p, repetition_penalty=repetition_penalty,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

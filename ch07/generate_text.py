@@ -6,7 +6,7 @@
     python -m ch07.generate_text --weights runs/ch06_train_rnnlm/weights.npz --corpus mini --prompt "the queen"
     python -m ch07.generate_text --untrained                          what a model writes before its training
 
-The words N, <unk> and $ are banned, unless others are given.
+The words N, <unk> and $ are banned, and those that --banned names; --no-default-bans allows the three.
 """
 
 from pathlib import Path
@@ -15,18 +15,19 @@ from typing import Annotated
 from ch06.rnnlm_file import SHIPPED, read_rnnlm
 from ch07.rnnlm_gen import RnnlmGen
 from ch07.writing_options import (
-    BANNED,
     Banned,
     Count,
+    DefaultBans,
     Length,
     RepetitionPenalty,
+    Scores,
     Stop,
     Temperature,
     TopK,
     TopP,
     Vocabulary,
     make_writer,
-    print_texts,
+    write_texts,
 )
 from common.experiment import Run, experiment
 
@@ -42,8 +43,9 @@ def main(
     top_p: TopP = None,
     repetition_penalty: RepetitionPenalty = 1.0,
     banned: Banned = None,
+    default_bans: DefaultBans = True,
     stop: Stop = None,
-    scores: Annotated[bool, "Print how probable the model finds its words."] = False,
+    scores: Scores = False,
     weights: Annotated[Path, "The trained model."] = SHIPPED,
     corpus: Vocabulary = None,
     untrained: Annotated[bool, "Use weights as they are before training."] = False,
@@ -55,19 +57,10 @@ def main(
         writer.model = RnnlmGen(V, D, len(model.params[2]), rng=run.rng("weights"))
     if prompt is None and "you" in writer.word_to_id:
         prompt = "you"
-    texts = writer.write(
-        prompt,
-        count,
-        length,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        repetition_penalty=repetition_penalty,
-        banned=BANNED if banned is None else banned,
-        stop=stop or (),
-        rng=run.rng("words"),
-    )
-    print_texts(run, writer, prompt, texts, scores)
+    write_texts(
+        run, writer, prompt, count, length, banned=banned, default_bans=default_bans, stop=stop, scores=scores,
+        temperature=temperature, top_k=top_k, top_p=top_p, repetition_penalty=repetition_penalty,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -58,9 +58,7 @@ def main(
 
     def scores(model: Any) -> dict[str, float]:
         show(answerer, x_test[:shown], t_test[:shown])
-        accuracy = seq2seq_accuracy(model, x_test, t_test)
-        write(f"val acc {accuracy:.3%}")
-        return {"accuracy": accuracy}
+        return {"accuracy": seq2seq_accuracy(model, x_test, t_test)}  # which the trainer prints
 
     x, t = x_train[:max_examples], t_train[:max_examples]
     trainer.fit(x, t, max_epoch, batch_size, max_grad, valid=scores, checkpoint=run.checkpoint)

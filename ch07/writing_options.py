@@ -1,14 +1,15 @@
-"""What the scripts that write have in common: their options, and from files to a writer."""
+"""What the scripts that write have in common: their options, from files to a writer, and from that to texts."""
 
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from ch06.rnnlm_file import read_vocabulary
 from common.experiment import Corpus, Run
 from common.language_model import LanguageModel
-from common.text_writer import TextWriter, Written
+from common.similarity import unknown
+from common.text_writer import TextWriter
 
 Count = Annotated[int, "How many texts."]
 Length = Annotated[int, "Words of a text at most, without the prompt."]
@@ -16,8 +17,10 @@ Temperature = Annotated[float, "Below 1 likely words come more often; 0 takes th
 TopK = Annotated[int | None, "Only so many of the likeliest words can come."]
 TopP = Annotated[float | None, "Only the likeliest words can come that have this probability together."]
 RepetitionPenalty = Annotated[float, "Above 1, words of the text come again more seldom."]
-Banned = Annotated[list[str] | None, "A word that must not come; may be given several times."]
+Banned = Annotated[list[str] | None, "One more word that must not come; may be given several times."]
+DefaultBans = Annotated[bool, "Whether N, <unk> and $ must not come either."]
 Stop = Annotated[list[str] | None, "A word that ends the text; may be given several times."]
+Scores = Annotated[bool, "Print how probable the model finds its words."]
 Vocabulary = Annotated[Corpus | None, "The corpus the weights were trained on, if their file has no vocabulary."]
 
 BANNED = ("N", "<unk>", "$")  # words that stand for something else, which a text reads better without
@@ -43,9 +46,33 @@ def note_unknown(writer: TextWriter, prompt: str | None) -> None:
         print(f"(not in the vocabulary, read as <unk>: {', '.join(missing)})")
 
 
-def print_texts(run: Run, writer: TextWriter, prompt: str | None, texts: Sequence[Written], scores: bool) -> None:
-    """Print the texts, with `scores` also the mean log p of the drawn words, and keep them in the run's text.txt."""
+def write_texts(
+    run: Run,
+    writer: TextWriter,
+    prompt: str | None,
+    count: int,
+    length: int,
+    *,
+    banned: Sequence[str] | None,
+    default_bans: bool,
+    stop: Sequence[str] | None,
+    scores: bool,
+    **sampling: Any,
+) -> None:
+    """Print `count` texts, with `scores` also the mean log p of the drawn words, and keep them in the run's text.txt.
+
+    `sampling` are options of :class:`common.sampling.Sampling`. Raises ValueError for banned and stop words that the
+    vocabulary lacks, and as :meth:`common.text_writer.TextWriter.write`.
+    """
+    banned, stop = banned or [], stop or []
+    for name, words in (("banned", banned), ("stop", stop)):
+        for word in words:
+            if word not in writer.word_to_id:
+                raise ValueError(f"{name}: {unknown(word, writer.word_to_id)}")
+    if default_bans:
+        banned = [*BANNED, *banned]
     note_unknown(writer, prompt)
+    texts = writer.write(prompt, count, length, banned=banned, stop=stop, rng=run.rng("words"), **sampling)
     parts = []
     for written in texts:
         mean = sum(written.log_probs) / len(written.log_probs)

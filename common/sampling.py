@@ -8,6 +8,9 @@ import numpy
 
 from common.labels import checked_ids
 
+BINS = 1000  # 16 to an octave, so that they reach from the largest p down to 1e-19 of it
+LEAST = -300.0  # log p, far above where p is rounded to 0
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -47,57 +50,102 @@ class Sampling:
 
     def probabilities(self, log_p: numpy.ndarray, seen: Collection[int] = ()) -> numpy.ndarray:
         """What the next word is drawn from, (V,), given the model's log p (V,) and the ids that the text has."""
-        x = log_p.copy()
-        if self.repetition_penalty != 1 and seen:
-            x[list(seen)] *= self.repetition_penalty
-        if self.banned:
-            x[list(self.banned)] = -numpy.inf
-        best = int(x.argmax())
-        if x[best] == -numpy.inf:
-            raise ValueError(f"all {len(x)} words are banned, none is left to come")
-        if self.temperature == 0:
-            return (numpy.arange(len(x)) == best).astype("d")
-        x -= x[best]
-        with numpy.errstate(over="ignore"):  # a tiny temperature makes -inf, of which exp is 0
-            x /= self.temperature
-        if self.top_k is not None and self.top_k < len(x):
-            keep_best(x, int(self.top_k), -numpy.inf)
-        p = numpy.exp(x, out=x)
-        p /= p.sum()
-        if self.top_p is not None and self.top_p < 1:
-            sums = numpy.sort(p)[::-1].cumsum()
-            keep_best(p, int(numpy.searchsorted(sums, self.top_p)) + 1, 0.0)
-            p /= p.sum()
+        ids, weights = self._left(log_p, numpy.exp(log_p), seen)
+        p = numpy.zeros(len(log_p))
+        p[ids] = weights / weights.sum()
         return p
 
-    def draw(
-        self, scores: numpy.ndarray, rng: numpy.random.Generator, seen: Collection[int] = ()
-    ) -> tuple[int, float]:
+    def draw(self, scores: numpy.ndarray, rng: numpy.random.Generator, seen: Collection[int] = ()) -> tuple[int, float]:
         """The next word, given the model's scores (V,), and its log p as the model has it, whatever the options."""
-        log_p = log_softmax(scores)
-        p = self.probabilities(log_p, seen)
-        running = p.cumsum()
+        log_p, p = _distribution(scores)
+        ids, weights = self._left(log_p, p, seen)
+        running = weights.cumsum()
         # searchsorted passes over words with p = 0; only rounding up to the very end could lead beyond the last one.
-        word = int(numpy.searchsorted(running, rng.random() * running[-1], side="right"))
-        if word == len(p):
-            word = int(p.nonzero()[0][-1])
+        place = int(numpy.searchsorted(running, rng.random() * running[-1], side="right"))
+        if place == len(weights):
+            place = int(weights.nonzero()[0][-1])
+        word = int(ids[place])
         return word, float(log_p[word])
+
+    def _left(
+        self, log_p: numpy.ndarray, p: numpy.ndarray, seen: Collection[int]
+    ) -> tuple[numpy.ndarray, numpy.ndarray]:
+        """The words that can come, ids (n,) in their order, and weights (n,) in proportion to what they are drawn with.
+
+        log_p and p = exp(log_p), both (V,), are the model's and stay as they are.
+        """
+        penalised = list(seen) if self.repetition_penalty != 1 else []
+        banned = list(self.banned)
+        if changed := penalised + banned:
+            log_p, p = log_p.copy(), p.copy()
+            log_p[penalised] *= self.repetition_penalty
+            log_p[banned] = -numpy.inf
+            p[changed] = numpy.exp(log_p[changed])
+        best = int(log_p.argmax())
+        if log_p[best] == -numpy.inf:
+            raise ValueError(f"all {len(log_p)} words are banned, none is left to come")
+        if self.temperature == 0:
+            return numpy.array([best]), numpy.ones(1)
+        # exp is half of the work, so it is done anew only if it has to: also where what is left is too improbable.
+        if self.temperature != 1 or log_p[best] < LEAST:
+            with numpy.errstate(over="ignore"):  # a tiny temperature makes -inf, of which exp is 0
+                p = numpy.exp((log_p - log_p[best]) / self.temperature)
+        ids = numpy.arange(len(p))
+        if self.top_k is not None and self.top_k < len(p):
+            ids = largest(p, int(self.top_k))
+            p = p[ids]
+        if self.top_p is not None and self.top_p < 1:
+            kept = nucleus(p, self.top_p * p.sum())
+            ids, p = ids[kept], p[kept]
+        return ids, p
 
 
 def log_softmax(scores: numpy.ndarray) -> numpy.ndarray:
     """log softmax(scores) (V,) in float64. FloatingPointError for scores that are not finite."""
+    return _distribution(scores)[0]
+
+
+def largest(p: numpy.ndarray, k: int) -> numpy.ndarray:
+    """The ids (k,), in their order, of the k largest of p (V,); of equal ones those with the lower ids."""
+    least = numpy.partition(p, -k)[-k]
+    return _at_least(p, least, int(numpy.count_nonzero(p >= least)) - k)
+
+
+def nucleus(p: numpy.ndarray, mass: float) -> numpy.ndarray:
+    """The ids, in their order, of the fewest of p (V,) whose sum reaches `mass`; of equal ones those with lower ids.
+
+    p is float64 and not negative. Sorting all of it would be the largest part of a draw, so its numbers are put into
+    bins by the leading bits of their floating-point form, the exponent and four bits of the fraction, and only that bin
+    is sorted in which the sum, from the largest number on, reaches the mass.
+    """
+    bins = p.view(numpy.int64) >> 48
+    bins -= bins.max() - BINS
+    numpy.maximum(bins, 0, out=bins)  # one bin for all that is hardly more than 0
+    sums = numpy.bincount(bins, p)[::-1].cumsum()
+    mass = min(mass, sums[-1])  # which rounding may have left a little below it
+    place = int(numpy.searchsorted(sums, mass))
+    above, cut = (sums[place - 1] if place else 0.0), len(sums) - 1 - place
+    piece = numpy.sort(p[bins == cut])[::-1]
+    place = min(int(numpy.searchsorted(piece.cumsum(), mass - above)), len(piece) - 1)
+    return _at_least(p, piece[place], int(numpy.count_nonzero(piece[place + 1 :] == piece[place])))
+
+
+def _at_least(p: numpy.ndarray, least: float, surplus: int) -> numpy.ndarray:
+    """The ids, in their order, of the p (V,) that are at least `least`, without the last `surplus` of those equal."""
+    ids = numpy.flatnonzero(p >= least)
+    if surplus:
+        ids = numpy.delete(ids, numpy.flatnonzero(p[ids] == least)[-surplus:])
+    return ids
+
+
+def _distribution(scores: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """log softmax(scores) and softmax(scores), both (V,) float64."""
     x = scores.astype("d")
     if not numpy.isfinite(x).all():
         raise FloatingPointError("the model's scores are not finite, so they say nothing about the next word")
     x -= x.max()
-    x -= math.log(numpy.exp(x).sum())
-    return x
-
-
-def keep_best(x: numpy.ndarray, k: int, other: float) -> None:
-    """Set all but the k largest of x (V,) to `other`; of equal ones those with the lower ids stay."""
-    least = numpy.partition(x, -k)[-k]
-    ties = numpy.flatnonzero(x == least)
-    surplus = numpy.count_nonzero(x >= least) - k
-    numpy.copyto(x, other, where=x < least)
-    x[ties[len(ties) - surplus :]] = other
+    p = numpy.exp(x)
+    total = float(p.sum())
+    x -= math.log(total)
+    p /= total
+    return x, p

@@ -1,5 +1,6 @@
 """generate_text, generate_better_text, predict_word, and what they are made of."""
 
+import inspect
 import math
 from pathlib import Path
 
@@ -125,6 +126,36 @@ def test_generate_text(capsys):
     assert one.splitlines()[-1].startswith("(mean log probability -")
     generate_text.main(length=20, untrained=True, out="c")
     assert capsys.readouterr().out != first
+
+
+def test_banned_words_are_added_to_the_default_ones(capsys):
+    """The likeliest words after "the" are <unk>, first and largest."""
+
+    def first_word(**options):
+        generate_text.main("the", length=1, temperature=0.0, out="a", **options)
+        return capsys.readouterr().out.split()[1].strip(".").lower()
+
+    assert first_word(default_bans=False) == "<unk>"
+    assert first_word() == "first"
+    assert first_word(banned=["first"]) == "largest"
+    assert first_word(banned=["first"], default_bans=False) == "<unk>"
+
+
+@pytest.mark.parametrize("script", [generate_text, generate_better_text])
+@pytest.mark.parametrize("option", ["banned", "stop"])
+def test_words_that_the_vocabulary_lacks(script, option):
+    BetterRnnlm(328, 6, 6, rng=0).save_params("better.npz")
+    Rnnlm(328, 6, 6, rng=0).save_params("plain.npz")
+    weights = "plain.npz" if script is generate_text else "better.npz"
+    with pytest.raises(ValueError, match=rf"{option}: quen is not found, the nearest known words are: queen"):
+        script.main("the queen", weights=weights, corpus="mini", out="a", **{option: ["king", "quen"]})
+
+
+def test_both_scripts_have_the_same_options():
+    one, two = (inspect.signature(script.main).parameters for script in (generate_text, generate_better_text))
+    shared = one.keys() & two.keys() - {"prompt", "weights", "out"}
+    assert {"temperature", "top_k", "top_p", "banned", "default_bans", "stop", "scores", "seed"} <= shared
+    assert all(one[name] == two[name] for name in shared)
 
 
 def test_own_weights(capsys):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.labels import IdError
-from common.sampling import Sampling, log_softmax
+from common.sampling import Sampling, largest, log_softmax, nucleus
 
 P = numpy.array([0.1, 0.4, 0.05, 0.25, 0.2])
 LOG_P = numpy.log(P)
@@ -97,3 +97,84 @@ def test_impossible_words(rng):
         Sampling(banned=range(5)).draw(LOG_P, rng)
     with pytest.raises(FloatingPointError, match="not finite"):
         Sampling().draw(numpy.array([1, numpy.nan]), rng)
+
+
+def plain_probabilities(sampling, log_p, seen=()):
+    """What Sampling.probabilities computes, by sorting and one option after the other."""
+    x = log_p.copy()
+    x[[*seen]] *= sampling.repetition_penalty
+    x[[*sampling.banned]] = -numpy.inf
+    p = numpy.exp((x - x.max()) / sampling.temperature)
+    order = numpy.argsort(-p, kind="stable")
+    if sampling.top_k is not None:
+        p[order[sampling.top_k :]] = 0
+    p /= p.sum()
+    if sampling.top_p is not None:
+        p[order[numpy.searchsorted(p[order].cumsum(), sampling.top_p) + 1 :]] = 0
+    return p / p.sum()
+
+
+def plain_draw(sampling, scores, rng, seen=()):
+    running = plain_probabilities(sampling, log_softmax(scores), seen).cumsum()
+    return int(numpy.searchsorted(running, rng.random() * running[-1], side="right"))
+
+
+@pytest.mark.parametrize("spread", [0.1, 2.5, 30.0], ids=["flat", "text", "steep"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        *({"top_p": top_p} for top_p in (0.001, 0.5, 0.9, 0.99, 0.99999)),
+        {"top_p": 0.9, "temperature": 2.0},
+        {"top_p": 0.9, "banned": [1, 5, 7], "repetition_penalty": 1.3},
+        {"top_k": 40},
+        {"top_k": 500, "top_p": 0.8, "temperature": 0.7, "banned": [3], "repetition_penalty": 0.8},
+    ],
+    ids=str,
+)
+def test_equals_the_plain_way_on_a_whole_vocabulary(options, spread, rng):
+    sampling, seen = Sampling(**options), {2, 5, 9}
+    for k in range(5):
+        scores = (spread * rng.standard_normal(10_000)).astype("f")
+        log_p = log_softmax(scores)
+        expected = plain_probabilities(sampling, log_p, seen)
+        numpy.testing.assert_allclose(sampling.probabilities(log_p, seen), expected, rtol=1e-10)
+        one, two = numpy.random.default_rng(k), numpy.random.default_rng(k)
+        for _ in range(10):
+            assert sampling.draw(scores, one, seen)[0] == plain_draw(sampling, scores, two, seen)
+
+
+def test_draws_leave_scores_and_model_as_they_are(rng):
+    scores = rng.standard_normal(50).astype("f")
+    before, sampling = scores.copy(), Sampling(0.5, 10, 0.9, 1.2, banned=[0])
+    sampling.draw(scores, rng, {1, 2})
+    numpy.testing.assert_array_equal(scores, before)
+    sampling.probabilities(log_p := log_softmax(scores), {1, 2})
+    numpy.testing.assert_array_equal(log_p, log_softmax(scores))
+
+
+# Whole numbers, so that sums are exact; few different ones, so that many are equal.
+@given(
+    st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0, 1000.0, 1024.0]), min_size=1, max_size=60).filter(any),
+    st.integers(1, 100),
+)
+def test_selection_is_that_of_a_stable_sort(numbers, percent):
+    p = numpy.array(numbers)
+    order = numpy.argsort(-p, kind="stable")
+    mass = max(1.0, int(p.sum() * percent / 100))
+    count = int(numpy.searchsorted(p[order].cumsum(), mass)) + 1
+    assert nucleus(p, mass).tolist() == sorted(order[:count])
+    k = 1 + percent * (len(p) - 1) // 100
+    assert largest(p, k).tolist() == sorted(order[:k])
+
+
+def test_a_mass_beyond_the_sum_by_rounding_takes_all():
+    assert nucleus(numpy.array([0.3, 0.7]), 1 + 1e-15).tolist() == [0, 1]
+
+
+def test_words_come_whose_probability_is_rounded_to_nothing(rng):
+    """Where the banned words are all that the model thinks possible."""
+    scores = numpy.array([2000.0, 0.0, 1.0])
+    p = Sampling(banned=[0]).probabilities(log_softmax(scores))
+    assert p == pytest.approx([0, 1 / (1 + math.e), math.e / (1 + math.e)])
+    assert {Sampling(banned=[0]).draw(scores, rng)[0] for _ in range(50)} == {1, 2}
