@@ -10,7 +10,7 @@ from typing import Annotated
 
 from ch03.simple_cbow import SimpleCBOW
 from ch03.simple_skip_gram import SimpleSkipGram
-from common.experiment import Run, experiment
+from common.experiment import TRAINING, Run, experiment
 from common.np import to_cpu
 from common.optimizer import Adam
 from common.plotting import plot_curve
@@ -27,7 +27,7 @@ class Model(str, enum.Enum):
         return self.value
 
 
-@experiment(quick={"max_epoch": 100})
+@experiment(quick={"max_epoch": 100}, options=TRAINING)
 def main(
     run: Run,
     model: Annotated[Model, "Predict a word from those around it, or the other way round."] = Model.cbow,
@@ -48,7 +48,7 @@ def main(
     else:
         net = SimpleCBOW(len(word_to_id), hidden_size, context_size=2 * window_size, rng=rng)
     trainer = Trainer(net, Adam(), rng=run.rng("shuffle"))
-    trainer.fit(contexts, target, max_epoch, batch_size)
+    trainer.fit(contexts, target, max_epoch, batch_size, checkpoint=run.checkpoint)
 
     run.record(loss=trainer.loss_list)
     run.plot("loss.png", plot_curve, trainer.loss_list, "iterations (x20)", "loss")

@@ -28,7 +28,7 @@ from common.object_tree import generators
 from common.progress import progress, write
 from common.rng import Seed, generator
 from common.text import check_ids
-from common.training_state import checksum
+from common.training_state import check_count, check_numbers, checksum
 
 EPSILON = 1e-7
 PARALLEL = 2  # stretches of a step
@@ -119,8 +119,10 @@ class CorpusTrainer:
         keep = keep_probability(numpy.bincount(ids, minlength=words), self.sample)
         first, last = self.learning_rate
         settings = {"max_epoch": max_epoch, "data": checksum(ids)}
-        state = checkpoint.start() if checkpoint else None
-        epochs_done, steps_done = self._restore(state, settings) if state else (0, 0)
+        epochs_done = steps_done = 0
+        if checkpoint and (state := checkpoint.start()):
+            with checkpoint.restoring():
+                epochs_done, steps_done = self._restore(state, settings)
         start, last_epoch = time.perf_counter(), self.current_epoch - epochs_done + max_epoch
         with ThreadPoolExecutor(self.threads) as pool, Interrupt() as interrupt:
             run = map if self.threads == 1 or config.GPU else pool.map
@@ -171,7 +173,10 @@ class CorpusTrainer:
             ("shapes", [a.shape for a in saved], [a.shape for a in arrays]),
         ):
             if found != own:
-                raise ValueError(f"CorpusTrainer.fit: it belongs to another training: {what} {found}, now {own}")
+                raise ValueError(f"it belongs to another training: {what} {found}, now {own}")
+        for name in ("epoch", "step", "current_epoch"):
+            check_count(name, state[name])
+        check_numbers("loss_list", state["loss_list"])
         for array, values in zip(arrays, saved, strict=True):
             array[...] = np.asarray(values)
         for name, rng in generators(self).items():

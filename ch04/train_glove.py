@@ -11,7 +11,7 @@ from typing import Annotated
 import numpy
 
 from ch04.glove import GloVe, weighted_counts
-from common.experiment import Corpus, Run, experiment
+from common.experiment import TRAINING, Corpus, Run, experiment
 from common.np import to_cpu
 from common.optimizer import AdaGrad
 from common.plotting import plot_curve
@@ -19,7 +19,7 @@ from common.trainer import Trainer
 from common.word_vectors import WordVectors
 
 
-@experiment(quick={"corpus": Corpus.mini, "max_epoch": 1})
+@experiment(quick={"corpus": Corpus.mini, "max_epoch": 1}, options=TRAINING)
 def main(
     run: Run,
     corpus: Corpus = Corpus.ptb,
@@ -35,7 +35,8 @@ def main(
     print(f"{len(pairs)} pairs of {len(word_to_id)} words")
     model = GloVe(len(word_to_id), hidden_size, x_max=x_max, rng=run.rng("weights"))
     trainer = Trainer(model, AdaGrad(learning_rate), rng=run.rng("shuffle"))
-    trainer.fit(pairs, counts, max_epoch, min(batch_size, len(pairs)), eval_interval=len(pairs))
+    batch_size = min(batch_size, len(pairs))
+    trainer.fit(pairs, counts, max_epoch, batch_size, eval_interval=len(pairs), checkpoint=run.checkpoint)
 
     run.record(loss=trainer.loss_list)
     run.plot("loss.png", plot_curve, trainer.loss_list, "epoch", "loss")

@@ -13,6 +13,7 @@ from common.experiment import TRAINING, Corpus, Run, experiment
 from common.np import np
 from common.optimizer import SGD
 from common.plotting import plot_curve
+from common.progress import short
 from common.trainer import RnnlmTrainer
 
 
@@ -55,7 +56,7 @@ def main(
     perplexities = []
     for epoch in trainer.history:
         perplexities.append(float(np.exp(epoch["loss"])))
-        print(f"| epoch {epoch['epoch']} | perplexity {perplexities[-1]:.2f}")
+        print(f"| epoch {epoch['epoch']} | perplexity {short(perplexities[-1])}")
     return report(run, model, perplexities)
 
 

@@ -12,6 +12,7 @@ from ch05.train import first_words, report
 from common.experiment import Corpus, Run, experiment
 from common.np import np
 from common.optimizer import SGD
+from common.progress import short
 
 
 @experiment(quick={"corpus": Corpus.mini, "max_epoch": 10})
@@ -47,7 +48,7 @@ def main(
             model.backward()
             optimizer.update(model.params, model.grads)
         perplexities.append(math.exp(total_loss / iterations))
-        print(f"| epoch {epoch + 1} | perplexity {perplexities[-1]:.2f}")
+        print(f"| epoch {epoch + 1} | perplexity {short(perplexities[-1])}")
 
     return report(run, model, perplexities)
 

@@ -4,13 +4,14 @@
     python -m ch06.train_awd_lstm --resume                  # goes on where the training was cut off
     python -m ch06.train_awd_lstm --corpus mini --quick     # the whole path in seconds
 
-The paper varies the length of the blocks at random and decays the weights slightly; here both stay as they are.
+As in the paper the lengths of the blocks vary at random around time_size, and the weights decay a little.
 """
 
 from typing import Annotated, Any
 
 from ch06.awd_lstm import AwdLstm
 from common.averaged_sgd import AveragedSGD, BestAverages, NonMonotoneTrigger
+from common.block_lengths import BlockLengths
 from common.evaluation import eval_perplexity
 from common.experiment import TRAINING, Corpus, Run, experiment
 from common.plotting import plot_curve
@@ -31,7 +32,9 @@ def main(
     hidden_size: Annotated[int, "Width of the other LSTMs."] = 1150,
     layers: int = 3,
     time_size: Annotated[int, "Steps of truncated backpropagation through time."] = 70,
+    random_blocks: Annotated[bool, "Draw the length of each block, time_size in the mean or half of it."] = True,
     lr: Annotated[float, "Learning rate."] = 30.0,
+    weight_decay: Annotated[float, "Of all weights, in each step, times the learning rate."] = 1.2e-6,
     max_grad: Annotated[float, "The largest norm of the gradients."] = 0.25,
     patience: Annotated[int, "Epochs that the validation score may get worse before averaging starts."] = 5,
     train_size: Annotated[int | None, "Use only so many words of the training text."] = None,
@@ -41,7 +44,7 @@ def main(
     valid, test = corpus.load("valid")[0], corpus.load("test")[0]
     xs, ts = train[:train_size][:-1], train[:train_size][1:]
     model = AwdLstm(len(word_to_id), wordvec_size, hidden_size, layers=layers, rng=run.rng("weights"))
-    optimizer = AveragedSGD(lr)
+    optimizer = AveragedSGD(lr, weight_decay=weight_decay)
     trainer = RnnlmTrainer(model, optimizer)
 
     def scores(model: AwdLstm) -> dict[str, float]:
@@ -51,6 +54,7 @@ def main(
     trainer.fit(
         xs, ts, max_epoch, batch_size, time_size, max_grad,
         valid=scores, callbacks=[NonMonotoneTrigger(patience), BestAverages()], checkpoint=run.checkpoint,
+        block_lengths=BlockLengths(run.rng("blocks")) if random_blocks else None,
     )  # fmt: skip
     model.save_params(run.path("weights.npz"))
     by_epoch = {name: trainer.history.column(name) for name in ("loss", "valid_perplexity", "seconds")}

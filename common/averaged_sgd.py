@@ -16,15 +16,15 @@ __all__ = ["AveragedSGD", "BestAverages", "NonMonotoneTrigger"]
 
 
 class AveragedSGD(SGD):
-    """p -= lr g, and from :meth:`start_averaging` on the mean of all p since then, mean += (p - mean) / steps.
+    """The steps of SGD, and from :meth:`start_averaging` on the mean of all p since then, mean += (p - mean) / steps.
 
     Training goes on from p itself; :meth:`averages` lets the means take the place of the weights.
     """
 
     slots = 1
 
-    def __init__(self, lr: float = 0.01) -> None:
-        super().__init__(lr)
+    def __init__(self, lr: float = 0.01, *, weight_decay: float = 0.0) -> None:
+        super().__init__(lr, weight_decay=weight_decay)
         self.start = -1  # how many steps had been taken when averaging began
 
     @property

@@ -1,19 +1,23 @@
 """What both trainers share: the loop over epochs and iterations, and all that may happen around a step."""
 
+import contextlib
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+
+from tqdm import tqdm
 
 from common import training_state
 from common.callbacks import Callback
 from common.checkpoint import Checkpoints
-from common.files import FileFormatError, Location
+from common.files import Location
 from common.history import History, Sums
 from common.interrupt import Interrupt, TrainingInterrupted
+from common.memory import keep_freed_memory
 from common.progress import progress, write
 from common.training import Step
+from common.training_state import check_count, check_numbers
 from common.validation import own_scores
 
 MEASURE_EVERY = 50  # iterations; the norm of gradients that are not clipped
@@ -41,7 +45,9 @@ class BaseTrainer:
         self.seconds = 0.0  # spent on the iterations of the current fit
         self._interval: list[float] = []  # losses since the last printed line
         self._sums = Sums()
+        self._last = 0.0  # when the time was taken last
         self._end = 0  # the epoch that all fits so far lead up to
+        self.eval_interval: int | None = None
         self._restored = False  # to the middle of an epoch, which no fit has gone on with yet
 
     def stop(self, reason: str) -> None:
@@ -54,7 +60,13 @@ class BaseTrainer:
         return own | {"history": list(self.history), "sums": vars(self._sums)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Put back what :meth:`state_dict` returned."""
+        """Put back what :meth:`state_dict` returned. ValueError for values that no training has."""
+        check_count("current_epoch", state["current_epoch"])
+        check_count("iteration", state["iteration"])
+        check_numbers("the losses", state["_interval"])
+        check_numbers("seconds", [state["seconds"], state["sums"]["seconds"]], finite=True)
+        if not all(isinstance(epoch, dict) for epoch in state["history"]):
+            raise ValueError("the history is no list of epochs")
         for name in self.state:
             setattr(self, name, state[name])
         self.history[:] = state["history"]
@@ -78,48 +90,79 @@ class BaseTrainer:
         A line is printed, and a point added to the curve, after the first iteration of an epoch and after each further
         `eval_interval` of them: the mean over the iterations since the last line. No mean spans two epochs.
         """
-        step = Step(self.model, self.optimizer)
+        keep_freed_memory()
+        step = self._make_step()
         # After a checkpoint of a later fit has been put back, the earlier ones have nothing left to do.
         self._end = min(self.current_epoch, self._end) + max_epoch
         self.callbacks, self.iterations, self.stopped, self.seconds = list(callbacks), iterations, None, 0.0
         if not self._restored:
             self._new_epoch()
         saver = _Saver(self, checkpoint, settings) if checkpoint is not None else None
-        for callback in self.callbacks:
-            callback.on_start(self)
+        with saver.blamed() if saver else contextlib.nullcontext():
+            for callback in self.callbacks:
+                callback.on_start(self)
+            bar = progress(max_epoch * iterations, initial=max(0, self._done(max_epoch)))  # estimates the time left
+            with Interrupt() as interrupt, bar:
+                while self.current_epoch < self._end and not self.stopped:
+                    self._restored = False
+                    bar.set_description(f"epoch {self.current_epoch + 1}", refresh=False)
+                    self._iterate(step, batches, max_grad, eval_interval, bar, interrupt, saver)
+                    if self.iteration == iterations:
+                        self._finish_epoch(valid)
+                    if interrupt.requested:
+                        raise TrainingInterrupted(self._farewell(saver))
+            if self.stopped:
+                write(f"training ends in epoch {self.current_epoch + bool(self.iteration)}: {self.stopped}")
+            if saver:
+                saver.save()
+            for callback in self.callbacks:
+                callback.on_end(self)
+
+    def _iterate(
+        self,
+        step: Step,
+        batches: Batches,
+        max_grad: float | None,
+        eval_interval: int | None,
+        bar: tqdm,
+        interrupt: Interrupt,
+        saver: "_Saver | None",
+    ) -> None:
+        """The iterations from the current one to the end of the epoch, or until something asks to stop.
+
+        With a small network an iteration takes 50 us, so what is not needed in each of them is not done in each.
+        """
+        sums, interval = self._sums, self._interval
         watching = [c for c in self.callbacks if type(c).on_iteration is not Callback.on_iteration]
-        bar = progress(max_epoch * iterations, initial=max(0, self._done(max_epoch)))  # estimates the time left
-        with Interrupt() as interrupt, bar:
-            while self.current_epoch < self._end and not self.stopped:
-                self._restored = False
-                bar.set_description(f"epoch {self.current_epoch + 1}", refresh=False)
-                last = time.perf_counter()
-                for x, t in batches(self.iteration):
-                    loss = self._step(step, x, t, max_grad)
-                    self.iteration += 1
-                    now = time.perf_counter()
-                    self._count(loss, step.norm, now - last)
-                    last = now
-                    bar.update()
-                    if eval_interval is not None and (self.iteration - 1) % eval_interval == 0:
-                        self._line()
-                    for callback in watching:
-                        callback.on_iteration(self)
-                    if interrupt.requested or self.stopped:
-                        break
-                    if saver and saver.checkpoints.due():
-                        saver.save()
-                        last = time.perf_counter()
-                if self.iteration == iterations:
-                    self._finish_epoch(valid)
-                if interrupt.requested:
-                    raise TrainingInterrupted(self._farewell(saver))
-        if self.stopped:
-            write(f"training ends in epoch {self.current_epoch + bool(self.iteration)}: {self.stopped}")
-        if saver:
-            saver.save()
-        for callback in self.callbacks:
-            callback.on_end(self)
+        due = saver.checkpoints.due if saver else bool  # bool() is False
+        self._last = time.perf_counter()
+        for x, t in batches(self.iteration):
+            try:
+                loss = step(x, t, max_grad, self.iteration % MEASURE_EVERY == 0)
+            except FloatingPointError as error:
+                place = f"epoch {self.current_epoch + 1}, iteration {self.iteration + 1}"
+                raise FloatingPointError(f"{place}: {error}") from error
+            self.iteration += 1
+            sums.add(loss, step.norm, getattr(self.optimizer, "lr", None))
+            interval.append(loss)
+            bar.update()
+            if eval_interval is not None and (self.iteration - 1) % eval_interval == 0:
+                self._line()
+            if watching:
+                self._take_time()
+                for callback in watching:
+                    callback.on_iteration(self)
+            if interrupt.requested or self.stopped:
+                break
+            if saver and due():
+                self._take_time()
+                saver.save()
+                self._last = time.perf_counter()
+        self._take_time()
+
+    def _make_step(self) -> Step:
+        """What does the work of an iteration."""
+        return Step(self.model, self.optimizer)
 
     def _done(self, max_epoch: int) -> int:
         """The iterations that this fit has behind it."""
@@ -129,20 +172,15 @@ class BaseTrainer:
         self.iteration, self._sums = 0, Sums()
         self._interval.clear()
 
-    def _step(self, step: Step, x: Any, t: Any, max_grad: float | None) -> float:
-        try:
-            return step(x, t, max_grad, measure=self.iteration % MEASURE_EVERY == 0)
-        except FloatingPointError as error:
-            place = f"epoch {self.current_epoch + 1}, iteration {self.iteration + 1}"
-            raise FloatingPointError(f"{place}: {error}") from error
-
-    def _count(self, loss: float, norm: float | None, seconds: float) -> None:
-        self._sums.add(loss, norm, getattr(self.optimizer, "lr", None))
-        self._interval.append(loss)
-        self._sums.seconds += seconds
-        self.seconds += seconds
+    def _take_time(self) -> None:
+        """Add the time since the last call."""
+        now = time.perf_counter()
+        self._sums.seconds += now - self._last
+        self.seconds += now - self._last
+        self._last = now
 
     def _line(self) -> None:
+        self._take_time()
         text = self._point(math.fsum(self._interval) / len(self._interval))
         self._interval.clear()
         write(
@@ -165,12 +203,22 @@ class BaseTrainer:
         for callback in self.callbacks:
             callback.on_epoch(self)
 
+    def _place(self) -> str:
+        """Where the training is, for people."""
+        if not self.iteration:
+            return f"after epoch {self.current_epoch}"
+        return f"in epoch {self.current_epoch + 1}, at iteration {self.iteration} / {self.iterations}"
+
     def _farewell(self, saver: "_Saver | None") -> str:
-        place = f"training stopped after epoch {self.current_epoch}, iteration {self.iteration} / {self.iterations}"
+        place = f"training stopped {self._place()}"
         if saver is None:
             return f"{place}. The model keeps what it has learnt; nothing was saved."
         path = saver.save()
-        return f"{place} and was saved in {path}. It goes on with --resume, in Python resume=True." if path else place
+        return f"{place}, and was saved in {path}. It goes on with --resume, in Python resume=True." if path else place
+
+    def _interval_label(self) -> str:
+        """What a point of the curve stands for."""
+        return "iterations" if self.eval_interval is None else f"iterations (x{self.eval_interval})"
 
     def _point(self, loss: float) -> str:
         """Add the mean loss of an interval to the curve; returns how the line shows it."""
@@ -196,19 +244,33 @@ class _Saver:
         self.trainer, self.settings = trainer, settings
         self.checkpoints = where if isinstance(where, Checkpoints) else Checkpoints(where)
         state = self.checkpoints.start()
-        if state is None:
-            return
+        self.restored = state is not None
+        if state is not None:
+            with self.checkpoints.restoring():
+                training_state.restore(trainer, settings, state)
+            write(f"goes on {trainer._place()}")
+
+    @contextlib.contextmanager
+    def blamed(self) -> Iterator[None]:
+        """A context for the rest of the training: what fails before one more iteration is done, fails by what was put
+        back, such as a layer's state of another batch size, and the error names the checkpoint.
+        """
+        trainer = self.trainer
+        begin = trainer.current_epoch, trainer.iteration
         try:
-            training_state.restore(trainer, settings, state)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            reason = error if isinstance(error, ValueError) else f"damaged: {error!r}"
-            raise FileFormatError(self.checkpoints.folder, f"this training cannot go on from it: {reason}") from error
-        write(f"goes on after epoch {trainer.current_epoch}, iteration {trainer.iteration}")
+            yield
+        except FloatingPointError:  # has diverged, which is nobody's mistake
+            raise
+        except Exception:
+            if self.restored and (trainer.current_epoch, trainer.iteration) == begin:
+                with self.checkpoints.restoring():
+                    raise
+            raise
 
     def save(self) -> Any:
-        """Write a checkpoint; its path. If that fails, warn and return None, as the training is worth more."""
+        """Write a checkpoint; its path. If that fails, say so and return None, as the training is worth more."""
         try:
             return self.checkpoints.save(training_state.take(self.trainer, self.settings))
         except OSError as error:
-            warnings.warn(f"the checkpoint could not be written, the one before it stays: {error}", stacklevel=3)
+            write(f"the checkpoint could not be written, the one before it stays: {error}")
             return None

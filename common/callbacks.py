@@ -11,6 +11,7 @@ from typing import Any
 
 from common.model_tree import unique_params
 from common.np import np
+from common.training_state import check_count, check_numbers
 
 
 class Callback:
@@ -53,6 +54,12 @@ class Monitor(Callback):
         self.monitor, self.maximize = monitor, maximize
         self.best: float | None = None
         self.waited = 0
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """As for any callback; ValueError for a score that is no number."""
+        check_numbers("best", [] if state["best"] is None else [state["best"]])
+        check_count("waited", state["waited"])
+        super().load_state_dict(state)
 
     def improved(self, trainer: Any) -> bool:
         """Whether the last epoch is the best so far; to be asked once an epoch."""
@@ -98,6 +105,11 @@ class BestWeights(Monitor):
         super().__init__(monitor, maximize)
         self.weights: dict[str, Any] | None = None
 
+    def on_start(self, trainer: Any) -> None:
+        own = {name: param.shape for name, param in unique_params(trainer.model).items()}
+        if self.weights is not None and {name: weight.shape for name, weight in self.weights.items()} != own:
+            raise ValueError("BestWeights: the weights it keeps are those of another model")
+
     def on_epoch(self, trainer: Any) -> None:
         if self.improved(trainer):
             self.weights = {name: param.copy() for name, param in unique_params(trainer.model).items()}
@@ -136,6 +148,11 @@ class Schedule(Callback):
     def __init__(self, factor: Callable[[float], float]) -> None:
         self.factor = factor
         self.lr: Any = None  # of the beginning
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """As for any callback; ValueError for a learning rate that is no number."""
+        check_numbers("lr", [] if state["lr"] is None else [state["lr"]])
+        super().load_state_dict(state)
 
     def on_start(self, trainer: Any) -> None:
         if self.lr is None:

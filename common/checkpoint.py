@@ -6,14 +6,16 @@
 A loop of one's own asks for the state to begin with, and hands over whatever it wants to find there::
 
     state = checkpoints.start() or {"epoch": 0}
+    with checkpoints.restoring():  # an error in here names the file
+        epoch = state["epoch"]
     ...
         if checkpoints.due():
             checkpoints.save({"epoch": epoch, "W": W, "rng": rng.bit_generator.state})
 """
 
+import contextlib
 import time
-import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,8 @@ class Checkpoints:
     seconds    how much time should pass between two of them, `SECONDS` by default
     settings   what the training was begun with, by name; one that goes on must have the same, but for max_epoch
 
+    source     the file that the training goes on from, or None
+
     Raises ValueError unless keep is at least 1.
     """
 
@@ -50,6 +54,7 @@ class Checkpoints:
         self.folder, self.resume, self.keep = Path(folder), resume, keep
         self.seconds = SECONDS if seconds is None else seconds
         self.settings = settings or {}
+        self.source: Path | None = None
         self._started = False
         self._next_time = 0.0
 
@@ -60,8 +65,8 @@ class Checkpoints:
     def start(self) -> dict[str, Any] | None:
         """What to go on from: the newest sound state with `resume`, else None, and None in every further call.
 
-        A damaged file is passed over with a warning. Raises FileFormatError if all are damaged, ValueError for other
-        settings, and OSError, before anything is computed, for a folder that cannot be written to.
+        A file that is damaged or cannot be read is passed over, which is printed. Raises FileFormatError if all are,
+        ValueError for other settings, and OSError, before anything is computed, for a folder that cannot be written to.
         """
         if self._started:
             return None
@@ -104,25 +109,61 @@ class Checkpoints:
             self._next_time = end + max(self.seconds, (end - begin) / SHARE)
         return path
 
+    @contextlib.contextmanager
+    def restoring(self) -> Iterator[None]:
+        """Put the state that :meth:`start` returned back in here: whatever fails, the error names its file."""
+        with _naming(self.source or self.folder, "this training cannot go on from it"):
+            yield
+
     def _newest(self) -> dict[str, Any] | None:
-        damage = None
-        for path in reversed(self.files()):
+        files = self.files()
+        errors: list[FileFormatError] = []
+        for path in reversed(files):
+            if errors:
+                write(f"{errors[-1]}. The checkpoint before it, {path.name}, is tried instead.")
             try:
-                return state_file.read(path)
-            except FileFormatError as error:  # noqa: PERF203
-                damage = error
-                warnings.warn(f"{error}. The checkpoint before it, if there is one, is used instead.", stacklevel=4)
-        if damage:
-            raise damage
-        return None
+                with _naming(path, "it cannot be read"):
+                    state = state_file.read(path)
+            except FileFormatError as error:
+                errors.append(error)
+            else:
+                self.source = path
+                return state
+        if not errors:
+            return None
+        raise FileFormatError(
+            errors[0].path,
+            f"{errors[0].reason}. None of the checkpoints in {self.folder} can be read ({len(files)} tried). Begin "
+            f"anew: without --resume (in Python without resume=True), which moves them to {_before(self.folder).name}, "
+            "or in another folder (--out)",
+        ) from errors[0]
 
     def _set_aside(self) -> None:
         """Move the checkpoints of an earlier training to where those of the one before it were."""
         files = self.files()
         if files:
-            before = Checkpoints(self.folder.with_name(f"{self.folder.name}-before"))
+            before = Checkpoints(_before(self.folder))
             before.folder.mkdir(exist_ok=True)
             for path in before.files():
                 path.unlink()
             for path in files:
                 path.replace(before.folder / path.name)
+
+
+def _before(folder: Path) -> Path:
+    """Where the checkpoints of an earlier training go."""
+    return folder.with_name(f"{folder.name}-before")
+
+
+@contextlib.contextmanager
+def _naming(path: Path, what: str) -> Iterator[None]:
+    """Make a FileFormatError, which names the file, of every other error inside."""
+    try:
+        yield
+    except FileFormatError:
+        raise
+    except MemoryError as error:
+        raise MemoryError(f"{path}: {error}") from error
+    except Exception as error:
+        reason = str(error) if type(error) is ValueError else repr(error)
+        raise FileFormatError(path, f"{what}: {reason}") from error

@@ -16,7 +16,8 @@ parameters an experiment understands
 
     seed    an integer >= 0, which all random numbers of the run come from
     gpu     compute with CuPy during this run
-    out     the folder for the results, by default ``runs/<chapter>_<script>`` in the current folder
+    out     the folder for the results, by default ``runs/<chapter>_<script>`` in the current folder,
+            and ``…-quick`` for a quick run
     quick   the whole path of the script in seconds: other defaults for some of its own parameters
     resume  go on with the training that was cut off; for scripts with ``@experiment(..., options=TRAINING)`` that give
             their trainer ``checkpoint=run.checkpoint``
@@ -30,7 +31,7 @@ import importlib
 import inspect
 import operator
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
@@ -81,7 +82,8 @@ class Script(Generic[Result]):
         self.function, self.quick, self.own = function, quick, tuple(own)
         self.name = _name(function)
         self.folder = Path("runs", self.name)
-        shared = (parameter for parameter in _shared(self.folder, quick) if parameter.name in set(options) - own.keys())
+        names = set(options) - own.keys()
+        shared = (parameter for parameter in _shared(self.folder, quick, names) if parameter.name in names)
         self.__signature__ = inspect.Signature([*own.values(), *shared])
 
     def __call__(self, *args: Any, **kwargs: Any) -> Result:
@@ -107,7 +109,8 @@ class Script(Generic[Result]):
         seed = operator.index(values.get("seed", 0))
         if seed < 0:
             raise ValueError(f"seed must be a non-negative integer, not {seed}")
-        out = _folder(values.get("out") or self.folder)
+        default = _quick_folder(self.folder) if quick else self.folder
+        out = _folder(values.get("out") or default)
         if values.get("resume"):
             remove_leftovers(out)  # of the run that was cut off
         run = Run(self.name, out, own, seed, quick, bool(values.get("resume", False)))
@@ -138,15 +141,16 @@ def script(function: Callable[..., Result]) -> Script[Result]:
     return Script(function, {}, ())
 
 
-def _shared(folder: Path, quick: Mapping[str, Any]) -> list[inspect.Parameter]:
-    """The parameters that experiments share."""
+def _shared(folder: Path, quick: Mapping[str, Any], names: Collection[str]) -> list[inspect.Parameter]:
+    """The parameters that experiments share; `names` are those that this one has."""
+    quick_folder = f", of a quick run {_quick_folder(folder)}" if "quick" in names else ""
     small = ", ".join(f"{name}={value}" for name, value in quick.items())
     return [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, text])
         for name, kind, default, text in (
             ("seed", int, 0, "Seed of all random numbers."),
             ("gpu", bool, False, "Compute on the GPU, with CuPy."),
-            ("out", Path | None, None, f"Folder for the results, by default {folder}."),
+            ("out", Path | None, None, f"Folder for the results, by default {folder}{quick_folder}."),
             ("quick", bool, False, f"The whole script in seconds: {small or 'it is quick anyway'}."),
             ("resume", bool, False, "Go on with the training that was cut off in the folder for the results."),
         )
@@ -178,6 +182,11 @@ def _convert(parameter: inspect.Parameter, value: Any) -> Any:
                 raise ValueError(f"{parameter.name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
             return kind(value)
     return value
+
+
+def _quick_folder(folder: Path) -> Path:
+    """Where a quick run leaves its results, so that they do not replace those of a whole one."""
+    return folder.with_name(f"{folder.name}-quick")
 
 
 def _folder(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""How the C library that hands out memory is asked to treat a training, which frees and takes the same arrays forever."""
+"""How the C library is asked to hand out memory to a training, which frees and takes the same arrays all the time."""
 
 import ctypes
 

@@ -95,13 +95,31 @@ class Optimizer:
 
 
 class SGD(Optimizer):
-    """p -= lr g."""
+    """p -= lr (g + weight_decay p).
 
-    def __init__(self, lr: float = 0.01) -> None:
+    The decay is no part of the gradient that is clipped. Raises ValueError for one below 0 or not finite.
+    """
+
+    weight_decay = 0.0  # of the class: checkpoints of a training without decay do not know it
+
+    def __init__(self, lr: float = 0.01, *, weight_decay: float = 0.0) -> None:
         super().__init__(lr)
+        if not (math.isfinite(weight_decay) and weight_decay >= 0):
+            raise ValueError(f"{type(self).__name__}: weight_decay must be a number of at least 0, not {weight_decay}")
+        if weight_decay:
+            self.weight_decay = weight_decay
 
     def _step(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
-        p -= g * (self.lr * scale)
+        pull = g * (self.lr * scale)
+        if self.weight_decay:
+            pull += p * (self.lr * self.weight_decay)
+        p -= pull
+
+    def _step_rows(self, step: int, scale: float, g: RowGradient, *arrays: Any) -> None:
+        if self.weight_decay:  # which rows without a gradient have too
+            self._step(step, scale, arrays[0], g.to_dense(), *arrays[1:])
+        else:
+            super()._step_rows(step, scale, g, *arrays)
 
 
 class Momentum(Optimizer):

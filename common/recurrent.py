@@ -21,7 +21,6 @@ from common.functions import affine
 from common.layer import Layer
 from common.np import np
 
-
 SMALL_BATCH = 64
 
 
@@ -74,7 +73,7 @@ class Recurrent(Layer):
             constant = self.check_input(constant, len(xs), "K")
             K = constant.shape[1]
         xs = self.check_input(xs, "N", "T", Wx.shape[0] - K)
-        N, T, D = xs.shape
+        N, T, _ = xs.shape
         if N == 0 or T == 0:
             raise ValueError(f"{self.name}: expected one sequence and one step at least, got an input {xs.shape}")
         self._draw_masks(N)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from common.files import parse_json, write_bytes
+from common.files import FileFormatError, parse_json, write_bytes
 
 FREE = ("max_epoch",)  # a longer training has the same beginning
 
@@ -18,11 +18,15 @@ def note_settings(folder: Path, settings: Mapping[str, Any]) -> None:
 def check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
     """Compare the settings with those noted in the folder, if there are any.
 
-    Raises ValueError naming each that differs, but for those in `FREE`.
+    Raises ValueError naming each that differs, but for those in `FREE`, and FileFormatError for a damaged file.
     """
-    if not _path(folder).exists():
+    path = _path(folder)
+    if not path.exists():
         return
-    before = parse_json(_path(folder).read_bytes())
+    try:
+        before = parse_json(path.read_bytes())
+    except ValueError as error:
+        raise FileFormatError(path, f"{error}. Without this file the settings are not compared") from error
     differences = [
         f"{name} was {before.get(name)!r} and is now {settings.get(name)!r}"
         for name in sorted({*before, *settings} - set(FREE))

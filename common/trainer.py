@@ -14,15 +14,20 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy
+
 from common.base_trainer import BaseTrainer
+from common.block_lengths import BlockLengths, ScaledStep
 from common.callbacks import Callback
 from common.checkpoint import Checkpoints
 from common.files import Location
 from common.np import np
 from common.plotting import plot_curve, show
+from common.progress import short
 from common.rng import Seed, generator
 from common.shared_weights import remove_duplicate
-from common.training_state import checksum
+from common.training import Step
+from common.training_state import check_count, check_numbers, checksum
 from common.validation import example_scores, language_model_scores
 
 __all__ = ["RnnlmTrainer", "Trainer", "remove_duplicate"]
@@ -59,10 +64,13 @@ class Trainer(BaseTrainer):
     def __init__(self, model: Any, optimizer: Any, *, rng: Seed = None) -> None:
         super().__init__(model, optimizer)
         self.rng = generator(rng)
-        self.eval_interval: int | None = None
         self.batch_size = 0
         self.loss_list: list[float] = []
         self.order: Any = None  # of the examples in the current epoch
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        check_numbers("loss_list", state["loss_list"])
+        super().load_state_dict(state)
 
     def fit(
         self,
@@ -92,6 +100,8 @@ class Trainer(BaseTrainer):
         def batches(first: int) -> Iterator[tuple[Any, Any]]:
             if first == 0:
                 self.order = self.rng.permutation(len(x))
+            elif not numpy.array_equal(numpy.sort(self.order), numpy.arange(len(x))):
+                raise ValueError("the order of the examples does not have each of them once")
             order = np.asarray(self.order)
             for i in range(first, iterations):
                 batch = order[i * batch_size : (i + 1) * batch_size]
@@ -113,7 +123,7 @@ class Trainer(BaseTrainer):
 
     def plot(self, ylim: Any = None) -> Any:
         """Draw `loss_list` and show it where there is a display; returns the axes."""
-        ax = plot_curve(self.loss_list, f"iterations (x{self.eval_interval})", "loss", ylim)
+        ax = plot_curve(self.loss_list, self._interval_label(), "loss", ylim)
         show(ax)
         return ax
 
@@ -131,9 +141,14 @@ class RnnlmTrainer(BaseTrainer):
     def __init__(self, model: Any, optimizer: Any) -> None:
         super().__init__(model, optimizer)
         self.time_idx = 0
-        self.eval_interval: int | None = None
         self.batch_size = self.time_size = 0
+        self.block_lengths: BlockLengths | None = None
         self.ppl_list: list[float] = []
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        check_numbers("ppl_list", state["ppl_list"])
+        check_count("time_idx", state["time_idx"])
+        super().load_state_dict(state)
 
     def get_batch(self, x: Any, t: Any, batch_size: int, time_size: int) -> tuple[Any, Any]:
         """The next block (batch_size, time_size) of the ids x (n,) and of the targets t (n,).
@@ -159,38 +174,49 @@ class RnnlmTrainer(BaseTrainer):
         valid: Any = None,
         callbacks: Sequence[Callback] = (),
         checkpoint: Checkpoints | Location | None = None,
+        block_lengths: BlockLengths | None = None,
     ) -> None:
         """Train for `max_epoch` epochs of n // (batch_size time_size) iterations on ids xs (n,) with targets ts (n,).
 
-        `max_grad` clips the joint norm of the gradients. `valid` is a corpus (n,), which gives a perplexity. Raises
-        ValueError for settings that make no sense, and FloatingPointError, with epoch and iteration, if the loss is
-        not finite.
+        `max_grad` clips the joint norm of the gradients. `valid` is a corpus (n,), which gives a perplexity. With
+        `block_lengths`, each block has another length, and an epoch as many iterations as blocks of the mean length fit
+        into the text. Raises ValueError for settings that make no sense, and FloatingPointError, with epoch and
+        iteration, if the loss is not finite.
         """
         xs, ts = np.asarray(xs), np.asarray(ts)
         check_settings(xs, ts, max_epoch, batch_size, eval_interval)
         if time_size < 1:
             raise ValueError(f"fit: time_size must be at least 1, not {time_size}")
-        iterations = len(xs) // (batch_size * time_size)
+        self.block_lengths = block_lengths
+        iterations = int(len(xs) // (batch_size * self._mean_length(time_size)))
         if not iterations:
             raise ValueError(f"fit: batch_size {batch_size} times time_size {time_size} exceeds the {len(xs)} words")
         self.eval_interval, self.batch_size, self.time_size = eval_interval, batch_size, time_size
 
         def batches(first: int) -> Iterator[tuple[Any, Any]]:
             for _ in range(first, iterations):
-                yield self.get_batch(xs, ts, batch_size, time_size)
+                length = block_lengths.draw(time_size) if block_lengths else time_size
+                yield self.get_batch(xs, ts, batch_size, length)
 
         settings: dict[str, Any] = {}
         if checkpoint is not None:
             settings = {"batch_size": batch_size, "time_size": time_size, "data": checksum(xs, ts)}
+            settings |= {"block_lengths": block_lengths.settings} if block_lengths else {}
         self._fit(batches, iterations, settings, max_epoch, max_grad, eval_interval, valid, callbacks, checkpoint)
+
+    def _mean_length(self, time_size: int) -> float:
+        return self.block_lengths.mean(time_size) if self.block_lengths else time_size
+
+    def _make_step(self) -> Step:
+        return ScaledStep(self.model, self.optimizer, self.time_size) if self.block_lengths else super()._make_step()
 
     def _point(self, loss: float) -> str:
         ppl = math.exp(min(loss, 700))
         self.ppl_list.append(ppl)
-        return f"perplexity {ppl:.2f}"
+        return f"perplexity {short(ppl)}"
 
     def _per_iteration(self) -> dict[str, int]:
-        return {"tokens": self.batch_size * self.time_size}
+        return {"tokens": round(self.batch_size * self._mean_length(self.time_size))}
 
     def _more(self, loss: float) -> dict[str, float]:
         return {"perplexity": math.exp(min(loss, 700))}
@@ -200,6 +226,6 @@ class RnnlmTrainer(BaseTrainer):
 
     def plot(self, ylim: Any = None) -> Any:
         """Draw `ppl_list` and show it where there is a display; returns the axes."""
-        ax = plot_curve(self.ppl_list, f"iterations (x{self.eval_interval})", "perplexity", ylim)
+        ax = plot_curve(self.ppl_list, self._interval_label(), "perplexity", ylim)
         show(ax)
         return ax

@@ -29,6 +29,7 @@ class Step:
         self.model, self.optimizer = model, optimizer
         self.weights = SharedWeights(model.params)
         self.norm: float | None = None
+        self._shared, self._scales = self.weights.shared, isinstance(optimizer, Optimizer)
 
     def __call__(self, x: Any, t: Any, max_grad: float | None = None, measure: bool = False) -> float:
         """The loss before the step. The norm of the gradients is measured to clip them, or if `measure` asks for it.
@@ -44,7 +45,7 @@ class Step:
             )
         self.model.backward()
         grads = self.model.grads
-        if self.weights.shared:
+        if self._shared:
             grads = self.weights.merge(grads, in_place=True)
         rate, self.norm = 1.0, None
         try:
@@ -54,8 +55,8 @@ class Step:
                 self.norm = gradient_norm(grads)
         except FloatingPointError as error:
             raise FloatingPointError(self._first_bad("gradient", grads)) from error
-        if isinstance(self.optimizer, Optimizer):
-            self.optimizer.update(self.weights.params, grads, rate)  # scales the gradients while it reads them anyway
+        if self._scales:  # the gradients, while it reads them anyway
+            self.optimizer.update(self.weights.params, grads, rate)
         else:
             if rate < 1:
                 for grad in grads:

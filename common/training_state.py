@@ -5,7 +5,9 @@ epoch, the order of the epoch's examples, all generators of random numbers, the 
 put back goes on with the same bits on the CPU.
 """
 
+import math
 import zlib
+from numbers import Integral, Real
 from typing import Any
 
 import numpy
@@ -79,6 +81,20 @@ def checksum(*arrays: Any) -> int:
     for array in arrays:
         value = zlib.crc32(numpy.ascontiguousarray(to_cpu(array)).data, value)
     return value
+
+
+def check_count(name: str, value: Any) -> None:
+    """ValueError unless the value is an integer of at least 0."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{name} must be an integer of at least 0, not {value!r}")
+
+
+def check_numbers(name: str, values: Any, *, finite: bool = False) -> None:
+    """ValueError unless the values are a list of numbers, finite ones if asked for."""
+    if not isinstance(values, list) or not all(isinstance(v, Real) for v in values):
+        raise ValueError(f"{name} must be numbers, not {values!r}"[:200])
+    if finite and not all(map(math.isfinite, values)):
+        raise ValueError(f"{name} must be finite, not {values!r}"[:200])
 
 
 def _ours(optimizer: Any) -> bool:

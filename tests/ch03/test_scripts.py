@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy
 import pytest
+from killing import Killed, kill_after, left
 
 from ch03 import cbow_predict, train
 from common.word_vectors import WordVectors
@@ -30,6 +31,17 @@ def test_training(model, capsys):
     assert vectors.index_to_key == ["you", "say", "goodbye", "and", "i", "hello", "."]
     lines = capsys.readouterr().out.splitlines()
     assert lines[-7].startswith("you [")
+
+
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+def test_a_killed_training_goes_on_with_the_same_bits(model, monkeypatch):
+    whole = train.main(model=model, max_epoch=5, out="whole")
+    for saves in (1, 4, 5, 7):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            kill_after(patch, saves)
+            train.main(model=model, max_epoch=5, out="parts")
+        assert train.main(model=model, max_epoch=5, out="parts", resume=True) == whole
+        assert left(Path("parts")) == left(Path("whole"))
 
 
 def test_figure():

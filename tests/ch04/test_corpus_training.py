@@ -5,6 +5,7 @@ from ch04.cbow import CBOW
 from ch04.corpus_training import CorpusTrainer, RowAdaGrad
 from ch04.skip_gram import SkipGram
 from common.checkpoint import Checkpoints
+from common.files import FileFormatError
 from common.np import np, to_cpu
 from common.vector_evaluation import evaluate_analogies
 from common.word_vectors import WordVectors
@@ -85,7 +86,7 @@ def test_training_goes_on_with_the_same_bits(kind, saves, tmp_path, monkeypatch)
     for ours, expected in zip(params, unbroken[0], strict=True):
         assert (ours == expected).all()
 
-    with pytest.raises(ValueError, match="belongs to another training"):
+    with pytest.raises(FileFormatError, match=r"\d\.npz: this training cannot go on from it: it belongs to another"):
         CorpusTrainer(kind(WORDS, 8, 3, CORPUS, rng=0), rng=0).fit(
             CORPUS[:-1], 2, checkpoint=Checkpoints(tmp_path, resume=True)
         )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy
 import pytest
+from killing import Killed, kill_after, left
 
 from ch04 import eval, train, train_glove
 from common.weight_files import read_word_vectors
@@ -55,6 +56,18 @@ def test_glove(small):
     assert len(curve) == 3
     assert curve[2] == scores["loss"] < curve[0]
     assert WordVectors.load("run/vectors.npz").vectors.shape == (328, 8)
+
+
+def test_a_killed_glove_goes_on_with_the_same_bits(small, monkeypatch):
+    arguments = {"corpus": "mini", "max_epoch": 3, "hidden_size": 8, "batch_size": 5000}
+    whole = train_glove.main(**arguments, out="whole")
+    for saves in (1, 5):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            kill_after(patch, saves)
+            train_glove.main(**arguments, out="parts")
+        assert train_glove.main(**arguments, out="parts", resume=True) == whole
+        assert left(Path("parts")) == left(Path("whole"))
+    assert set(left(Path("whole"))) == {"vectors.npz", "vectors.bin"}
 
 
 class TestEval:

@@ -1,5 +1,6 @@
 """train_better_rnnlm, train_awd_lstm and compare_improvements, on the mini corpus."""
 
+import csv
 import functools
 import json
 import shutil
@@ -11,7 +12,9 @@ from ch06 import compare_improvements, train_awd_lstm, train_better_rnnlm
 from ch06.better_rnnlm import BetterRnnlm
 from common import weight_files
 from common.evaluation import eval_perplexity
+from common.files import FileFormatError
 from common.layers import Dropout
+from common.trainer import RnnlmTrainer
 from dataset import mini
 
 SMALL = {"corpus": "mini", "max_epoch": 3, "train_size": 1200, "wordvec_size": 12, "hidden_size": 12, "time_size": 10}
@@ -101,6 +104,22 @@ def test_averaging_starts_and_its_means_are_tested():
     assert 20 < scores["test_perplexity"] < 328
 
 
+def test_awd_options_are_what_the_training_is_given(monkeypatch):
+    given, fit = [], RnnlmTrainer.fit
+
+    def recorded(self, *args, **options):
+        given.append((self, options))
+        fit(self, *args, **options)
+
+    monkeypatch.setattr(RnnlmTrainer, "fit", recorded)
+    paper = train_awd_lstm.main(**{**AWD, "max_epoch": 1}, out="a")
+    plain = train_awd_lstm.main(**{**AWD, "max_epoch": 1}, random_blocks=False, weight_decay=0.0, out="b")
+    assert paper["test_perplexity"] != plain["test_perplexity"]
+    (one, paper_options), (two, plain_options) = given
+    assert (one.optimizer.weight_decay, two.optimizer.weight_decay) == (1.2e-6, 0.0)
+    assert paper_options["block_lengths"].settings == [0.95, 5.0, 5] and plain_options["block_lengths"] is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -115,17 +134,85 @@ def test_misuse(arguments, message):
         train_better_rnnlm.main(**{**SMALL, **arguments}, out="run")
 
 
-def test_table_of_improvements(capsys):
-    arguments = {name: value for name, value in SMALL.items() if name not in ("wordvec_size", "hidden_size")}
-    rows = compare_improvements.main(**{**arguments, "max_epoch": 1}, width=12, out="run", only="start,tied,gru")
+TABLE = {**{name: value for name, value in SMALL.items() if name not in ("wordvec_size", "hidden_size", "max_epoch")},
+         "max_epoch": 1, "width": 12, "out": "run"}  # fmt: skip
+
+
+def trained(monkeypatch):
+    """A list that fills with the folders of the rows that are trained from now on."""
+    folders, main = [], train_better_rnnlm.main
+
+    def recorded(**options):
+        folders.append(options["out"].name)
+        return main(**options)
+
+    monkeypatch.setattr(train_better_rnnlm, "main", recorded)
+    return folders
+
+
+def test_table_of_improvements(capsys, monkeypatch):
+    rows = compare_improvements.main(**TABLE, only="start,tied,gru")
     table = capsys.readouterr().out
     assert list(rows) == ["start", "tied", "gru"]
     for name, test_perplexity in rows.items():
         assert Path("run", name, "weights.npz").exists()
         assert f"| {test_perplexity:.2f} |" in table
-    again = compare_improvements.main(
-        **{**arguments, "max_epoch": 1}, width=12, out="run", only="start,tied,gru", resume=True
-    )
-    assert again == rows
+    folders = trained(monkeypatch)
+    assert compare_improvements.main(**TABLE, only="start,tied,gru", resume=True) == rows and folders == []
     with pytest.raises(ValueError, match="only: there is no row 'nothing'"):
-        compare_improvements.main(**arguments, width=12, out="run", only="nothing")
+        compare_improvements.main(**{**TABLE, "only": "nothing"})
+
+
+def test_rows_of_improvements_one_after_another(capsys, monkeypatch):
+    first = compare_improvements.main(**TABLE, only="gru")
+    folders = trained(monkeypatch)
+    both = compare_improvements.main(**TABLE, only="start", resume=True)
+    assert list(both) == ["start", "gru"] and both["gru"] == first["gru"] and folders == ["start"]
+    markdown = Path("run/table.md").read_text(encoding="utf-8")
+    capsys.readouterr()
+    assert compare_improvements.main(**TABLE, train=False) == both and folders == ["start"]
+    assert capsys.readouterr().out.strip() == markdown.strip()
+    with Path("run/table.csv").open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [row["row"] for row in table] == ["start", "gru"]
+    for row in table:
+        scores = history(f"run/{row['row']}")["scores"]
+        assert {name: float(row[name]) for name in scores} == scores
+        assert f"| {row['model']} | 1 | {int(row['parameters']):,} | {scores['valid_perplexity']:.2f} |" in markdown
+
+
+def test_rows_go_on_to_more_epochs(monkeypatch):
+    whole = compare_improvements.main(**{**TABLE, "max_epoch": 2, "out": "whole"}, only="tied")
+    compare_improvements.main(**TABLE, only="tied")
+    folders = trained(monkeypatch)
+    assert compare_improvements.main(**{**TABLE, "max_epoch": 2}, only="tied", resume=True) == whole
+    assert folders == ["tied"]
+    assert "| + tied weights | 2 |" in Path("run/table.md").read_text(encoding="utf-8")
+
+
+def test_a_row_that_was_cut_off_goes_on_and_is_in_no_table_before(monkeypatch):
+    whole = compare_improvements.main(**{**TABLE, "max_epoch": 2, "out": "whole"}, only="tied")
+    compare_improvements.main(**TABLE, only="start")
+    arguments = {**TABLE, "max_epoch": 2}
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr(BetterRnnlm, "save_params", lambda self, path: (_ for _ in ()).throw(MemoryError("as if killed")))
+        compare_improvements.main(**arguments, only="tied", resume=True)
+    assert list(compare_improvements.main(**TABLE, train=False)) == ["start"]
+    assert compare_improvements.main(**arguments, only="tied", resume=True)["tied"] == whole["tied"]
+
+
+def test_rows_of_other_settings_are_in_no_table_and_do_not_go_on():
+    compare_improvements.main(**TABLE, only="tied")
+    for other in ({"width": 16}, {"dropout_ratio": 0.1}, {"seed": 1}, {"train_size": 1000}):
+        assert compare_improvements.main(**{**TABLE, **other}, train=False) == {}
+        (name,) = other
+        with pytest.raises(ValueError, match=f"other settings: .*{'size' if name == 'width' else name} was"):
+            compare_improvements.main(**{**TABLE, **other}, only="tied", resume=True)
+
+
+def test_a_damaged_record_of_a_row_is_named():
+    compare_improvements.main(**TABLE, only="tied")
+    for text in ('{"arguments": {', '{"arguments": {}}', "[]"):
+        Path("run/tied/history.json").write_text(text, encoding="utf-8")
+        with pytest.raises(FileFormatError, match=r"history\.json.*no record of a training"):
+            compare_improvements.main(**TABLE, train=False)

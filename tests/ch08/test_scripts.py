@@ -40,7 +40,7 @@ def test_every_model_on_every_kind_of_data(model, data, capsys):
     assert 0 <= scores["accuracy"] <= 1
     assert len(history("run")["curves"]["accuracy"]) == 2
     output = capsys.readouterr().out
-    assert output.count("val acc") == output.count("Q ") == output.count("T ") == 2
+    assert output.count("accuracy") == output.count("Q ") == output.count("T ") == 2
     Answerer.load("run/model.npz")
 
 

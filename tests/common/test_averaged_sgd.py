@@ -8,12 +8,13 @@ from common.optimizer import SGD
 from common.sparse_gradient import RowGradient
 
 
-def test_weights_are_sgds_and_means_are_pytorchs(torch, rng):
+@pytest.mark.parametrize("decay", [0.0, 0.2])
+def test_weights_are_sgds_and_means_are_pytorchs(torch, rng, decay):
     p, q = rng.standard_normal((2, 3, 4))
     q[...] = p
     their = torch.tensor(p, requires_grad=True)
-    theirs = torch.optim.ASGD([their], lr=0.1, lambd=0, alpha=0, t0=3)
-    ours, sgd = AveragedSGD(0.1), SGD(0.1)
+    theirs = torch.optim.ASGD([their], lr=0.1, lambd=0, alpha=0, t0=3, weight_decay=decay)
+    ours, sgd = AveragedSGD(0.1, weight_decay=decay), SGD(0.1, weight_decay=decay)
     for step in range(10):
         g = rng.standard_normal((3, 4))
         if step == 4:

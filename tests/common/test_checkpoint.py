@@ -1,5 +1,6 @@
 import errno
 import math
+import re
 import shutil
 import signal
 
@@ -8,7 +9,7 @@ import pytest
 from small_trainings import OPTIMIZERS, TRAININGS, BookAdam, ExampleTraining, LanguageTraining, Word2vecTraining
 
 from common import checkpoint, state_file
-from common.callbacks import BestWeights, EarlyStopping, Plateau, Schedule, cosine_decay
+from common.callbacks import BestWeights, Callback, EarlyStopping, Plateau, Schedule, cosine_decay
 from common.checkpoint import Checkpoints
 from common.experiment import TRAINING, Run, experiment
 from common.files import FileFormatError
@@ -134,7 +135,7 @@ class TestFolder:
         with pytest.raises(ValueError, match="keep must be at least 1, not 0"):
             Checkpoints(folder, keep=0)
 
-    def test_a_full_disk_is_reported_and_the_training_goes_on(self, folder, monkeypatch):
+    def test_a_full_disk_is_reported_and_the_training_goes_on(self, folder, monkeypatch, capsys):
         whole = LanguageTraining().fit()
         LanguageTraining().fit(1, checkpoint=folder)
         (path,) = Checkpoints(folder).files()
@@ -144,8 +145,9 @@ class TestFolder:
             raise OSError(errno.ENOSPC, "No space left on device", "checkpoints/000002.npz")
 
         monkeypatch.setattr(state_file, "write", full)
-        with pytest.warns(UserWarning, match="could not be written, the one before it stays: .*No space left.*000002"):
-            training = LanguageTraining().fit(checkpoint=Checkpoints(folder, resume=True))
+        training = LanguageTraining().fit(checkpoint=Checkpoints(folder, resume=True))
+        message = "the checkpoint could not be written, the one before it stays: .*No space left.*000002"
+        assert re.search(message, capsys.readouterr().out)
         assert training.result == whole.result and path.read_bytes() == before
 
 
@@ -155,18 +157,42 @@ class TestDamage:
         LanguageTraining().fit(checkpoint=Checkpoints(folder, seconds=0))
         return Checkpoints(folder).files()
 
-    def test_the_one_before_is_used(self, folder, two):
+    def test_the_one_before_is_used(self, folder, two, capsys):
         two[1].write_bytes(two[1].read_bytes()[:-100])
-        with pytest.warns(UserWarning, match=r"000011\.npz: .*The checkpoint before it"):
-            resumed = LanguageTraining().fit(checkpoint=Checkpoints(folder, resume=True))
+        capsys.readouterr()
+        resumed = LanguageTraining().fit(checkpoint=Checkpoints(folder, resume=True))
         assert resumed.result == LanguageTraining().fit().result
+        line, then = capsys.readouterr().out.splitlines()[:2]
+        assert line.startswith(f"{two[1]}: not a sound .npz file: ")
+        assert line.endswith(". The checkpoint before it, 000010.npz, is tried instead.")
+        assert then == "goes on in epoch 2, at iteration 5 / 5"
 
-    @pytest.mark.filterwarnings("ignore:.*The checkpoint before it")
+    def test_one_that_cannot_be_opened_is_passed_over(self, folder, two, capsys):
+        two[1].unlink()
+        two[1].mkdir()
+        LanguageTraining().fit(checkpoint=Checkpoints(folder, resume=True))
+        assert f"{two[1]}: it cannot be read: IsADirectoryError" in capsys.readouterr().out
+
     def test_none_is_sound(self, folder, two):
         for path in two:
             path.write_bytes(b"")
-        with pytest.raises(FileFormatError, match=r"000010\.npz"):
+        with pytest.raises(FileFormatError) as error:
             LanguageTraining().fit(checkpoint=Checkpoints(folder, resume=True))
+        message = str(error.value)
+        assert message.startswith(f"{two[1]}: not a sound .npz file: ")
+        assert message.endswith(
+            f". None of the checkpoints in {folder} can be read (2 tried). Begin anew: without --resume (in Python "
+            "without resume=True), which moves them to checkpoints-before, or in another folder (--out)"
+        )
+        LanguageTraining().fit(checkpoint=folder)  # as it says
+        assert len(list(folder.with_name("checkpoints-before").iterdir())) == 2
+
+    def test_noted_settings(self, folder):
+        Checkpoints(folder, settings={"width": 3}).start()
+        Checkpoints(folder).save({})
+        (folder / "settings.json").write_bytes(b"{")
+        with pytest.raises(FileFormatError, match=r"settings\.json: .* Without this file"):
+            Checkpoints(folder, settings={"width": 3}, resume=True).start()
 
     def test_weights_are_no_checkpoint(self, tmp_path):
         path = LanguageTraining().trainer.model.save_params(tmp_path / "1.npz")
@@ -181,7 +207,8 @@ class TestAnotherTraining:
 
     def refused(self, folder, training, message, **options):
         weights = [param.copy() for param in training.trainer.model.params]
-        with pytest.raises(FileFormatError, match=f"checkpoints: this training cannot go on from it: .*{message}"):
+        message = rf"checkpoints.000001\.npz: this training cannot go on from it: .*{message}"
+        with pytest.raises(FileFormatError, match=message):
             training.fit(checkpoint=Checkpoints(folder, resume=True), **options)
         assert all(map(numpy.array_equal, weights, training.trainer.model.params))
 
@@ -204,6 +231,89 @@ class TestAnotherTraining:
         training.trainer.model.params[3] = numpy.zeros(7, "f")
         training.trainer.model.layers[2].params[2] = training.trainer.model.params[3]
         self.refused(folder, training, r"state\.params\.\S+ is float32 \(20,\), now float32 \(7,\)")
+
+
+def put(state, place, value):
+    """The state with another value at a place such as ``optimizer/steps/0``."""
+    *path, last = [int(key) if key.isdecimal() else key for key in place.split("/")]
+    inside = state
+    for key in path:
+        inside = inside[key]
+    inside[last] = value
+    return state
+
+
+class TestValuesThatNoTrainingHas:
+    """Checkpoints with sound checksums, in which somebody has changed a value."""
+
+    @pytest.mark.parametrize(
+        ("place", "value", "message"),
+        [
+            ("version", 2, "format version 2"),
+            ("trainer/iteration", 1.5, "iteration must be an integer of at least 0, not 1.5"),
+            ("trainer/current_epoch", -1, "current_epoch must be an integer"),
+            ("trainer/time_idx", 1e300, "time_idx must be an integer"),
+            ("trainer/seconds", math.nan, "seconds must be finite"),
+            ("trainer/_interval", ["a"], "the losses must be numbers"),
+            ("trainer/ppl_list", [[]], "ppl_list must be numbers"),
+            ("trainer/history", [1], "the history is no list of epochs"),
+            ("params", {}, "state.params has"),
+            ("layers", {}, "state.layers has"),
+            ("layers/layers.2/h", numpy.zeros((9, 5), "f"), r"a state \(9, 5\) does not fit a batch of 4"),
+            ("optimizer/steps/0", {}, "dict"),
+            ("optimizer/arrays/0/0", numpy.zeros(3, "f"), "must be 2 arrays of shape"),
+            ("generators/model.layers.1.rng/state/state", 1 << 200, "OverflowError"),
+            ("generators/model.layers.1.rng/bit_generator", "os.system", "PCG64"),
+            ("global_generator/state/pos", -1 << 99, "OverflowError"),
+            ("callbacks/0/1/best", "text", "best must be numbers"),
+            ("callbacks/0/1/waited", -1, "waited must be an integer"),
+            ("callbacks/0/1/weights", {}, "those of another model"),
+            ("callbacks/1/1/lr", [], "lr must be numbers"),
+        ],
+    )
+    def test_language_model(self, folder, place, value, message):
+        self.refused(LanguageTraining, folder, place, value, message)
+
+    @pytest.mark.parametrize(
+        ("place", "value", "message"),
+        [
+            ("trainer/order", numpy.zeros(21, int), "the order of the examples"),
+            ("trainer/order", numpy.arange(20), "the order of the examples"),
+            ("trainer/order", {}, "AxisError|the order of the examples"),
+            ("trainer/loss_list", None, "a list|loss_list must be numbers"),
+            ("optimizer/numbers/lr", "text", "is str, now a number"),
+        ],
+    )
+    def test_examples(self, folder, place, value, message):
+        self.refused(ExampleTraining, folder, place, value, message)
+
+    def refused(self, kind, folder, place, value, message):
+        def callbacks():
+            return [BestWeights(), Schedule(cosine_decay(4))]
+
+        files = all_checkpoints(kind(), folder, callbacks=callbacks())
+        path = files[6]  # in the middle of the second epoch
+        for other in {*files} - {path}:
+            other.unlink()
+        state = put(state_file.read(path), place, value)
+        state_file.write(path, state)
+        with pytest.raises(FileFormatError, match=rf"000007\.npz: this training cannot go on from it: .*({message})"):
+            kind().fit(callbacks=callbacks(), checkpoint=Checkpoints(folder, resume=True))
+
+
+def test_an_error_after_the_first_iteration_is_not_the_checkpoints(folder):
+    class Failing(Callback):
+        at = 0
+
+        def on_iteration(self, trainer):
+            if (trainer.current_epoch, trainer.iteration) == (1, self.at):
+                raise ValueError("a mistake of mine")
+
+    callback = Failing()
+    LanguageTraining().fit(1, callbacks=[callback], checkpoint=folder)
+    for callback.at in (1, 2):
+        with pytest.raises(ValueError, match=r"^a mistake of mine$"):
+            LanguageTraining().fit(2, callbacks=[callback], checkpoint=Checkpoints(folder, resume=True))
 
 
 def test_an_optimizer_that_cannot_be_saved(folder):
@@ -235,7 +345,7 @@ class TestInterrupt:
             Interrupted(at=3).fit(checkpoint=folder)
         (path,) = Checkpoints(folder).files()
         assert str(end.value) == (
-            f"training stopped after epoch 0, iteration 3 / 5 and was saved in {path}. "
+            f"training stopped in epoch 1, at iteration 3 / 5, and was saved in {path}. "
             "It goes on with --resume, in Python resume=True."
         )
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -312,7 +422,7 @@ class TestScript:
         assert end.value.code == 130 and "goes on with --resume" in capsys.readouterr().err
         with pytest.raises(SystemExit) as end:
             main.cli(["--resume"])
-        assert end.value.code == 0 and "goes on after epoch 1, iteration 1" in capsys.readouterr().out
+        assert end.value.code == 0 and "goes on in epoch 2, at iteration 1 / " in capsys.readouterr().out
 
 
 class TestStateFile:

@@ -5,7 +5,7 @@ import json
 import platform
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import numpy
 import pytest
@@ -71,7 +71,7 @@ class TestCall:
         assert not Path("runs").exists()
 
     def test_plain_string_stands_for_an_enum(self):
-        main(corpus="mini", quick=True)
+        main(corpus="mini")
         assert history()["arguments"]["corpus"] == "mini"
         with pytest.raises(ValueError, match="corpus must be one of 'ptb', 'mini', not 'brown'"):
             main(corpus="brown")
@@ -139,8 +139,23 @@ class TestGpu:
 
 class TestFolder:
     def test_default_is_named_after_chapter_and_script(self):
-        main(quick=True)
+        main(max_epoch=2)
         assert [path.name for path in Path("runs").iterdir()] == [NAME]
+
+    def test_a_quick_run_leaves_a_whole_one_alone(self):
+        main()
+        main(quick=True)
+        assert sorted(path.name for path in Path("runs").iterdir()) == [NAME, f"{NAME}-quick"]
+        assert history()["scores"]["loss"] == 1 / 300
+        assert history(f"runs/{NAME}-quick")["scores"]["loss"] == 1 / 2
+
+    def test_help_names_the_folders(self):
+        def text(script):
+            return get_args(inspect.signature(script).parameters["out"].annotation)[1]
+
+        folder = Path("runs", NAME)
+        assert text(main) == f"Folder for the results, by default {folder}, of a quick run {folder}-quick."
+        assert text(experiment(options=["out"])(lambda run: None)) == f"Folder for the results, by default {folder}."
 
     @pytest.mark.parametrize("kind", [str, Path])
     def test_given_folder_is_made(self, kind):
@@ -190,9 +205,9 @@ class TestHistory:
         assert {"nlp-from-scratch", "platform"} <= versions.keys()
 
     def test_quick_run_tells_its_real_arguments(self):
-        main(quick=True)
-        assert history()["quick"] is True
-        assert history()["arguments"]["max_epoch"] == 2
+        main(quick=True, out="run")
+        assert history("run")["quick"] is True
+        assert history("run")["arguments"]["max_epoch"] == 2
 
     def test_numbers_of_every_kind(self):
         @experiment()

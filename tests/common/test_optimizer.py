@@ -3,6 +3,7 @@ import pytest
 
 import common.np
 from common.optimizer import SGD, AdaGrad, Adam, Momentum, Nesterov, RMSprop
+from common.sparse_gradient import RowGradient
 
 OPTIMIZERS = [SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam]
 every_optimizer = pytest.mark.parametrize("kind", OPTIMIZERS)
@@ -20,6 +21,7 @@ def steps(optimizer, params, count=5, seed=0):
     ("ours", "name", "options"),
     [
         (SGD(0.1), "SGD", {"lr": 0.1}),
+        (SGD(0.1, weight_decay=0.3), "SGD", {"lr": 0.1, "weight_decay": 0.3}),
         (Momentum(0.1, 0.8), "SGD", {"lr": 0.1, "momentum": 0.8}),
         (Nesterov(0.1, 0.8), "SGD", {"lr": 0.1, "momentum": 0.8, "nesterov": True}),
         (AdaGrad(0.1), "Adagrad", {"lr": 0.1, "eps": 1e-7}),
@@ -119,3 +121,28 @@ def test_adam_counts_the_steps_of_each_parameter():
     steps(optimizer, [a])
     optimizer.update([b], [numpy.ones(1)])
     assert b[0] == pytest.approx(-0.1, rel=1e-5)  # the first step has the size lr
+
+
+def test_weight_decay_is_not_scaled_like_the_gradient(rng):
+    p, g = rng.standard_normal((2, 3, 4))
+    expected = p - 0.5 * (0.25 * g + 0.1 * p)
+    SGD(0.5, weight_decay=0.1).update([p], [g], 0.25)
+    numpy.testing.assert_allclose(p, expected, rtol=1e-12)
+
+
+def test_rows_without_a_gradient_decay_too(rng):
+    dense, g = rng.standard_normal((5, 3)), RowGradient((5, 3), "d")
+    g.assign(numpy.array([1, 4]), rng.standard_normal((2, 3)))
+    rows = dense.copy()
+    SGD(0.5, weight_decay=0.1).update([dense], [g.to_dense()])
+    SGD(0.5, weight_decay=0.1).update([rows], [g])
+    numpy.testing.assert_allclose(rows, dense, rtol=1e-12)
+
+
+def test_weight_decay_is_part_of_the_state():
+    decaying = SGD(0.5, weight_decay=0.1)
+    assert decaying.state_dict([])["numbers"] == {"lr": 0.5, "weight_decay": 0.1}
+    assert SGD(0.5).state_dict([])["numbers"] == {"lr": 0.5}  # as it was before there was a weight decay
+    for weight_decay in (-0.1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=f"SGD: weight_decay must be a number of at least 0, not {weight_decay}"):
+            SGD(weight_decay=weight_decay)

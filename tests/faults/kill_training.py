@@ -55,7 +55,9 @@ SCRIPTS = {
         *("--wordvec-size", "20", "--hidden-size", "20"),
     ],
     "ch07.train_seq2seq": ["--max-epoch", "2", "--max-examples", "1280", "--hidden-size", "16", "--shown", "1"],
+    "ch03.train": ["--max-epoch", "200"],
     "ch04.train": ["--corpus", "mini", "--quick"],
+    "ch04.train_glove": ["--corpus", "mini", "--max-epoch", "3", "--hidden-size", "20"],
     "killed_training": [],
 }
 
