@@ -204,15 +204,15 @@ class TimeLSTM(Recurrent):
         self.h, self.c = None, None
 
     def _sums(self, x: Any, Wx: Any, offset: Any) -> tuple[Any, Any, Any]:
-        """For an input much narrower than the state, A is the offset alone, and _run adds [h x] [Wh; Wx].
+        """For a long input much narrower than the state, A is the offset alone, and _run adds [h x] [Wh; Wx].
 
         So A, the largest array of all, which several passes would write to memory and read back, is a view of the
-        offset, and h and x are views of one array (T + 1, N, H + D).
+        offset, and h and x are views of one array (T + 1, N, H + D). For a few steps, joining the weights costs more.
         """
         T, N, D = x.shape
         H = self.hidden_size
         self._joined = None
-        if 4 * D > H or self._mask is not None:
+        if 4 * D > H or T * N < H or self._mask is not None:
             return super()._sums(x, Wx, offset)
         self._joined = np.empty((T + 1, N, H + D), Wx.dtype), np.concatenate([self._Wh, Wx])
         h, x_there = self._joined[0][:, :, :H], self._joined[0][:-1, :, H:]
