@@ -134,19 +134,20 @@ class BaseTrainer:
         """
         sums, interval = self._sums, self._interval
         watching = [c for c in self.callbacks if type(c).on_iteration is not Callback.on_iteration]
-        due = saver.checkpoints.due if saver else bool  # bool() is False
+        shown = not bar.disable
         self._last = time.perf_counter()
-        for x, t in batches(self.iteration):
+        for done, (x, t) in enumerate(batches(self.iteration), start=self.iteration):
             try:
-                loss = step(x, t, max_grad, self.iteration % MEASURE_EVERY == 0)
+                loss = step(x, t, max_grad, done % MEASURE_EVERY == 0)
             except FloatingPointError as error:
-                place = f"epoch {self.current_epoch + 1}, iteration {self.iteration + 1}"
+                place = f"epoch {self.current_epoch + 1}, iteration {done + 1}"
                 raise FloatingPointError(f"{place}: {error}") from error
-            self.iteration += 1
+            self.iteration = done + 1
             sums.add(loss, step.norm, getattr(self.optimizer, "lr", None))
             interval.append(loss)
-            bar.update()
-            if eval_interval is not None and (self.iteration - 1) % eval_interval == 0:
+            if shown:
+                bar.update()
+            if eval_interval is not None and done % eval_interval == 0:
                 self._line()
             if watching:
                 self._take_time()
@@ -154,7 +155,7 @@ class BaseTrainer:
                     callback.on_iteration(self)
             if interrupt.requested or self.stopped:
                 break
-            if saver and due():
+            if saver and saver.checkpoints.due():
                 self._take_time()
                 saver.save()
                 self._last = time.perf_counter()
