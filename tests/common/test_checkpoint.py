@@ -388,6 +388,24 @@ def test_a_loop_of_ones_own(folder):
     assert run(10, Checkpoints(folder, seconds=0, resume=True)) == whole
 
 
+@pytest.mark.parametrize(
+    ("error", "expected", "text"),
+    [
+        (ValueError("no epoch"), FileFormatError, "no epoch"),
+        (KeyError("W"), FileFormatError, r"KeyError\('W'\)"),
+        (OSError(5, "Input/output error"), FileFormatError, "Input/output error"),
+        (MemoryError("none left"), MemoryError, "none left"),
+    ],
+)
+def test_errors_while_restoring_name_the_file(folder, error, expected, text):
+    folder.mkdir()
+    Checkpoints(folder).save({"step": 1})
+    checkpoints = Checkpoints(folder, resume=True)
+    assert checkpoints.start() == {"step": 1} and checkpoints.source == folder / "000001.npz"
+    with pytest.raises(expected, match=rf"000001\.npz: .*{text}"), checkpoints.restoring():
+        raise error
+
+
 INTERRUPT = {"at": 0}
 
 
