@@ -12,6 +12,7 @@ TrainingInterrupted, a KeyboardInterrupt.
 
 import math
 from collections.abc import Iterator, Sequence
+from numbers import Integral, Real
 from typing import Any
 
 import numpy
@@ -33,20 +34,26 @@ from common.validation import example_scores, language_model_scores
 __all__ = ["RnnlmTrainer", "Trainer", "remove_duplicate"]
 
 
-def check_settings(x: Any, t: Any, max_epoch: int, batch_size: int, eval_interval: int | None) -> None:
-    """ValueError naming the setting that makes no sense."""
+def check_settings(
+    x: Any, t: Any, batch_size: int, max_grad: float | None, eval_interval: int | None, **counts: int
+) -> None:
+    """ValueError or TypeError naming the setting that makes no sense; `counts` are whole numbers of at least 1."""
     if len(x) != len(t):
         raise ValueError(f"fit: {len(x)} inputs, but {len(t)} targets")
     if len(x) == 0:
         raise ValueError("fit: there are no data to train on")
-    if max_epoch < 1:
-        raise ValueError(f"fit: max_epoch must be at least 1, not {max_epoch}")
-    if batch_size < 1:
-        raise ValueError(f"fit: batch_size must be at least 1, not {batch_size}")
+    for name, value in {**counts, "batch_size": batch_size, "eval_interval": eval_interval}.items():
+        if value is None and name == "eval_interval":  # no lines
+            continue
+        if not isinstance(value, Integral):
+            raise TypeError(f"fit: {name} must be a whole number, not {value!r}")
+        if value < 1:
+            no_lines = ", or None for no lines" if name == "eval_interval" else ""
+            raise ValueError(f"fit: {name} must be at least 1{no_lines}, not {value}")
     if batch_size > len(x):
         raise ValueError(f"fit: batch_size {batch_size} is larger than the data, {len(x)}")
-    if eval_interval is not None and eval_interval < 1:
-        raise ValueError(f"fit: eval_interval must be at least 1, or None for no lines, not {eval_interval}")
+    if max_grad is not None and not (isinstance(max_grad, Real) and max_grad > 0):
+        raise ValueError(f"fit: max_grad must be a positive number, or None for no clipping, not {max_grad!r}")
 
 
 class Trainer(BaseTrainer):
@@ -93,7 +100,7 @@ class Trainer(BaseTrainer):
         iteration, if the loss is not finite.
         """
         x, t = np.asarray(x), np.asarray(t)
-        check_settings(x, t, max_epoch, batch_size, eval_interval)
+        check_settings(x, t, batch_size, max_grad, eval_interval, max_epoch=max_epoch)
         self.eval_interval, self.batch_size = eval_interval, batch_size
         iterations = len(x) // batch_size
 
@@ -184,9 +191,7 @@ class RnnlmTrainer(BaseTrainer):
         iteration, if the loss is not finite.
         """
         xs, ts = np.asarray(xs), np.asarray(ts)
-        check_settings(xs, ts, max_epoch, batch_size, eval_interval)
-        if time_size < 1:
-            raise ValueError(f"fit: time_size must be at least 1, not {time_size}")
+        check_settings(xs, ts, batch_size, max_grad, eval_interval, max_epoch=max_epoch, time_size=time_size)
         self.block_lengths = block_lengths
         iterations = int(len(xs) // (batch_size * self._mean_length(time_size)))
         if not iterations:
