@@ -20,7 +20,7 @@ class PeekyDecoder(Decoder):
     ) -> None:
         rng, H = generator(rng), hidden_size
         self.embed = new_embedding(vocab_size, wordvec_size, rng, dtype)
-        self.lstm = new_recurrent(TimeLSTM, H + wordvec_size, H, rng, dtype, stateful=True)
+        self.lstm = new_recurrent(TimeLSTM, H + wordvec_size, H, rng, dtype, True, self.forget_bias)
         self.affine = new_affine(2 * H, vocab_size, rng, dtype)
         layers = self.embed, self.lstm, self.affine
         self.params = [param for layer in layers for param in layer.params]

@@ -21,12 +21,14 @@ class Encoder:
     lengths   (N,), the numbers of symbols of the last questions, None if none of them was padded
     """
 
+    forget_bias = 0.0  # of a new LSTM's forget gates
+
     def __init__(
         self, vocab_size: int, wordvec_size: int, hidden_size: int, *, rng: Seed = None, dtype: Any = "f"
     ) -> None:
         rng = generator(rng)
         self.embed = new_embedding(vocab_size, wordvec_size, rng, dtype)
-        self.lstm = new_recurrent(TimeLSTM, wordvec_size, hidden_size, rng, dtype)
+        self.lstm = new_recurrent(TimeLSTM, wordvec_size, hidden_size, rng, dtype, False, self.forget_bias)
         self.params = self.embed.params + self.lstm.params
         self.grads = self.embed.grads + self.lstm.grads
         self.lengths: Any = None
@@ -60,12 +62,14 @@ class Decoder:
     The LSTM starts from the encoder's state h and a zero cell.
     """
 
+    forget_bias = 0.0
+
     def __init__(
         self, vocab_size: int, wordvec_size: int, hidden_size: int, *, rng: Seed = None, dtype: Any = "f"
     ) -> None:
         rng = generator(rng)
         self.embed = new_embedding(vocab_size, wordvec_size, rng, dtype)
-        self.lstm = new_recurrent(TimeLSTM, wordvec_size, hidden_size, rng, dtype, stateful=True)
+        self.lstm = new_recurrent(TimeLSTM, wordvec_size, hidden_size, rng, dtype, True, self.forget_bias)
         self.affine = new_affine(hidden_size, vocab_size, rng, dtype)
         layers = self.embed, self.lstm, self.affine
         self.params = [param for layer in layers for param in layer.params]

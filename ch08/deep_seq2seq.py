@@ -27,11 +27,16 @@ from common.time_layers import TimeGRU, TimeLSTM, TimeSoftmaxWithLoss
 CELLS: dict[str, Any] = {"lstm": TimeLSTM, "gru": TimeGRU}
 
 
+def new_cell(kind: Any, input_size: int, hidden_size: int, rng: Any, dtype: Any, stateful: bool = False) -> Any:
+    """A recurrent layer, an LSTM with a forget bias of 1 as in AttentionSeq2seq."""
+    return new_recurrent(kind, input_size, hidden_size, rng, dtype, stateful, 1.0 if kind is TimeLSTM else 0.0)
+
+
 class OneWay:
     """A recurrent layer that reads forward: xs (N, S, D) -> hs (N, S, H), and its last states (N, H)."""
 
     def __init__(self, cell: Any, input_size: int, hidden_size: int, rng: Any, dtype: Any) -> None:
-        self.cell = new_recurrent(cell, input_size, hidden_size, rng, dtype)
+        self.cell = new_cell(cell, input_size, hidden_size, rng, dtype)
         self.params, self.grads = self.cell.params, self.cell.grads
         self._lengths: Any = None
 
@@ -118,7 +123,7 @@ class DeepDecoder:
         H = hidden_size
         self.embed = new_embedding(vocab_size, wordvec_size, rng, dtype)
         sizes = [wordvec_size] + [2 * H] * (layers - 1)
-        self.cells = [new_recurrent(cell, size, H, rng, dtype, stateful=True) for size in sizes]
+        self.cells = [new_cell(cell, size, H, rng, dtype, stateful=True) for size in sizes]
         self.attention = TimeAttention(new_score(score, H, rng, dtype))
         self.affine = new_affine(2 * H, vocab_size, rng, dtype)
         layers_ = self.embed, *self.cells, self.attention, self.affine

@@ -1,7 +1,7 @@
 """Layers with fresh weights, as the book draws them.
 
-Weights are normal with standard deviation 1/sqrt(inputs), those of an embedding 1/100, and biases are zero. They are
-drawn on the host, so that one generator gives the same weights on CPU and GPU.
+Weights are normal with standard deviation 1/sqrt(inputs), those of an embedding 1/100, and biases are zero unless said
+otherwise. They are drawn on the host, so that one generator gives the same weights on CPU and GPU.
 """
 
 from typing import Any, TypeVar
@@ -32,14 +32,19 @@ def new_recurrent(
     rng: numpy.random.Generator,
     dtype: Any = "f",
     stateful: bool = False,
+    forget_bias: float = 0.0,
 ) -> AnyRecurrent:
-    """A recurrent layer of a `kind` such as TimeLSTM, from D inputs to H states."""
+    """A recurrent layer of a `kind` such as TimeLSTM, from D inputs to H states.
+
+    `forget_bias` is the bias of an LSTM's forget gates, which the book has at zero. At 1 they let 73 % of the cell pass
+    instead of a half, so that after 29 steps the first one is not forgotten (Gers et al. 2000, Jozefowicz et al. 2015).
+    """
     D, H, columns = input_size, hidden_size, kind.gates * hidden_size
+    b = np.zeros(columns, dtype)
+    if forget_bias:
+        b[:H] = forget_bias  # the first columns of an LSTM's four
     return kind(
-        normal(D, columns, D**-0.5, rng, dtype),
-        normal(H, columns, H**-0.5, rng, dtype),
-        np.zeros(columns, dtype),
-        stateful=stateful,
+        normal(D, columns, D**-0.5, rng, dtype), normal(H, columns, H**-0.5, rng, dtype), b, stateful=stateful
     )
 
 

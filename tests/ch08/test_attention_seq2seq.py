@@ -2,8 +2,11 @@ import numpy
 import pytest
 from gradient_check import check_model
 
+from ch07.peeky_seq2seq import PeekySeq2seq
+from ch07.seq2seq import Seq2seq
 from ch08.attention_seq2seq import AttentionSeq2seq
 from ch08.deep_seq2seq import DeepSeq2seq
+from common.model_tree import named_params
 from common.optimizer import Adam
 from common.padding import pad
 from common.trainer import Trainer
@@ -121,6 +124,27 @@ def test_equals_torch(torch, rng):
     for grad, t in zip(grads, true, strict=True):
         numpy.testing.assert_allclose(grad, numpy.asarray(t), atol=1e-10)
     numpy.testing.assert_allclose(model.decoder.attention.weights, weights.detach().numpy(), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "bias"),
+    [
+        (Seq2seq, {}, 0),
+        (PeekySeq2seq, {}, 0),
+        (AttentionSeq2seq, {}, 1),
+        (DeepSeq2seq, {}, 1),
+        (DeepSeq2seq, {"cell": "gru"}, 0),
+    ],
+)
+def test_forget_gates_start_open_where_the_model_attends(kind, options, bias):
+    biases = {
+        name: b for name, b in named_params(kind(V, D, H, rng=0, **options)).items()
+        if name.endswith(".b") and "affine" not in name
+    }  # fmt: skip
+    assert len(biases) >= 2
+    for b in biases.values():
+        width = len(b) // 4
+        assert (b[:width] == bias).all() and not b[width:].any()
 
 
 def test_float32_stays(rng):
