@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from ch07.seq2seq import Decoder, Seq2seq
+from ch07.seq2seq import Decoder, Seq2seq, recurrent_state
 from common.initial import new_affine, new_embedding, new_recurrent
 from common.np import np
+from common.recurrent import Recurrent
 from common.rng import Seed, generator
 from common.time_layers import TimeLSTM
 
@@ -32,25 +33,39 @@ class PeekyDecoder(Decoder):
 
     def _scores(self, xs: Any, h: Any) -> Any:
         """The scores (N, T, V) from the state that the LSTM is in."""
-        hs = self.lstm.forward(self.embed.forward(xs), constant=h)
-        peek = np.broadcast_to(h[:, None], hs.shape)
+        xs = self.embed.forward(xs)
+        peek = np.broadcast_to(h[:, None], (*xs.shape[:2], h.shape[1]))
+        if self._takes_constant():
+            hs = self.lstm.forward(xs, constant=h)
+        else:
+            hs = self.lstm.forward(np.concatenate([peek, xs], axis=2))
         return self.affine.forward(np.concatenate([peek, hs], axis=2))
 
     def backward(self, dscore: Any) -> Any:
         """The gradient of h (N, H): from both joins, at all steps, and from the LSTM's first state."""
         H = self.lstm.hidden_size
         dout = self.affine.backward(dscore)
-        self.embed.backward(self.lstm.backward(dout[:, :, H:]))
-        return self.lstm.dh + self.lstm.dconstant + dout[:, :, :H].sum(axis=1)
+        dxs, dh = self.lstm.backward(dout[:, :, H:]), dout[:, :, :H].sum(axis=1)
+        if self._takes_constant():
+            dh += self.lstm.dconstant
+        else:
+            dh += dxs[:, :, :H].sum(axis=1)
+            dxs = dxs[:, :, H:]
+        self.embed.backward(dxs)
+        return self.lstm.dh + dh
+
+    def _takes_constant(self) -> bool:
+        """Whether the recurrent layer is one of ours; another one may have taken its place."""
+        return getattr(type(self.lstm), "forward", None) is Recurrent.forward
 
     def start(self, h: Any) -> tuple[Any, ...]:
-        return h, h, np.zeros_like(h)
+        return h, *super().start(h)
 
     def step(self, ids: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
-        peek, h, c = state
-        self.lstm.set_state(h, c)
+        peek, *own = state
+        self.lstm.set_state(*own)
         scores = self._scores(ids[:, None], peek)
-        return scores[:, 0], (peek, self.lstm.h, self.lstm.c)
+        return scores[:, 0], (peek, *recurrent_state(self.lstm))
 
 
 class PeekySeq2seq(Seq2seq):

@@ -10,7 +10,7 @@ from common.base_model import BaseModel
 from common.decoding import Hypothesis, as_lists, beam_search, greedy
 from common.initial import new_affine, new_embedding, new_recurrent
 from common.np import np
-from common.padding import add_to_last_states, last_states, row_lengths, without_pads
+from common.padding import PAD, add_to_last_states, last_states, row_lengths, without_pads
 from common.rng import Seed, generator
 from common.time_layers import TimeLSTM, TimeSoftmaxWithLoss
 
@@ -86,18 +86,25 @@ class Decoder:
 
     def start(self, h: Any) -> tuple[Any, ...]:
         """The state, arrays of N rows each, before the first :meth:`step`."""
-        return h, np.zeros_like(h)
+        self.lstm.set_state(h)
+        return recurrent_state(self.lstm)
 
     def step(self, ids: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         """Read one symbol, ids (N,), in a state: (scores (N, V) of the next one, the state after it)."""
-        h, c = state
-        self.lstm.set_state(h, c)
+        self.lstm.set_state(*state)
         scores = self.affine.forward(self.lstm.forward(self.embed.forward(ids[:, None])))
-        return scores[:, 0], (self.lstm.h, self.lstm.c)
+        return scores[:, 0], recurrent_state(self.lstm)
 
     def generate(self, h: Any, start_id: int, sample_size: int) -> Any:
         """As :meth:`Seq2seq.generate`, from the encoder's state h (N, H)."""
         return one_or_all(as_lists(greedy(self.step, self.start(h), start_id, sample_size)))
+
+
+def recurrent_state(layer: Any) -> tuple[Any, ...]:
+    """The arrays (N, H) of a recurrent layer's state: (h, c) of an LSTM, where None is zero, (h,) of other layers."""
+    if not hasattr(layer, "c"):
+        return (layer.h,)
+    return layer.h, np.zeros_like(layer.h) if layer.c is None else layer.c
 
 
 class Seq2seq(BaseModel):
@@ -166,7 +173,16 @@ class Seq2seq(BaseModel):
         return one_or_all(as_lists(samples, stop_id))
 
     def generate_batch(self, xs: Any, start_id: int, sample_size: int, stop_id: int | None = None) -> Any:
-        """As :meth:`generate`, but always an array (N, sample_size), with -1 after the stop symbol."""
+        """As :meth:`generate`, but always an array (N, sample_size), with -1 after the stop symbol.
+
+        A decoder with a `generate` of its own, as in the book, is asked for one answer after the other.
+        """
+        generate = getattr(type(self.decoder), "generate", None)
+        if generate not in (None, Decoder.generate):
+            states = ([part for part in self.encode(x[None]) if part is not None] for x in np.asarray(xs))
+            samples = np.array([self.decoder.generate(*state, start_id, sample_size) for state in states])
+            stops = samples == stop_id
+            return np.where(stops.cumsum(axis=1) > stops, PAD, samples)
         return greedy(self.decoder.step, self.decoder.start(*self.encode(xs)), start_id, sample_size, stop_id)
 
     def beam_search(self, xs: Any, start_id: int, sample_size: int, width: int = 5, **options: Any) -> list[Hypothesis]:

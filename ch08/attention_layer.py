@@ -8,6 +8,7 @@ WeightSum, AttentionWeight and Attention do this for one step of the decoder, as
 does it for all steps of a sequence with the same results, as products of matrices.
 """
 
+from functools import cached_property
 from typing import Any
 
 from ch08.attention_scores import DotScore
@@ -88,13 +89,14 @@ class TimeAttention(Layer):
         self.params, self.grads = self.score.params, self.score.grads
         self.weights: Any = None
 
-    @property
+    @cached_property
     def attention_weights(self) -> list[Any]:
         """The weights of the last forward, one array (N, S) for each step of the decoder."""
         return [] if self.weights is None else list(self.weights.swapaxes(0, 1))
 
     def forward(self, hs_enc: Any, hs_dec: Any, lengths: Any = None) -> Any:
         context, self.weights = self.attend(hs_enc, hs_dec, lengths)
+        self.__dict__.pop("attention_weights", None)
         self._cache = hs_enc, self.weights
         return context
 

@@ -8,7 +8,7 @@ it depends on the seed whether three epochs are enough to learn where to look (d
 
 from typing import Any
 
-from ch07.seq2seq import Decoder, Encoder, Seq2seq
+from ch07.seq2seq import Decoder, Encoder, Seq2seq, recurrent_state
 from ch08.attention_layer import TimeAttention
 from common.initial import new_affine, new_embedding, new_recurrent
 from common.np import np
@@ -56,7 +56,11 @@ class AttentionDecoder(Decoder):
         self._lengths = lengths
         self.lstm.set_state(last_states(enc_hs, lengths))
         hs = self.lstm.forward(self.embed.forward(xs))
-        return self.affine.forward(np.concatenate([self.attention.forward(enc_hs, hs, lengths), hs], axis=2))
+        return self.affine.forward(np.concatenate([self._context(enc_hs, hs, lengths), hs], axis=2))
+
+    def _context(self, enc_hs: Any, hs: Any, lengths: Any) -> Any:
+        # The book's TimeAttention, which may have taken the place of ours, knows of no lengths.
+        return self.attention.forward(enc_hs, hs, *(() if lengths is None else (lengths,)))
 
     def backward(self, dscore: Any) -> Any:
         """The gradient of enc_hs (N, S, H): from the attention, and at the last step from the LSTM's first state."""
@@ -69,16 +73,18 @@ class AttentionDecoder(Decoder):
         return denc_hs
 
     def start(self, enc_hs: Any, lengths: Any = None) -> tuple[Any, ...]:
-        h = last_states(enc_hs, lengths)
-        return h, np.zeros_like(h), enc_hs, lengths
+        return enc_hs, lengths, *super().start(last_states(enc_hs, lengths))
 
     def step(self, ids: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
-        h, c, enc_hs, lengths = state
-        self.lstm.set_state(h, c)
+        enc_hs, lengths, *own = state
+        self.lstm.set_state(*own)
         hs = self.lstm.forward(self.embed.forward(ids[:, None]))
-        context, _ = self.attention.attend(enc_hs, hs, lengths)
+        if type(self.attention).forward is TimeAttention.forward:
+            context, _ = self.attention.attend(enc_hs, hs, lengths)  # leaves the weights of the last forward
+        else:
+            context = self._context(enc_hs, hs, lengths)
         scores = self.affine.forward(np.concatenate([context, hs], axis=2))
-        return scores[:, 0], (self.lstm.h, self.lstm.c, enc_hs, lengths)
+        return scores[:, 0], (enc_hs, lengths, *recurrent_state(self.lstm))
 
 
 class AttentionSeq2seq(Seq2seq):

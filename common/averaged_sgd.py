@@ -35,14 +35,14 @@ class AveragedSGD(SGD):
     def start_averaging(self) -> None:
         """Take the means of what the following steps lead to. Started once, they go on; another call does nothing."""
         if not self.averaging:
-            self.start = max(self.steps.values(), default=0)
+            self.start = max(self._steps.values(), default=0)
 
     @contextmanager
     def averages(self) -> Iterator[None]:
         """Inside, the weights hold their means; afterwards what they held before. Without means it does nothing."""
         averaged = [
             (param, state[0]) for param, state in self._states.values()
-            if self.averaging and self.steps[id(param)] > self.start
+            if self.averaging and self._steps[id(param)] > self.start
         ]  # fmt: skip
         before = [param.copy() for param, _ in averaged]
         for param, mean in averaged:

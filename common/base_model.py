@@ -1,5 +1,6 @@
 """Saving and loading what a model has learnt."""
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -7,7 +8,7 @@ from typing import Any, TypeVar
 from common import model_folder, weight_files
 from common.files import FileFormatError, Location
 from common.model_tree import unique_params
-from common.np import np, to_cpu
+from common.np import address, np, to_cpu
 
 __all__ = ["BaseModel"]
 
@@ -29,6 +30,18 @@ class BaseModel:
         model = super().__new__(cls)
         model._made_with = args, kwargs
         return model
+
+    def __deepcopy__(self: Model, memo: dict[int, Any]) -> Model:
+        """A copy in which weights that share memory do so again; the views of one would become arrays of their own."""
+        first: dict[Any, Any] = {}
+        for param in getattr(self, "params", ()):
+            shared = first.setdefault(address(param), param)
+            if shared is not param:
+                twin = copy.deepcopy(shared, memo)
+                memo[id(param)] = twin.T if param.shape != shared.shape or param.strides != shared.strides else twin[:]
+        made = memo[id(self)] = type(self).__new__(type(self))
+        vars(made).update({name: copy.deepcopy(value, memo) for name, value in vars(self).items()})
+        return made
 
     def save(self, folder: Location, **vocabularies: Mapping[int, str]) -> Path:
         """Write the model as a folder, see :mod:`common.model_folder`; returns its path.

@@ -1,5 +1,6 @@
 """What all layers have in common."""
 
+from functools import cached_property
 from typing import Any
 
 from common.np import np
@@ -24,9 +25,9 @@ class Layer:
         self.grads: list[Any] = [np.zeros_like(param) for param in params]
         self._cache: Any = None
 
-    @property
+    @cached_property
     def name(self) -> str:
-        """How messages call the layer."""
+        """How messages call the layer; may be set."""
         return type(self).__name__
 
     def cached(self) -> Any:
@@ -61,8 +62,13 @@ class Layer:
         return x
 
     def check_gradient(self, dout: Any, shape: tuple[int, ...]) -> Any:
-        """`dout` as an array in the dtype of the weights, checked to be shaped like the output."""
+        """`dout` as an array in the dtype of the weights, checked to be shaped like the output.
+
+        A single number is the gradient of every output, such as the 0 that loops over time begin with.
+        """
         dout = self.cast(dout)
+        if dout.ndim == 0:
+            dout = np.broadcast_to(dout, shape)
         if dout.shape != shape:
             raise ValueError(f"{self.name}: the output is {shape}, its gradient must be so too, got {dout.shape}")
         return dout

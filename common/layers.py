@@ -109,9 +109,11 @@ class Softmax(Layer):
 class Dropout(Layer):
     """Each number is dropped with probability `dropout_ratio`, the others are divided by 1 - dropout_ratio.
 
-    So the mean stays as it is, and with ``train_flg=False`` the layer is the identity (Srivastava et al. 2014, in the
-    "inverted" form). Raises ValueError unless 0 <= dropout_ratio < 1.
+    So the mean stays as it is. If the argument or the attribute `train_flg` is False, the layer is the identity
+    (Srivastava et al. 2014, in the "inverted" form). Raises ValueError unless 0 <= dropout_ratio < 1.
     """
+
+    train_flg = True
 
     def __init__(self, dropout_ratio: float = 0.5, *, rng: Seed = None) -> None:
         if not 0 <= dropout_ratio < 1:
@@ -121,14 +123,14 @@ class Dropout(Layer):
 
     def forward(self, x: Any, train_flg: bool = True) -> Any:
         x = np.asarray(x)
-        if not train_flg or self.dropout_ratio == 0:
+        if not (train_flg and self.train_flg) or self.dropout_ratio == 0:
             self._cache = x.shape, None
             return x
-        mask = self.mask(x.shape, x.dtype)
+        mask = self.draw_mask(x.shape, x.dtype)
         self._cache = x.shape, mask
         return x * mask
 
-    def mask(self, shape: tuple[int, ...], dtype: Any) -> Any:
+    def draw_mask(self, shape: tuple[int, ...], dtype: Any) -> Any:
         """A new mask for an array of that shape: 0 where it is dropped, 1 / (1 - dropout_ratio) elsewhere."""
         mask = (random(shape, self.rng) >= self.dropout_ratio).astype(dtype)
         mask *= 1 / (1 - self.dropout_ratio)

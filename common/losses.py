@@ -3,6 +3,7 @@
 Their ``backward(dout=1)`` gives the gradient of dout times the loss with respect to the scores.
 """
 
+from functools import cached_property
 from typing import Any
 
 from common.functions import as_float, sigmoid, softmax
@@ -33,10 +34,11 @@ class SoftmaxWithLoss(Loss):
         if x.ndim != 2 or x.size == 0:
             raise ValueError(f"{self.name}: expected scores (N, K), got {x.shape}")
         self._x, self.t = x, class_ids(self.name, t, x.shape)
+        self.__dict__.pop("y", None)
         loss, self._cache = softmax_loss(x, self.t)
         return loss
 
-    @property
+    @cached_property
     def y(self) -> Any:
         """The probabilities (N, K) of the last forward."""
         self.cached()

@@ -27,7 +27,7 @@ class Optimizer:
         if not lr >= 0:
             raise ValueError(f"{type(self).__name__}: lr must be a number of at least 0, not {lr}")
         self.lr = lr
-        self.steps: dict[int, int] = {}  # updates so far, by id of the parameter
+        self._steps: dict[int, int] = {}  # updates so far, by id of the parameter
         self._states: dict[int, tuple[Any, list[Any]]] = {}  # with the parameter, so that no other gets its id
 
     def update(self, params: Sequence[Any], grads: Sequence[Any], scale: float = 1.0) -> None:
@@ -42,8 +42,8 @@ class Optimizer:
             if p.shape != g.shape:
                 raise ValueError(f"{name}: params[{i}] is {p.shape}, grads[{i}] {g.shape}")
         for p, g in zip(params, grads, strict=True):
-            state = self.state(p)
-            self.steps[id(p)] = step = self.steps.get(id(p), 0) + 1
+            state = self._state_of(p)
+            self._steps[id(p)] = step = self._steps.get(id(p), 0) + 1
             if isinstance(g, RowGradient):
                 self._step_rows(step, scale, g, p, *state)
             else:
@@ -57,7 +57,15 @@ class Optimizer:
         for array, rows in zip(arrays, touched, strict=True):
             array[g.ids] = rows
 
-    def state(self, param: Any) -> list[Any]:
+    def __setstate__(self, attributes: dict[str, Any]) -> None:
+        """A copy, or what comes out of a pickle, has parameters of its own, with other ids."""
+        vars(self).update(attributes)
+        params = [param for param, _ in self._states.values()]
+        steps = [self._steps.get(old, 0) for old in self._states]
+        self._states = {id(param): entry for param, entry in zip(params, self._states.values(), strict=True)}
+        self._steps = dict(zip(self._states, steps, strict=True))
+
+    def _state_of(self, param: Any) -> list[Any]:
         """The arrays of state that belong to the parameter, zero at first."""
         entry = self._states.get(id(param))
         if entry is None:
@@ -68,8 +76,8 @@ class Optimizer:
         """What the next steps of the params depend on: lr and the other numbers, and for each its steps and state."""
         return {
             "numbers": {name: value for name, value in vars(self).items() if isinstance(value, (int, float))},
-            "steps": [self.steps.get(id(p), 0) for p in params],
-            "arrays": [self.state(p) if id(p) in self._states else None for p in params],
+            "steps": [self._steps.get(id(p), 0) for p in params],
+            "arrays": [self._state_of(p) if id(p) in self._states else None for p in params],
         }
 
     def load_state_dict(self, params: Sequence[Any], state: dict[str, Any]) -> None:
@@ -86,8 +94,8 @@ class Optimizer:
         vars(self).update(state["numbers"])
         for p, step, slots in zip(params, state["steps"], arrays, strict=True):
             if slots is not None:
-                self.steps[id(p)] = step
-                for own, saved in zip(self.state(p), slots, strict=True):
+                self._steps[id(p)] = step
+                for own, saved in zip(self._state_of(p), slots, strict=True):
                     own[...] = np.asarray(saved)
 
     def _step(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:

@@ -126,7 +126,7 @@ class Recurrent(Layer):
         Wh = self.params[1]
 
         def mask(dropout: Any, shape: tuple[int, ...]) -> Any:
-            return dropout.mask(shape, Wh.dtype) if dropout is not None and dropout.train_flg else None
+            return dropout.draw_mask(shape, Wh.dtype) if dropout is not None and dropout.train_flg else None
 
         self._mask = mask(self.state_dropout, (batch_size, self.hidden_size))
         self._Wh_mask = mask(self.weight_dropout, Wh.shape)

@@ -13,14 +13,21 @@ from common.time_layers import TimeDropout, TimeEmbedding
 __all__ = ["EmbeddingDropout", "SizePenalty", "SlownessPenalty", "VariationalDropout"]
 
 
+def check_ratios(model: Any, **ratios: float) -> None:
+    """ValueError naming the first of a model's dropout ratios that is not in [0, 1)."""
+    for name, ratio in ratios.items():
+        if not 0 <= ratio < 1:
+            raise ValueError(f"{type(model).__name__}: {name} must be in [0, 1), not {ratio}")
+
+
 class VariationalDropout(TimeDropout):
     """Dropout of xs (N, T, D) by one mask (N, 1, D) for all time steps (Gal & Ghahramani 2016)."""
 
     def forward(self, xs: Any, train_flg: bool | None = None) -> Any:
         return super().forward(self.check_input(xs, "N", "T", "D"), train_flg)
 
-    def mask(self, shape: tuple[int, ...], dtype: Any) -> Any:
-        return super().mask((shape[0], 1, shape[2]), dtype)
+    def draw_mask(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        return super().draw_mask((shape[0], 1, shape[2]), dtype)
 
 
 class EmbeddingDropout(TimeEmbedding):
@@ -40,7 +47,7 @@ class EmbeddingDropout(TimeEmbedding):
         rows = super().forward(idx)
         self._mask = None
         if self.train_flg and self._dropout.dropout_ratio:
-            self._mask = self._dropout.mask((len(self.params[0]), 1), rows.dtype)[self.cached()]
+            self._mask = self._dropout.draw_mask((len(self.params[0]), 1), rows.dtype)[self.cached()]
             rows *= self._mask
         return rows
 

@@ -14,8 +14,9 @@ class RowGradient(numpy.lib.mixins.NDArrayOperatorsMixin):
     rows of W in `ids` and leave all others, and their own state for these, alone. So a step of Adam on 100 words of
     10,000 takes a hundredth of the time; its averages for a word move on only when the word occurs (called lazy Adam).
 
-    Whoever expects an array has one: ``to_dense()``, indexing, arithmetic and NumPy's functions give dense results.
-    Only ``+=`` of another RowGradient and ``*=`` of a number, which sum and clip gradients, stay sparse.
+    Whoever expects an array has one: ``to_dense()``, indexing, arithmetic, NumPy's functions and the methods of arrays
+    give dense results. ``+=`` of another RowGradient, ``*=`` and ``/=`` of a number, which sum and clip gradients, stay
+    sparse; whatever else changes the gradient in place, such as ``+=`` of an array, gives it all its rows.
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: Any = "f") -> None:
@@ -43,14 +44,29 @@ class RowGradient(numpy.lib.mixins.NDArrayOperatorsMixin):
 
     def __iadd__(self, other: Any) -> Any:
         if not isinstance(other, RowGradient):
-            return self.to_dense() + other
+            self[...] = self.to_dense() + other
+            return self
         if other.shape != self.shape:
             raise ValueError(f"RowGradient {self.shape}: cannot add one of {other.shape}")
         self.assign(np.concatenate((self.ids, other.ids)), np.concatenate((self.rows, other.rows)))
         return self
 
-    def __imul__(self, scale: float) -> "RowGradient":  # type: ignore[misc]  # the result of * is dense
-        self.rows *= scale
+    def __isub__(self, other: Any) -> Any:
+        self += -other
+        return self
+
+    def __imul__(self, scale: Any) -> "RowGradient":
+        if numpy.ndim(scale) == 0:
+            self.rows *= scale
+        else:
+            self[...] = self.to_dense() * scale
+        return self
+
+    def __itruediv__(self, scale: Any) -> "RowGradient":
+        if numpy.ndim(scale) == 0:
+            self.rows /= scale
+        else:
+            self[...] = self.to_dense() / scale
         return self
 
     def __len__(self) -> int:
@@ -58,6 +74,24 @@ class RowGradient(numpy.lib.mixins.NDArrayOperatorsMixin):
 
     def __getitem__(self, key: Any) -> Any:
         return self.to_dense()[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        dense = self.to_dense()
+        dense[key] = value
+        self.ids, self.rows = np.arange(len(dense)), dense
+
+    def fill(self, value: float) -> None:
+        """Make all numbers `value`."""
+        self[...] = value
+
+    def __getattr__(self, name: str) -> Any:
+        """What arrays have and a gradient of rows has not itself, of a dense copy, which cannot be written to."""
+        if name.startswith("_") or not hasattr(np.ndarray, name):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        dense = self.to_dense()
+        if isinstance(dense, numpy.ndarray):
+            dense.flags.writeable = False
+        return getattr(dense, name)
 
     @property
     def T(self) -> Any:

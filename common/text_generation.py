@@ -79,10 +79,8 @@ def continue_texts(
 
 
 def next_scores(model: LanguageModel, xs: Any) -> Any:
-    """The scores (N, V) of the word that follows xs (N, T): the wide affine layer works on the last step only."""
-    for layer in model.layers[:-1]:
-        xs = layer.forward(xs)
-    return model.layers[-1].forward(xs[:, -1])
+    """The scores (N, V) of the word that follows xs (N, T)."""
+    return model.predict(xs)[:, -1]
 
 
 def next_words(model: LanguageModel, prompt: Any, topn: int = 10) -> list[tuple[int, float]]:

@@ -1,5 +1,6 @@
 """One step of training, as both trainers and the loops of one's own take it."""
 
+import inspect
 import math
 from typing import Any
 
@@ -29,7 +30,9 @@ class Step:
         self.model, self.optimizer = model, optimizer
         self.weights = SharedWeights(model.params)
         self.norm: float | None = None
-        self._shared, self._scales = self.weights.shared, isinstance(optimizer, Optimizer)
+        self._shared = self.weights.shared
+        # Our optimizers multiply by the clipping rate themselves; a class derived from one may have the book's update.
+        self._scales = isinstance(optimizer, Optimizer) and "scale" in inspect.signature(optimizer.update).parameters
 
     def __call__(self, x: Any, t: Any, max_grad: float | None = None, measure: bool = False) -> float:
         """The loss before the step. The norm of the gradients is measured to clip them, or if `measure` asks for it.
@@ -44,7 +47,8 @@ class Step:
                 "clipping (max_grad) may help"
             )
         self.model.backward()
-        grads = self.model.grads
+        # Lists of its own: an optimizer may put other arrays into them.
+        params, grads = list(self.weights.params), list(self.model.grads)
         if self._shared:
             grads = self.weights.merge(grads, in_place=True)
         rate, self.norm = 1.0, None
@@ -56,12 +60,12 @@ class Step:
         except FloatingPointError as error:
             raise FloatingPointError(self._first_bad("gradient", grads)) from error
         if self._scales:  # the gradients, while it reads them anyway
-            self.optimizer.update(self.weights.params, grads, rate)
+            self.optimizer.update(params, grads, rate)
         else:
             if rate < 1:
                 for grad in grads:
                     grad *= rate
-            self.optimizer.update(self.weights.params, grads)
+            self.optimizer.update(params, grads)
         return loss
 
     def _first_bad(self, what: str, arrays: list[Any]) -> str:

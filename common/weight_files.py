@@ -60,6 +60,8 @@ def read(path: Location, *, allow_nonfinite: bool = False) -> tuple[dict[str, nu
     `allow_nonfinite`); ValueError for an unknown ending; FileNotFoundError and other OSErrors as `open` does.
     """
     source = with_suffix(path)
+    if source != Path(path) and Path(path).suffix and Path(path).is_file() and not source.exists():
+        raise ValueError(f"{path}: weight files end in {', '.join(SUFFIXES)}, not in {Path(path).suffix}")
     suffix = source.suffix.lower()
     try:
         if suffix == ".pkl":
@@ -102,13 +104,13 @@ def read_word_vectors(path: Location) -> tuple[numpy.ndarray, dict[str, int], di
 
 
 def with_suffix(path: Location) -> Path:
-    """`path` as it will be on disk: with ".npz" if it has no ending. ValueError for an ending that is not known."""
+    """`path` as it will be on disk: with ".npz" added unless it ends in one of SUFFIXES.
+
+    What stands behind the last dot of ``best_75.76`` is no ending, and weights that hours of training have led to
+    are not refused for the name of their file.
+    """
     path = Path(path)
-    if not path.suffix:
-        return path.with_name(f"{path.name}.npz")
-    if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{path}: weight files end in {', '.join(SUFFIXES)}, not in {path.suffix}")
-    return path
+    return path if path.suffix.lower() in SUFFIXES else path.with_name(f"{path.name}.npz")
 
 
 def _ready(name: str, array: Any, half: bool, allow_nonfinite: bool) -> numpy.ndarray:

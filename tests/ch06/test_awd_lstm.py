@@ -22,9 +22,9 @@ def small(dtype="d", **options):
 def repeat_masks(model):
     """Let every dropout draw the same mask in each forward."""
     drops = [*model.switched, model.layers[0]._dropout]
-    for drop in (d for d in drops if hasattr(d, "mask")):
-        draw = drop.mask
-        drop.mask = lambda shape, dtype, draw=draw, drop=drop: (
+    for drop in (d for d in drops if hasattr(d, "draw_mask")):
+        draw = drop.draw_mask
+        drop.draw_mask = lambda shape, dtype, draw=draw, drop=drop: (
             setattr(drop, "rng", numpy.random.default_rng(1)), draw(shape, dtype)
         )[1]  # fmt: skip
     return model

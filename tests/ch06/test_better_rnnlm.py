@@ -83,8 +83,8 @@ class TestDropout:
 def test_gradients(options, rng):
     model = BetterRnnlm(V, H, H, 0.4, rng=0, dtype="d", **options)
     for drop in model.drops:  # the same mask in every forward
-        draw = drop.mask
-        drop.mask = lambda shape, dtype, draw=draw, drop=drop: (setattr(drop, "rng", numpy.random.default_rng(7)),
+        draw = drop.draw_mask
+        drop.draw_mask = lambda shape, dtype, draw=draw, drop=drop: (setattr(drop, "rng", numpy.random.default_rng(7)),
                                                                 draw(shape, dtype))[1]
     check_model(model, [ids(N, T), ids(N, T, seed=1)], rng, 1e-5)
 

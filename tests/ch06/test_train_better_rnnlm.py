@@ -73,7 +73,7 @@ def test_resumed_training_is_the_unbroken_one_to_the_bit(script, arguments, monk
 
 def test_resumed_after_being_killed_within_an_epoch(monkeypatch):
     unbroken = train_better_rnnlm.main(**SMALL, out="whole")
-    calls, forward = [], Dropout.mask
+    calls, forward = [], Dropout.draw_mask
 
     def killed(self, *args):
         calls.append(1)
@@ -84,7 +84,7 @@ def test_resumed_after_being_killed_within_an_epoch(monkeypatch):
     monkeypatch.setattr("common.checkpoint.SECONDS", 0.0)
     monkeypatch.setattr("common.checkpoint.SHARE", 1e9)
     with monkeypatch.context() as patch, pytest.raises(MemoryError):
-        patch.setattr(Dropout, "mask", killed)
+        patch.setattr(Dropout, "draw_mask", killed)
         train_better_rnnlm.main(**SMALL, out="parts")
     assert train_better_rnnlm.main(**SMALL, out="parts", resume=True) == unbroken
 

@@ -58,7 +58,7 @@ class TestEveryOptimizer:
     def test_float32_stays_float32(self, kind):
         optimizer = kind()
         (p,) = steps(optimizer, [numpy.ones((3, 4), "f")])
-        assert {p.dtype, *(array.dtype for array in optimizer.state(p))} == {numpy.dtype("f")}
+        assert {p.dtype, *(array.dtype for array in optimizer._state_of(p))} == {numpy.dtype("f")}
 
     def test_state_belongs_to_the_parameter_not_to_its_place(self, kind, rng):
         a, b = rng.standard_normal((2, 3)), rng.standard_normal((2, 3))

@@ -69,7 +69,7 @@ class Fixed(TimeDropout):
         super().__init__(0.5, rng=0)
         self.given = mask
 
-    def mask(self, shape, dtype):
+    def draw_mask(self, shape, dtype):
         assert shape == self.given.shape
         return self.given
 

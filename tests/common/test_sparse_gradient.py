@@ -1,3 +1,5 @@
+import operator
+
 import numpy
 import pytest
 from gradient_check import check_gradients
@@ -87,14 +89,14 @@ class TestOptimizers:
     def test_other_rows_stay_as_they_are(self, kind):
         param, optimizer = numpy.ones((6, 2)), kind(0.1)
         optimizer.update([param], [gradient(range(6))])
-        before, state = param.copy(), [s.copy() for s in optimizer.state(param)]
+        before, state = param.copy(), [s.copy() for s in optimizer._state_of(param)]
         grad = gradient([4, 1, 4], seed=1)
         rows = grad.rows.copy()
         optimizer.update([param], [grad])
         others = [0, 2, 3, 5]
         assert (param[others] == before[others]).all()
         assert (param[[1, 4]] != before[[1, 4]]).all()
-        for old, new in zip(state, optimizer.state(param), strict=True):
+        for old, new in zip(state, optimizer._state_of(param), strict=True):
             assert (new[others] == old[others]).all()
         assert (grad.rows == rows).all()
 
@@ -156,10 +158,43 @@ class TestAsArray:
         param -= 0.1 * grad
         numpy.testing.assert_allclose(param, 1 - 0.1 * grad.to_dense())
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda g: operator.iadd(g, numpy.arange(12.0).reshape(6, 2)),
+            lambda g: operator.isub(g, numpy.arange(12.0).reshape(6, 2)),
+            lambda g: operator.isub(g, g.copy()),
+            lambda g: operator.imul(g, 3),
+            lambda g: operator.imul(g, numpy.arange(2.0)),
+            lambda g: operator.itruediv(g, 3),
+            lambda g: operator.itruediv(g, numpy.arange(1.0, 3.0)),
+            lambda g: operator.setitem(g, slice(1, 3), 7),
+            lambda g: operator.setitem(g, ..., 0),
+            lambda g: g.fill(2),
+        ],
+    )
+    def test_changes_in_place(self, change):
+        """In place means that the very object changes, which the list of the model's gradients holds."""
+        grad, dense = gradient([1, 3]), gradient([1, 3]).to_dense()
+        changed = change(grad)
+        assert changed is None or changed is grad
+        change(dense)
+        numpy.testing.assert_allclose(grad.to_dense(), dense)
+        grad.assign(numpy.array([2]), numpy.ones((1, 2)))  # the next backward
+        assert grad.to_dense().sum() == 2
+
+    def test_methods_of_arrays(self):
+        grad, dense = gradient([1, 3]), gradient([1, 3]).to_dense()
+        assert (grad.sum(), grad.max(), grad.mean(), grad.size) == (dense.sum(), dense.max(), dense.mean(), 12)
+        assert (grad.reshape(-1) == dense.ravel()).all() and grad.astype("f").dtype == "f" and grad.any()
+        for unknown in ("nothing", "_rows"):
+            with pytest.raises(AttributeError, match=unknown):
+                getattr(grad, unknown)
+
     def test_changes_that_would_be_lost_are_refused(self):
         grad = gradient([1, 3])
-        with pytest.raises(TypeError):
-            grad[...] = 0
+        with pytest.raises(ValueError, match="read-only"):
+            grad.sort()
         with pytest.raises(TypeError):
             numpy.add(grad, 1, out=grad)
 
