@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import numpy
+
 from ch04.negative_sampling_layer import NegativeSamplingLoss
 from common.base_model import BaseModel
 from common.initial import check_sizes, normal
 from common.layers import Embedding
-from common.np import np
+from common.np import np, to_cpu
 from common.rng import Seed, generator
 from common.text import check_ids
 
@@ -14,11 +16,12 @@ from common.text import check_ids
 class Word2vec(BaseModel):
     """Vectors of V words: `word_vecs` (V, H) as the input, which are the result, and a second set as the output.
 
-    corpus (n,) ids, of which the negatives are drawn; ids below vocab_size that do not occur there are welcome. The
-    weights start from 0.01 times the standard normal distribution. Gradients are RowGradients, which our optimizers
+    corpus (n,) ids, of which the negatives are drawn; ids below vocab_size that do not occur there are welcome. How
+    often each occurs is all that matters: ``{"counts": [...]}``, V of them, serves as well, and is what a folder keeps.
+    The weights start from 0.01 times the standard normal distribution. Gradients are RowGradients, which our optimizers
     apply to the words of a batch only; with ``sparse=False`` they are arrays (V, H).
 
-    Raises ValueError for sizes below 1 and a corpus whose ids do not fit them.
+    Raises ValueError for sizes below 1 and a corpus, or counts, that do not fit them.
     """
 
     def __init__(
@@ -35,15 +38,35 @@ class Word2vec(BaseModel):
         dtype: Any = "f",
     ) -> None:
         check_sizes(self, vocab_size=vocab_size, hidden_size=hidden_size, window_size=window_size)
-        corpus = check_ids(f"{type(self).__name__}: corpus", corpus, vocab_size)
+        ids = self._ids(corpus, vocab_size)
         rng = generator(rng)
         self.window_size = window_size
         self.in_layer = Embedding(normal(vocab_size, hidden_size, 0.01, rng, dtype), sparse)
         W_out = normal(vocab_size, hidden_size, 0.01, rng, dtype)
-        self.ns_loss = NegativeSamplingLoss(W_out, corpus, power, sample_size, sparse=sparse, rng=rng)
+        self.ns_loss = NegativeSamplingLoss(W_out, ids, power, sample_size, sparse=sparse, rng=rng)
         self.params = self.in_layer.params + self.ns_loss.params
         self.grads = self.in_layer.grads + self.ns_loss.grads
         self.word_vecs = self.in_layer.params[0]
+        self._keep_counts_of(corpus, ids)
+
+    def _ids(self, corpus: Any, vocab_size: int) -> Any:
+        """The corpus, or a text with the same counts."""
+        name = type(self).__name__
+        if not isinstance(corpus, dict):
+            return check_ids(f"{name}: corpus", corpus, vocab_size)
+        counts = numpy.asarray(corpus.get("counts"))
+        if counts.shape != (vocab_size,) or counts.dtype.kind not in "iu" or counts.min() < 0:
+            raise ValueError(f"{name}: corpus must be ids (n,) or have the counts of {vocab_size} words")
+        return np.asarray(numpy.repeat(numpy.arange(vocab_size), counts))
+
+    def _keep_counts_of(self, corpus: Any, ids: Any) -> None:
+        """Remember the counts among the arguments that the model was made with, and not the text."""
+        counts = {"counts": numpy.bincount(to_cpu(ids), minlength=len(self.word_vecs)).tolist()}
+        args, named = self._made_with
+        self._made_with = (
+            tuple(counts if value is corpus else value for value in args),
+            {name: counts if value is corpus else value for name, value in named.items()},
+        )
 
     def check_contexts(self, contexts: Any, target: Any) -> tuple[Any, Any]:
         """Contexts (N, C) and targets (N,) as arrays."""

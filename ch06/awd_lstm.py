@@ -5,7 +5,14 @@ from typing import Any
 from common.initial import check_sizes, new_embedding, new_recurrent
 from common.language_model import LanguageModel
 from common.np import np
-from common.regularization import EmbeddingDropout, Penalty, SizePenalty, SlownessPenalty, VariationalDropout
+from common.regularization import (
+    EmbeddingDropout,
+    Penalty,
+    SizePenalty,
+    SlownessPenalty,
+    VariationalDropout,
+    check_ratios,
+)
 from common.rng import Seed, generator
 from common.time_layers import TimeAffine, TimeDropout, TimeLSTM
 
@@ -44,6 +51,14 @@ class AwdLstm(LanguageModel):
     ) -> None:
         check_sizes(
             self, vocab_size=vocab_size, wordvec_size=wordvec_size, hidden_size=hidden_size, layers=layers
+        )
+        check_ratios(
+            self,
+            embedding_dropout=embedding_dropout,
+            input_dropout=input_dropout,
+            hidden_dropout=hidden_dropout,
+            output_dropout=output_dropout,
+            dropconnect=dropconnect,
         )
         rng = generator(rng)
         W = new_embedding(vocab_size, wordvec_size, rng, dtype).params[0]

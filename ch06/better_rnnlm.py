@@ -7,7 +7,7 @@ from common.language_model import LanguageModel
 from common.np import np
 from common.recurrent import Recurrent
 from common.recurrent_variants import TimePeepholeLSTM, TimeReLURNN
-from common.regularization import VariationalDropout
+from common.regularization import VariationalDropout, check_ratios
 from common.rng import Seed, generator
 from common.time_layers import TimeAffine, TimeDropout, TimeGRU, TimeLSTM, TimeRNN
 
@@ -53,6 +53,7 @@ class BetterRnnlm(LanguageModel):
         check_sizes(
             self, vocab_size=vocab_size, wordvec_size=wordvec_size, hidden_size=hidden_size, layers=layers
         )
+        check_ratios(self, dropout_ratio=dropout_ratio, dropconnect=dropconnect)
         if tied and wordvec_size != hidden_size:
             raise ValueError(
                 f"{type(self).__name__}: tied weights need wordvec_size == hidden_size, "

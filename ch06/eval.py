@@ -1,8 +1,9 @@
 """The perplexity of a trained language model on a part of its corpus.
 
     python -m ch06.eval runs/ch06_train_rnnlm/weights.npz
+    python -m ch06.eval runs/ch06_train_awd_lstm-quick/weights.npz
 
-Every word of the text counts. The widths of the model are those of the weights.
+Every word of the text counts. Which model it is and how large, the weights say.
 """
 
 from pathlib import Path
@@ -10,8 +11,7 @@ from typing import Annotated
 
 import typer
 
-from ch06.rnnlm import Rnnlm
-from ch06.rnnlm_file import read_rnnlm
+from ch06.rnnlm_file import Cell, read_language_model
 from common.evaluation import eval_perplexity
 from common.experiment import Corpus, script
 from dataset import mini
@@ -19,13 +19,14 @@ from dataset import mini
 
 @script
 def main(
-    weights: Annotated[Path, typer.Argument(help="File that ch06.train_rnnlm left.")] = Path(
+    weights: Annotated[Path, typer.Argument(help="File that a training of chapter 6 left.")] = Path(
         "runs/ch06_train_rnnlm/weights.npz"
     ),
     corpus: Annotated[Corpus | None, "By default the one that has as many words as the model."] = None,
     split: Annotated[str, "train, valid or test"] = "test",
+    cell: Cell = None,
 ) -> dict[str, float]:
-    model = read_rnnlm(weights, Rnnlm)
+    model = read_language_model(weights, cell)
     if corpus is None:
         corpus = Corpus.mini if len(model.params[0]) == len(mini.load_vocab()[0]) else Corpus.ptb
     text, word_to_id, _ = corpus.load(split)

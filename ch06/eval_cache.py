@@ -2,7 +2,7 @@
 
     python -m ch06.eval_cache                                            # the Rnnlm that comes with the project
     python -m ch06.eval_cache --weights runs/ch06_train_rnnlm/weights.npz --corpus mini
-    python -m ch06.eval_cache --better --weights runs/ch06_train_better_rnnlm/weights.npz
+    python -m ch06.eval_cache --weights runs/ch06_train_better_rnnlm/weights.npz
 
 theta and lambda are those that are best on the validation text; the test text is read once with them. Both texts are
 read as a single row, so the perplexity without a cache may differ in its fourth digit from that of ch06.eval.
@@ -13,8 +13,7 @@ from typing import Annotated
 
 from ch06.better_rnnlm import BetterRnnlm
 from ch06.cache import WINDOW, cache_probability, perplexity, read, tune
-from ch06.rnnlm import Rnnlm
-from ch06.rnnlm_file import SHIPPED, read_better_rnnlm, read_rnnlm
+from ch06.rnnlm_file import SHIPPED, Cell, read_better_rnnlm, read_language_model
 from common.experiment import Corpus, Run, experiment
 from common.language_model import LanguageModel
 
@@ -22,13 +21,14 @@ from common.language_model import LanguageModel
 @experiment(options=("gpu", "out"))
 def main(
     run: Run,
-    weights: Annotated[Path, "What ch06.train_rnnlm or ch06.train_better_rnnlm has saved."] = SHIPPED,
-    better: Annotated[bool, "The weights are those of a BetterRnnlm."] = False,
-    cell: Annotated[str, "The cell of a BetterRnnlm."] = "lstm",
+    weights: Annotated[Path, "What a training of chapter 6 has saved."] = SHIPPED,
+    better: Annotated[bool, "Refuse other weights than a BetterRnnlm's."] = False,
+    cell: Cell = None,
     window: Annotated[int, "How many words the cache keeps."] = WINDOW,
     corpus: Corpus = Corpus.ptb,
 ) -> dict[str, float]:
-    model: LanguageModel = read_better_rnnlm(weights, BetterRnnlm, cell) if better else read_rnnlm(weights, Rnnlm)
+    model: LanguageModel
+    model = read_better_rnnlm(weights, BetterRnnlm, cell) if better else read_language_model(weights, cell)
     valid, word_to_id, _ = corpus.load("valid")
     if len(word_to_id) != len(model.params[0]):
         size = len(model.params[0])

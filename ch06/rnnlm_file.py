@@ -1,23 +1,37 @@
-"""Trained language models in files: sizes from the tensors, vocabulary from the file or from the corpus.
+"""Trained language models in files: kind and sizes from the tensors, vocabulary from the file or from the corpus.
 
 ``ch06/rnnlm.npz``, which comes with the project, is an Rnnlm trained on Penn Treebank by ``python -m ch06.train_rnnlm
 --seed 1`` and written by ``python -m ch06.export_rnnlm``: float16 weights and the list of the 10,000 words.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
+import numpy
+
+from ch06.awd_lstm import AwdLstm
 from ch06.better_rnnlm import BetterRnnlm
 from ch06.rnnlm import Rnnlm
 from common import weight_files
 from common.files import FileFormatError, Location
+from common.language_model import LanguageModel
 from common.model_tree import unique_params
-from common.np import to_cpu
+from common.np import np, to_cpu
+from common.rng import Seed
 
 SHIPPED = Path(__file__).resolve().parent / "rnnlm.npz"
 VOCABULARY = "id_to_word"
+
+Cell = Annotated[str | None, "The cell that the model was trained with, if the weights do not say it: rnn or relu."]
+
+_ROLES = ["W", "Wx", "Wh", "b", "Wc"]  # of tensors, in the order of a layer's
+
+_CELLS = {(1, False): ("rnn", "relu"), (3, False): ("gru",), (4, False): ("lstm",), (4, True): ("peephole",)}
+_NAME = re.compile(f"layers[.]([0-9]+)[.]({'|'.join(_ROLES)})")
+_ORDER = re.compile("W( Wx Wh b( Wc)?)+( W)? b")
 
 R = TypeVar("R", bound=Rnnlm)
 B = TypeVar("B", bound=BetterRnnlm)
@@ -42,24 +56,36 @@ def read_rnnlm(path: Location, kind: type[R]) -> R:
     return model
 
 
-def read_better_rnnlm(path: Location, kind: type[B], cell: str = "lstm") -> B:
+def read_better_rnnlm(path: Location, kind: type[B], cell: str | None = None) -> B:
     """The BetterRnnlm, or BetterRnnlmGen, of a file of weights, with as many layers, tied or not, as these say.
 
-    FileFormatError for tensors that no such model has.
+    FileFormatError for tensors that no such model has; ValueError for cells as :func:`read_language_model`.
     """
-    shapes = _shapes(path)
-    roles = [name.rpartition(".")[2] for name in shapes]
-    layers, tied = roles.count("Wx"), roles.count("W") == 1
-    if layers < 1 or roles.count("Wh") != layers or roles[:1] != ["W"]:
-        raise FileFormatError(Path(path), f"these are not the tensors of a BetterRnnlm, but {shapes}")
-    V, D = next(iter(shapes.values()))
-    H = shapes[list(shapes)[roles.index("Wh")]][0]
-    try:
-        model = kind(V, D, H, 0.0, layers=layers, cell=cell, tied=tied, rng=0)
-    except ValueError as error:
-        raise FileFormatError(Path(path), f"{shapes} fit no BetterRnnlm with cell={cell!r}: {error}") from error
+    model = _better_rnnlm(path, _layout(path), kind, cell, 0)
     model.load_params(path)
     return model
+
+
+def read_language_model(path: Location, cell: str | None = None) -> LanguageModel:
+    """The Rnnlm, BetterRnnlm or AwdLstm that a file has the weights of.
+
+    Of two models that compute the same it is the simpler one. The file does not say what the training dropped; the
+    model drops nothing.
+
+    Raises FileFormatError for the tensors of no such model. Only weights with cell="rnn" look like those with "relu";
+    ValueError for these without a `cell`, and for a cell that the tensors do not fit.
+    """
+    layout = _layout(path)
+    model = _model(path, layout, cell, 0)
+    params = model.params if layout.repeated else unique_params(model).values()
+    for param, tensor in zip(params, layout.tensors, strict=True):
+        param[...] = np.asarray(tensor, param.dtype)
+    return model
+
+
+def new_language_model(path: Location, cell: str | None = None, *, rng: Seed = None) -> LanguageModel:
+    """A model like that of :func:`read_language_model`, with the weights that a training would begin with."""
+    return _model(path, _layout(path), cell, rng)
 
 
 def read_vocabulary(path: Location) -> dict[int, str] | None:
@@ -74,6 +100,87 @@ def read_vocabulary(path: Location) -> dict[int, str] | None:
     if not isinstance(words, list) or not all(isinstance(w, str) for w in words) or len(set(words)) != len(words):
         raise FileFormatError(Path(path), "its vocabulary is no list of different words")
     return dict(enumerate(words))
+
+
+class _Layout(NamedTuple):
+    """What the tensors of a language model say of it."""
+
+    tensors: list[Any]  # in the order of a model's params
+    repeated: bool  # as in a .pkl file, which has a tied weight twice
+    vocab_size: int
+    wordvec_size: int
+    widths: list[int]  # of the states of each recurrent layer
+    cells: tuple[str, ...]  # whose weights have these shapes
+    tied: bool
+
+
+def _layout(path: Location) -> _Layout:
+    """FileFormatError unless there are an embedding, recurrent layers and an affine layer that fit each other."""
+    named, _ = weight_files.read(path)
+    shapes = {name: tensor.shape for name, tensor in named.items()}
+    wrong = FileFormatError(Path(path), f"these are not the tensors of a language model of chapter 6, but {shapes}")
+    repeated = list(named) == [str(place) for place in range(len(named))]
+    if repeated:
+        tensors = list(named.values())
+        layers = sum(tensor.ndim == 1 for tensor in tensors) - 1
+        roles = ["W", *_ROLES[1 : 5 if len(tensors) == 4 * layers + 3 else 4] * layers, "W", "b"]
+    else:
+        matches = [match for match in map(_NAME.fullmatch, named) if match]
+        matches.sort(key=lambda match: (int(match[1]), _ROLES.index(match[2])))
+        tensors, roles = [named[match[0]] for match in matches], [match[2] for match in matches]
+    if not len(roles) == len(tensors) == len(named) or not _ORDER.fullmatch(" ".join(roles)):
+        raise wrong
+    by_role = list(zip(roles, tensors, strict=True))
+    if any(tensor.ndim != (1 if role == "b" else 2) or tensor.size == 0 for role, tensor in by_role):
+        raise wrong
+    V, D = tensors[0].shape
+    widths = [len(tensor) for role, tensor in by_role if role == "Wh"]
+    gates, peephole, tied = len(tensors[3]) // widths[0], "Wc" in roles, roles.count("W") == 1
+    expected: list[tuple[int, ...]] = [(V, D)]
+    for inputs, H in zip([D, *widths[:-1]], widths, strict=True):
+        expected += [(inputs, gates * H), (H, gates * H), (gates * H,), *([(H, 3 * H)] if peephole else [])]
+    expected += [(V,)] if tied else [(widths[-1], V), (V,)]
+    if (
+        [tensor.shape for tensor in tensors] != expected
+        or (gates, peephole) not in _CELLS
+        or (tied and widths[-1] != D)
+    ):
+        raise wrong
+    if repeated:
+        tied = numpy.array_equal(tensors[0].T, tensors[-2])
+    return _Layout(tensors, repeated, V, D, widths, _CELLS[gates, peephole], tied)
+
+
+def _model(path: Location, layout: _Layout, cell: str | None, rng: Seed) -> LanguageModel:
+    V, D, H, layers = layout.vocab_size, layout.wordvec_size, layout.widths[0], len(layout.widths)
+    if layout.tied and layout.cells == ("lstm",) and D != H and layout.widths == [H] * (layers - 1) + [D]:
+        _check_cell(path, layout, cell)
+        return AwdLstm(
+            V, D, H, layers=layers, embedding_dropout=0.0, input_dropout=0.0, hidden_dropout=0.0, output_dropout=0.0,
+            dropconnect=0.0, rng=rng,
+        )  # fmt: skip
+    if not layout.tied and layout.cells == ("lstm",) and layers == 1:
+        _check_cell(path, layout, cell)
+        return Rnnlm(V, D, H, rng=rng)
+    return _better_rnnlm(path, layout, BetterRnnlm, cell, rng)
+
+
+def _better_rnnlm(path: Location, layout: _Layout, kind: type[B], cell: str | None, rng: Seed) -> B:
+    V, D, H, layers = layout.vocab_size, layout.wordvec_size, layout.widths[0], len(layout.widths)
+    if layout.widths != [H] * layers:
+        raise FileFormatError(Path(path), f"layers of the widths {layout.widths} are not those of a BetterRnnlm")
+    cell = _check_cell(path, layout, cell)
+    return kind(V, D, H, 0.0, layers=layers, cell=cell, tied=layout.tied, rng=rng)
+
+
+def _check_cell(path: Location, layout: _Layout, cell: str | None) -> str:
+    """The cell, which the tensors say if they can."""
+    possible = " or ".join(layout.cells)
+    if cell is None and len(layout.cells) > 1:
+        raise ValueError(f"{path}: by its tensors the cell is {possible}, and only --cell (cell=) can say which")
+    if cell is not None and cell not in layout.cells:
+        raise ValueError(f"{path}: by its tensors the cell must be {possible}, not {cell!r}")
+    return cell or layout.cells[0]
 
 
 def _shapes(path: Location) -> dict[str, tuple[int, ...]]:

@@ -10,6 +10,7 @@ As in the paper the lengths of the blocks vary at random around time_size, and t
 from typing import Annotated, Any
 
 from ch06.awd_lstm import AwdLstm
+from ch06.training_text import training_text
 from common.averaged_sgd import AveragedSGD, BestAverages, NonMonotoneTrigger
 from common.block_lengths import BlockLengths
 from common.evaluation import eval_perplexity
@@ -42,7 +43,7 @@ def main(
 ) -> dict[str, Any]:
     train, word_to_id, _ = corpus.load("train")
     valid, test = corpus.load("valid")[0], corpus.load("test")[0]
-    xs, ts = train[:train_size][:-1], train[:train_size][1:]
+    xs, ts = training_text(train, train_size)
     model = AwdLstm(len(word_to_id), wordvec_size, hidden_size, layers=layers, rng=run.rng("weights"))
     optimizer = AveragedSGD(lr, weight_decay=weight_decay)
     trainer = RnnlmTrainer(model, optimizer)

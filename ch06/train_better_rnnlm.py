@@ -12,6 +12,7 @@ rate is divided by four. The weights of the best epoch are saved and tested.
 from typing import Annotated
 
 from ch06.better_rnnlm import BetterRnnlm
+from ch06.training_text import training_text
 from common.callbacks import BestWeights, Plateau
 from common.evaluation import eval_perplexity
 from common.experiment import TRAINING, Corpus, Run, experiment
@@ -45,7 +46,7 @@ def main(
 ) -> dict[str, float]:
     train, word_to_id, _ = corpus.load("train")
     valid, test = corpus.load("valid")[0], corpus.load("test")[0]
-    xs, ts = train[:train_size][:-1], train[:train_size][1:]
+    xs, ts = training_text(train, train_size)
     model = BetterRnnlm(
         len(word_to_id),
         wordvec_size,

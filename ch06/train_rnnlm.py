@@ -4,16 +4,19 @@
     python -m ch06.train_rnnlm                 # a few minutes: Penn Treebank, test perplexity about 135
 
 On the mini corpus the learning rate of the last epoch is a quarter of the others', which brings the model within a few
-percent of the best possible one; on Penn Treebank all is as in the book.
+percent of the best possible one; on Penn Treebank all is as in the book. A training whose last epoch has a rate of its
+own cannot be made longer by --resume with another --max-epoch.
 """
 
 from typing import Annotated
 
 from ch06.rnnlm import Rnnlm
+from ch06.training_text import training_text
 from common.evaluation import eval_perplexity
 from common.experiment import TRAINING, Corpus, Run, experiment
 from common.optimizer import SGD
 from common.plotting import plot_curve
+from common.resuming import check_length
 from common.text_writer import sample_sentences
 from common.trainer import RnnlmTrainer
 from dataset import mini
@@ -33,13 +36,16 @@ def main(
     train_size: Annotated[int | None, "Use only so many words of the training text."] = None,
     corpus: Corpus = Corpus.ptb,
 ) -> dict[str, float]:
-    if max_epoch < 1 or (train_size is not None and train_size < 2):
-        raise ValueError(f"max_epoch must be at least 1 and train_size 2, not {max_epoch=} and {train_size=}")
+    if max_epoch < 1:
+        raise ValueError(f"max_epoch must be at least 1, not {max_epoch}")
     if final_lr is None:
         final_lr = lr / 4 if corpus is Corpus.mini else lr
+    if final_lr != lr and run.checkpoint.resume and run.checkpoint.files():
+        reason = f"the learning rate of the last epoch, and of no other, is {final_lr} instead of {lr}"
+        check_length(run.checkpoint.folder, max_epoch, reason)
     train, word_to_id, id_to_word = corpus.load("train")
     test = corpus.load("test")[0]
-    xs, ts = train[:train_size][:-1], train[:train_size][1:]
+    xs, ts = training_text(train, train_size)
     model = Rnnlm(len(word_to_id), wordvec_size, hidden_size, rng=run.rng("weights"))
     optimizer = SGD(lr)
     trainer = RnnlmTrainer(model, optimizer)

@@ -4,15 +4,14 @@
     python -m ch07.generate_better_text
     python -m ch07.generate_better_text --prompt "the stock market" --count 5 --temperature 0.8
 
-Weights of other options than the book's are understood too; the cell, if it is no LSTM, has to be named. The words N,
-<unk> and $ are banned, and those that --banned names; --no-default-bans allows the three.
+Weights of other options than the book's are understood too, and those of other models of chapter 6. The words N, <unk>
+and $ are banned, and those that --banned names; --no-default-bans allows the three.
 """
 
 from pathlib import Path
 from typing import Annotated
 
-from ch06.rnnlm_file import read_better_rnnlm
-from ch07.rnnlm_gen import BetterRnnlmGen
+from ch06.rnnlm_file import Cell, read_language_model
 from ch07.writing_options import (
     Banned,
     Count,
@@ -48,7 +47,7 @@ def main(
     stop: Stop = None,
     scores: Scores = False,
     weights: Annotated[Path, "What ch06.train_better_rnnlm has saved."] = TRAINED,
-    cell: Annotated[str, "The cell the model was trained with."] = "lstm",
+    cell: Cell = None,
     corpus: Vocabulary = None,
 ) -> None:
     if not weights.exists():
@@ -56,7 +55,7 @@ def main(
             f"there are no weights {weights.absolute()}. `python -m ch06.train_better_rnnlm` makes them (a training of "
             "hours that --resume continues, `--corpus mini` is shorter); `python -m ch07.generate_text` needs none"
         )
-    writer = make_writer(weights, read_better_rnnlm(weights, BetterRnnlmGen, cell), corpus, default=Corpus.ptb)
+    writer = make_writer(weights, read_language_model(weights, cell), corpus, default=Corpus.ptb)
     write_texts(
         run, writer, prompt, count, length, banned=banned, default_bans=default_bans, stop=stop, scores=scores,
         temperature=temperature, top_k=top_k, top_p=top_p, repetition_penalty=repetition_penalty,

@@ -12,8 +12,7 @@ The words N, <unk> and $ are banned, and those that --banned names; --no-default
 from pathlib import Path
 from typing import Annotated
 
-from ch06.rnnlm_file import SHIPPED, read_rnnlm
-from ch07.rnnlm_gen import RnnlmGen
+from ch06.rnnlm_file import SHIPPED, Cell, new_language_model, read_language_model
 from ch07.writing_options import (
     Banned,
     Count,
@@ -47,14 +46,15 @@ def main(
     stop: Stop = None,
     scores: Scores = False,
     weights: Annotated[Path, "The trained model."] = SHIPPED,
+    cell: Cell = None,
     corpus: Vocabulary = None,
     untrained: Annotated[bool, "Use weights as they are before training."] = False,
 ) -> None:
-    model = read_rnnlm(weights, RnnlmGen)
-    writer = make_writer(weights, model, corpus)
     if untrained:
-        V, D = model.params[0].shape
-        writer.model = RnnlmGen(V, D, len(model.params[2]), rng=run.rng("weights"))
+        model = new_language_model(weights, cell, rng=run.rng("weights"))
+    else:
+        model = read_language_model(weights, cell)
+    writer = make_writer(weights, model, corpus)
     if prompt is None and "you" in writer.word_to_id:
         prompt = "you"
     write_texts(

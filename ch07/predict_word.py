@@ -10,8 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ch06.rnnlm_file import SHIPPED, read_rnnlm
-from ch07.rnnlm_gen import RnnlmGen
+from ch06.rnnlm_file import SHIPPED, Cell, read_language_model
 from ch07.writing_options import Vocabulary, make_writer, note_unknown
 from common.experiment import script
 
@@ -21,9 +20,10 @@ def main(
     prompt: Annotated[str, typer.Argument(help="The beginning of a text.")] = "you say goodbye and i say",
     topn: Annotated[int, "How many words."] = 10,
     weights: Annotated[Path, "The trained model."] = SHIPPED,
+    cell: Cell = None,
     corpus: Vocabulary = None,
 ) -> None:
-    writer = make_writer(weights, read_rnnlm(weights, RnnlmGen), corpus)
+    writer = make_writer(weights, read_language_model(weights, cell), corpus)
     note_unknown(writer, prompt)
     for word, p in writer.predict(prompt, topn):
         print(f"{p:7.4f}  {word:<16} {'#' * round(100 * p)}".rstrip())

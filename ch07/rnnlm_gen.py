@@ -48,9 +48,10 @@ class WritingModel(LanguageModel):
         if sample_size == 1:
             return prompt
         states = self._states()
+        rng = generator(rng)  # from NumPy's global generator, which evaluation_mode puts back, if there is none
         with evaluation_mode(self):
             self._set_states(states)
-            (text,) = continue_texts(self, [prompt], sample_size - 1, sampling, (), [generator(rng)])
+            (text,) = continue_texts(self, [prompt], sample_size - 1, sampling, (), [rng])
             states = self._states()
         self._set_states(states)
         return text.ids

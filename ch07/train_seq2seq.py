@@ -22,9 +22,10 @@ from common.optimizer import Adam
 from common.plotting import plot_curve
 from common.progress import write
 from common.trainer import Trainer
-from dataset import pairs
+from dataset import pairs, sequence
 
-FILES = {"addition": "addition.txt", "date": "date.txt"}
+FILES = {name: sequence.FOLDER / f"{name}.txt" for name in ("addition", "date")}
+DEEP: dict[str, Any] = {"layers": 2, "cell": "lstm", "score": "dot", "bidirectional": True}  # as DeepSeq2seq has them
 
 
 @experiment(quick={"max_epoch": 1, "max_examples": 1280, "hidden_size": 32, "shown": 2}, options=TRAINING)
@@ -47,10 +48,15 @@ def main(
     score: Annotated[str, "Of the deep model's attention: dot, scaled or additive."] = "dot",
     bidirectional: Annotated[bool, "Whether the deep model's encoder reads in both directions."] = True,
 ) -> dict[str, float]:
+    deep: dict[str, Any] = {"layers": layers, "cell": cell, "score": score, "bidirectional": bidirectional}
+    if model is not ModelKind.deep and deep != DEEP:
+        given = ", ".join(f"{name}={value!r}" for name, value in deep.items() if value != DEEP[name])
+        raise ValueError(f"only the deep model has a choice of {', '.join(DEEP)}, not {model}: {given}")
+    if shown < 0 or (max_examples is not None and max_examples < 1):
+        raise ValueError(f"{shown=} must be at least 0, {max_examples=} at least 1 or None for all")
     x_train, t_train, x_test, t_test, codec = pairs.load(FILES.get(data, data), reversed=reverse, words=words)
     if not len(x_test):
         raise ValueError(f"{data}: {len(x_train)} pairs are too few, a tenth of 10 at least becomes the test part")
-    deep: dict[str, Any] = {"layers": layers, "cell": cell, "score": score, "bidirectional": bidirectional}
     options = deep if model is ModelKind.deep else {}
     sizes = wordvec_size, hidden_size, t_train.shape[1] - 1
     answerer = Answerer(model, codec, *sizes, rng=run.rng("weights"), **options)

@@ -9,7 +9,7 @@ from ch06.rnnlm_file import read_vocabulary
 from common.experiment import Corpus, Run
 from common.language_model import LanguageModel
 from common.similarity import unknown
-from common.text_writer import TextWriter
+from common.text_writer import TextWriter, check_words
 
 Count = Annotated[int, "How many texts."]
 Length = Annotated[int, "Words of a text at most, without the prompt."]
@@ -62,10 +62,11 @@ def write_texts(
     """Print `count` texts, with `scores` also the mean log p of the drawn words, and keep them in the run's text.txt.
 
     `sampling` are options of :class:`common.sampling.Sampling`. Raises ValueError for banned and stop words that the
-    vocabulary lacks, and as :meth:`common.text_writer.TextWriter.write`.
+    vocabulary lacks; otherwise as :meth:`common.text_writer.TextWriter.write`.
     """
     banned, stop = banned or [], stop or []
     for name, words in (("banned", banned), ("stop", stop)):
+        check_words(name, words)
         for word in words:
             if word not in writer.word_to_id:
                 raise ValueError(f"{name}: {unknown(word, writer.word_to_id)}")

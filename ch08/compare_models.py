@@ -16,7 +16,7 @@ from ch07 import train_seq2seq
 from ch08.answerer import Answerer, ModelKind
 from ch08.visualize_attention import DATES
 from common.experiment import TRAINING, Run, experiment
-from common.plotting import new_axes, plot_curve, plot_heatmap
+from common.plotting import callers_axes, plot_curve, plot_heatmap
 from common.progress import write
 
 
@@ -76,7 +76,7 @@ def main(
 
 def plot_curves(curves: dict[str, list[float]], ax: Any = None) -> Any:
     """The accuracies after each epoch, a labelled curve for each model."""
-    ax = ax or new_axes()
+    ax = ax or callers_axes()
     for label, curve in curves.items():
         plot_curve(curve, "epoch", "accuracy", (-0.05, 1.05), label, ax)
     return ax

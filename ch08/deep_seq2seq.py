@@ -18,7 +18,7 @@ from typing import Any
 from ch07.seq2seq import Seq2seq, checked_rows
 from ch08.attention_layer import TimeAttention
 from ch08.attention_scores import new_score
-from common.initial import new_affine, new_embedding, new_recurrent
+from common.initial import check_sizes, new_affine, new_embedding, new_recurrent
 from common.np import np
 from common.padding import add_to_last_states, last_states, reverse, row_lengths, without_pads
 from common.rng import Seed, generator
@@ -188,11 +188,13 @@ class DeepSeq2seq(Seq2seq):
         rng: Seed = None,
         dtype: Any = "f",
     ) -> None:
+        target_size = vocab_size if target_size is None else target_size
+        sizes = {"vocab_size": vocab_size, "wordvec_size": wordvec_size, "hidden_size": hidden_size}
+        check_sizes(self, **sizes, target_size=target_size)
         if layers < 1 or cell not in CELLS:
             raise ValueError(f"DeepSeq2seq: {layers=} must be at least 1 and {cell=} one of {', '.join(CELLS)}")
         rng, kind = generator(rng), CELLS[cell]
         self.encoder = DeepEncoder(vocab_size, wordvec_size, hidden_size, layers, kind, bidirectional, rng, dtype)
-        target_size = vocab_size if target_size is None else target_size
         self.decoder = DeepDecoder(target_size, wordvec_size, hidden_size, layers, kind, score, rng, dtype)
         self.softmax = TimeSoftmaxWithLoss()
         self.params = self.encoder.params + self.decoder.params

@@ -5,9 +5,10 @@
     python ch08/visualize_attention.py "3+4" --model runs/ch07_train_seq2seq/model.npz
 
 Each row belongs to a character of the answer and shows, the lighter the more, which characters of the question it was
-made from. The rows are printed as well: under the question, digits give the weights in tenths.
+made from; white is 1. The rows are printed as well: under the question, digits give the weights in tenths.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -37,11 +38,21 @@ def main(
 
 
 def as_text(found: AttentionMap) -> str:
-    """The question, and below it, for each symbol of the answer, the weights in tenths; a dot is less than one."""
-    digits = " .123456789"
-    lines = ["  " + "".join(found.question)]
+    """The question, and below it, for each symbol of the answer, the weights in tenths; a dot is less than one.
+
+    Each column is as wide as its symbol; words, as opposed to characters, have a blank between them.
+    """
+    digits = ".123456789"
+    widths = [len(symbol) for symbol in found.question]
+    left = max(map(len, found.answer), default=0)
+    gap = " " if max(widths) > 1 else ""
+
+    def line(name: str, cells: Iterable[str]) -> str:
+        return f"{name:<{left}} " + gap.join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
+
+    lines = [line("", found.question)]
     for symbol, row in zip(found.answer, found.weights, strict=True):
-        lines.append(f"{symbol} " + "".join(digits[1 + min(9, int(10 * weight))] for weight in row))
+        lines.append(line(symbol, [digits[min(9, int(10 * weight))] for weight in row]))
     return "\n".join(lines)
 
 

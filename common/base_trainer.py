@@ -4,6 +4,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
@@ -15,6 +16,8 @@ from common.files import Location
 from common.history import History, Sums
 from common.interrupt import Interrupt, TrainingInterrupted
 from common.memory import keep_freed_memory
+from common.model_tree import unique_params
+from common.np import np
 from common.progress import progress, write
 from common.training import Step
 from common.training_state import check_count, check_numbers
@@ -32,6 +35,7 @@ class BaseTrainer:
     iteration      iterations finished of the current epoch, which has `iterations`
     history        the means of each finished epoch, see :class:`common.history.History`
     stopped        why the last fit ended before its time, or None
+    validates      whether the current fit has validation data
     """
 
     state: tuple[str, ...] = ("current_epoch", "iteration", "seconds", "_interval")  # what checkpoints keep
@@ -42,6 +46,7 @@ class BaseTrainer:
         self.history = History()
         self.callbacks: list[Callback] = []
         self.stopped: str | None = None
+        self.validates = False
         self.seconds = 0.0  # spent on the iterations of the current fit
         self._interval: list[float] = []  # losses since the last printed line
         self._sums = Sums()
@@ -49,6 +54,8 @@ class BaseTrainer:
         self._end = 0  # the epoch that all fits so far lead up to
         self.eval_interval: int | None = None
         self._restored = False  # to the middle of an epoch, which no fit has gone on with yet
+        self._checkpoints: Checkpoints | None = None  # of the last fit
+        self._put_back: dict[str, Any] | None = None  # a state that is not this fit's, but that of a later one
 
     def stop(self, reason: str) -> None:
         """Let fit end after the current iteration; for callbacks."""
@@ -95,26 +102,34 @@ class BaseTrainer:
         # After a checkpoint of a later fit has been put back, the earlier ones have nothing left to do.
         self._end = min(self.current_epoch, self._end) + max_epoch
         self.callbacks, self.iterations, self.stopped, self.seconds = list(callbacks), iterations, None, 0.0
+        self.validates = valid is not None
         if not self._restored:
             self._new_epoch()
         saver = _Saver(self, checkpoint, settings) if checkpoint is not None else None
         with saver.blamed() if saver else contextlib.nullcontext():
             for callback in self.callbacks:
                 callback.on_start(self)
-            bar = progress(max_epoch * iterations, initial=max(0, self._done(max_epoch)))  # estimates the time left
-            with Interrupt() as interrupt, bar:
-                while self.current_epoch < self._end and not self.stopped:
-                    self._restored = False
-                    bar.set_description(f"epoch {self.current_epoch + 1}", refresh=False)
-                    self._iterate(step, batches, max_grad, eval_interval, bar, interrupt, saver)
-                    if self.iteration == iterations:
-                        self._finish_epoch(valid)
-                    if interrupt.requested:
-                        raise TrainingInterrupted(self._farewell(saver))
-            if self.stopped:
-                write(f"training ends in epoch {self.current_epoch + bool(self.iteration)}: {self.stopped}")
             if saver:
-                saver.save()
+                saver.check()
+            try:
+                bar = progress(max_epoch * iterations, initial=max(0, self._done(max_epoch)))  # estimates the time left
+                with Interrupt() as interrupt, bar:
+                    while self.current_epoch < self._end and not self.stopped:
+                        self._restored = False
+                        bar.set_description(f"epoch {self.current_epoch + 1}", refresh=False)
+                        self._iterate(step, batches, max_grad, eval_interval, bar, interrupt, saver)
+                        if self.iteration == iterations:
+                            self._finish_epoch(valid)
+                        if interrupt.requested:
+                            raise TrainingInterrupted(self._farewell(saver))
+                if self.stopped:
+                    write(f"training ends in epoch {self.current_epoch + bool(self.iteration)}: {self.stopped}")
+                if saver and self._put_back is None:
+                    saver.save()
+            except (TrainingInterrupted, FloatingPointError):
+                for callback in self.callbacks:
+                    callback.on_end(self)
+                raise
             for callback in self.callbacks:
                 callback.on_end(self)
 
@@ -157,9 +172,22 @@ class BaseTrainer:
                 break
             if saver and saver.checkpoints.due():
                 self._take_time()
+                self._check_weights(step)
                 saver.save()
                 self._last = time.perf_counter()
         self._take_time()
+        self._check_weights(step)
+
+    def _check_weights(self, step: Step) -> None:
+        """FloatingPointError naming the first weight that is not finite: the loss before a step does not show it."""
+        if not all(bool(np.isfinite(param).all()) for param in step.weights.params):
+            for name, param in unique_params(self.model).items():
+                if not bool(np.isfinite(param).all()):
+                    raise FloatingPointError(
+                        f"epoch {self.current_epoch + 1}, iteration {self.iteration}: training has diverged, weight "
+                        f"{name} of shape {param.shape} holds NaN or infinity. A smaller learning rate or gradient "
+                        "clipping (max_grad) may help"
+                    )
 
     def _make_step(self) -> Step:
         """What does the work of an iteration."""
@@ -243,18 +271,46 @@ class _Saver:
 
     def __init__(self, trainer: BaseTrainer, where: Any, settings: dict[str, Any]) -> None:
         self.trainer, self.settings = trainer, settings
-        self.checkpoints = where if isinstance(where, Checkpoints) else Checkpoints(where)
+        last = trainer._checkpoints
+        if isinstance(where, Checkpoints):
+            self.checkpoints = where
+        else:  # a further fit of the same training goes on in its folder
+            self.checkpoints = last if last and last.folder == Path(where) else Checkpoints(where)
+        trainer._checkpoints = self.checkpoints
         state = self.checkpoints.start()
-        self.restored = state is not None
-        if state is not None:
+        try:
+            self.restored = self._restore(state)
+        except BaseException:
+            self.checkpoints.release()
+            raise
+
+    def _restore(self, state: dict[str, Any] | None) -> bool:
+        """Put a state back. That of a later fit is put back again when that fit begins: what a loop of fits does
+        before, such as changing the learning rate, it had done before the checkpoint, too.
+        """
+        trainer = self.trainer
+        again = state is None and not self._is_later()
+        put_back = trainer._put_back if again else state
+        if put_back is not None:
             with self.checkpoints.restoring():
-                training_state.restore(trainer, settings, state)
+                training_state.restore(trainer, self.settings, put_back)
+        if state is not None:
             write(f"goes on {trainer._place()}")
+            trainer._put_back = state
+        if not self._is_later():
+            trainer._put_back = None
+        return put_back is not None
+
+    def _is_later(self) -> bool:
+        """Whether the training has got beyond the current fit."""
+        return (self.trainer.current_epoch, self.trainer.iteration) > (self.trainer._end, 0)
 
     @contextlib.contextmanager
     def blamed(self) -> Iterator[None]:
         """A context for the rest of the training: what fails before one more iteration is done, fails by what was put
         back, such as a layer's state of another batch size, and the error names the checkpoint.
+
+        In the end other processes may train in the folder.
         """
         trainer = self.trainer
         begin = trainer.current_epoch, trainer.iteration
@@ -267,6 +323,12 @@ class _Saver:
                 with self.checkpoints.restoring():
                     raise
             raise
+        finally:
+            self.checkpoints.release()
+
+    def check(self) -> None:
+        """TypeError for a training whose state cannot be saved: better now than after the first hour."""
+        self.checkpoints.check(training_state.take(self.trainer, self.settings))
 
     def save(self) -> Any:
         """Write a checkpoint; its path. If that fails, say so and return None, as the training is worth more."""

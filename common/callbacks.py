@@ -29,7 +29,9 @@ class Callback:
         """After each epoch; ``trainer.history[-1]`` has its means."""
 
     def on_end(self, trainer: Any) -> None:
-        """After the last iteration of a fit, and after its last checkpoint."""
+        """After the last iteration of a fit, and after its last checkpoint, also if Ctrl-C or weights that are not
+        finite end it.
+        """
 
     def state_dict(self) -> dict[str, Any]:
         """The attributes that `state` names."""
@@ -54,6 +56,11 @@ class Monitor(Callback):
         self.monitor, self.maximize = monitor, maximize
         self.best: float | None = None
         self.waited = 0
+
+    def on_start(self, trainer: Any) -> None:
+        """ValueError if the score can never come, for want of validation data."""
+        if self.monitor.startswith("valid_") and not trainer.validates:
+            raise ValueError(f"{type(self).__name__}: monitors {self.monitor}, but fit has no validation data (valid)")
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """As for any callback; ValueError for a score that is no number."""
@@ -85,6 +92,7 @@ class EarlyStopping(Monitor):
         self.patience = patience
 
     def on_start(self, trainer: Any) -> None:
+        super().on_start(trainer)
         self._check(trainer)  # a training put back may have ended here
 
     def on_epoch(self, trainer: Any) -> None:
@@ -106,6 +114,7 @@ class BestWeights(Monitor):
         self.weights: dict[str, Any] | None = None
 
     def on_start(self, trainer: Any) -> None:
+        super().on_start(trainer)
         own = {name: param.shape for name, param in unique_params(trainer.model).items()}
         if self.weights is not None and {name: weight.shape for name, weight in self.weights.items()} != own:
             raise ValueError("BestWeights: the weights it keeps are those of another model")
@@ -140,27 +149,40 @@ class Schedule(Callback):
     """Multiplies the learning rate of the beginning by ``factor(epochs)``, before each iteration.
 
     `factor` is a function of the time since the beginning in epochs, 2.5 in the middle of the third one, such as
-    :func:`step_decay` and :func:`cosine_decay` make.
+    :func:`step_decay` and :func:`cosine_decay` make. What others do to the learning rate, a Plateau or a second
+    Schedule, stays: it changes that of the beginning by the same factor.
     """
 
-    state = ("lr",)
+    state = ("lr", "result")
 
     def __init__(self, factor: Callable[[float], float]) -> None:
         self.factor = factor
         self.lr: Any = None  # of the beginning
+        self.result: Any = None  # what it has become by this callback
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """As for any callback; ValueError for a learning rate that is no number."""
-        check_numbers("lr", [] if state["lr"] is None else [state["lr"]])
+        state = {"result": None, **state}  # which earlier checkpoints lack
+        for name in self.state:
+            check_numbers(name, [] if state[name] is None else [state[name]])
         super().load_state_dict(state)
 
     def on_start(self, trainer: Any) -> None:
-        if self.lr is None:
-            self.lr = trainer.optimizer.lr
-        self.on_iteration(trainer)
+        if self.lr is None or (trainer.current_epoch, trainer.iteration) == (0, 0):
+            self.lr = self.result = trainer.optimizer.lr
+        # What others have changed is in force until the next iteration ends, whether the training is put back or not.
+        if self.result is None or trainer.optimizer.lr == self.result:
+            self._set(trainer)
 
     def on_iteration(self, trainer: Any) -> None:
-        trainer.optimizer.lr = self.lr * self.factor(trainer.current_epoch + trainer.iteration / trainer.iterations)
+        lr = trainer.optimizer.lr
+        if self.result and lr != self.result:
+            self.lr *= lr / self.result
+        self._set(trainer)
+
+    def _set(self, trainer: Any) -> None:
+        epochs = trainer.current_epoch + trainer.iteration / trainer.iterations
+        self.result = trainer.optimizer.lr = self.lr * self.factor(epochs)
 
 
 def step_decay(factor: float, every: int = 1, after: int = 0) -> Callable[[float], float]:

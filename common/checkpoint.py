@@ -14,6 +14,7 @@ A loop of one's own asks for the state to begin with, and hands over whatever it
 """
 
 import contextlib
+import itertools
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,21 +22,26 @@ from typing import Any
 
 from common import resuming, state_file
 from common.files import FileFormatError, Location, remove_leftovers
+from common.folder_lock import FolderLock
 from common.progress import write
 
 SECONDS = 60.0  # between two checkpoints
 SHARE = 1 / 50  # of the time, at most, goes into writing them
+
+_SETTINGS = "__settings__"  # where a state has those of the training that wrote it
 
 
 class Checkpoints:
     """The last `keep` states of a training, as numbered files in a folder.
 
     resume     begin with the newest of them. If not, those of an earlier training are moved to ``<folder>-before``,
-               so that a forgotten "resume" loses nothing.
+               or ``-before-2`` and so on, which is printed: a forgotten "resume" loses nothing.
     seconds    how much time should pass between two of them, `SECONDS` by default
     settings   what the training was begun with, by name; one that goes on must have the same, but for max_epoch
 
     source     the file that the training goes on from, or None
+
+    From :meth:`start` to :meth:`release`, or to the end of the object, no other process can train in the folder.
 
     Raises ValueError unless keep is at least 1.
     """
@@ -56,6 +62,7 @@ class Checkpoints:
         self.settings = settings or {}
         self.source: Path | None = None
         self._started = False
+        self._lock: FolderLock | None = None
         self._next_time = 0.0
 
     def files(self) -> list[Path]:
@@ -66,27 +73,28 @@ class Checkpoints:
         """What to go on from: the newest sound state with `resume`, else None, and None in every further call.
 
         A file that is damaged or cannot be read is passed over, which is printed. Raises FileFormatError if all are,
-        ValueError for other settings, and OSError, before anything is computed, for a folder that cannot be written to.
+        ValueError for other settings and for a folder that another process trains in, and OSError, before anything is
+        computed, for a folder that cannot be written to.
         """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self._lock is None:
+            self._lock = FolderLock(self.folder)
         if self._started:
             return None
-        self.folder.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(self.folder)
-        state = self._newest() if self.resume else None
-        if state is not None:
-            if self.settings:
-                resuming.check_settings(self.folder, self.settings)
-        elif self.resume:
-            write(f"there is nothing to go on from in {self.folder}: training begins anew")
-        else:
-            self._set_aside()
-        if self.settings:
-            resuming.note_settings(self.folder, self.settings)
-        (probe := self.folder / "probe").write_bytes(b"")
-        probe.unlink()
+        try:
+            state = self._begin()
+        except BaseException:
+            self.release()
+            raise
         self._started = True
         self._next_time = time.monotonic() + self.seconds
         return state
+
+    def release(self) -> None:
+        """Let other processes train in the folder, until :meth:`start` is called again."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def due(self) -> bool:
         """Whether it is time for the next one."""
@@ -101,7 +109,7 @@ class Checkpoints:
         files = self.files()
         path = self.folder / f"{int(files[-1].stem) + 1 if files else 1:06d}.npz"
         try:
-            state_file.write(path, state)
+            state_file.write(path, {**state, _SETTINGS: dict(self.settings)} if self.settings else state)
             for old in files[: max(0, len(files) + 1 - self.keep)]:
                 old.unlink()
         finally:
@@ -109,11 +117,34 @@ class Checkpoints:
             self._next_time = end + max(self.seconds, (end - begin) / SHARE)
         return path
 
+    def check(self, state: Mapping[str, Any]) -> None:
+        """Raise TypeError, naming the place, for a state that :meth:`save` cannot write. Nothing is written."""
+        state_file._pack(dict(state), "", {})
+
     @contextlib.contextmanager
     def restoring(self) -> Iterator[None]:
         """Put the state that :meth:`start` returned back in here: whatever fails, the error names its file."""
         with _naming(self.source or self.folder, "this training cannot go on from it"):
             yield
+
+    def _begin(self) -> dict[str, Any] | None:
+        """What to go on from, in a folder that has been made ready."""
+        remove_leftovers(self.folder)
+        state = self._newest() if self.resume else None
+        if state is not None:
+            before = state.pop(_SETTINGS, None)
+            if self.settings:
+                resuming.check_settings(self.folder, self.settings)
+                resuming.compare(self.source, before or self.settings, self.settings)
+        elif self.resume:
+            write(f"there is nothing to go on from in {self.folder}: training begins anew")
+        else:
+            self._set_aside()
+        if self.settings:
+            resuming.note_settings(self.folder, self.settings)
+        (probe := self.folder / "probe").write_bytes(b"")
+        probe.unlink()
+        return state
 
     def _newest(self) -> dict[str, Any] | None:
         files = self.files()
@@ -139,20 +170,23 @@ class Checkpoints:
         ) from errors[0]
 
     def _set_aside(self) -> None:
-        """Move the checkpoints of an earlier training to where those of the one before it were."""
+        """Move the checkpoints of an earlier training, with their settings, into a new folder."""
         files = self.files()
         if files:
-            before = Checkpoints(_before(self.folder))
-            before.folder.mkdir(exist_ok=True)
-            for path in before.files():
-                path.unlink()
-            for path in files:
-                path.replace(before.folder / path.name)
+            before = _before(self.folder)
+            before.mkdir()
+            for path in [*files, *self.folder.glob(resuming.NAME)]:
+                path.replace(before / path.name)
+            write(
+                f"the checkpoints of an earlier training in {self.folder} are now in {before}. To go on from them, "
+                "stop, put that folder in the place of this one, and add --resume (in Python resume=True)"
+            )
 
 
 def _before(folder: Path) -> Path:
-    """Where the checkpoints of an earlier training go."""
-    return folder.with_name(f"{folder.name}-before")
+    """Where the checkpoints of an earlier training go: a folder that there is not yet."""
+    names = (f"{folder.name}-before{number}" for number in itertools.chain([""], (f"-{n}" for n in itertools.count(2))))
+    return next(path for path in map(folder.with_name, names) if not path.exists())
 
 
 @contextlib.contextmanager

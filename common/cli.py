@@ -27,6 +27,9 @@ EXPECTED = (ValueError, TypeError, LookupError, ArithmeticError, OSError, Import
 
 def run(script: "Script[Any]", arguments: Sequence[str] | None = None) -> None:
     """Run `script` as `arguments` (by default the command line) say, and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # what the terminal cannot show is no reason to fail
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command(help=_help(script))(_command(script))
     app(args=arguments)
@@ -44,7 +47,9 @@ def _value(value: object) -> str:
 
 
 def _message(error: Exception) -> str:
-    """What an error says; the system's own about a file without numbers and quotes."""
+    """What an error says; a KeyError, and the system's own about a file, without numbers and quotes."""
+    if isinstance(error, KeyError) and error.args:
+        return str(error.args[0])
     if isinstance(error, OSError) and error.filename is not None and error.strerror and str(error).startswith("[Errno"):
         return f"{error.filename}: {error.strerror}"
     return str(error) or type(error).__name__

@@ -5,6 +5,7 @@ scores (N, V) those of the symbols that may follow, and the state is a tuple of 
 sequence, or None.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -71,12 +72,15 @@ def beam_search(
     the length counts the stop symbol. Width 1 is greedy search, and a width that holds all sequences is exhaustive.
     A positive penalty (Wu et al. 2016) favours longer answers, which have a smaller p.
 
-    The state has one row, of a single sequence. Raises ValueError for a state of several rows and for sizes below 1.
+    The state has one row, of a single sequence. Raises ValueError for a state of several rows, for sizes below 1 and
+    for a penalty that is not finite.
     """
     if width < 1 or sample_size < 1 or not 1 <= n_best <= width:
         raise ValueError(
             f"beam_search: {width=} and {sample_size=} must be at least 1 and {n_best=} between 1 and the width"
         )
+    if not math.isfinite(length_penalty):
+        raise ValueError(f"beam_search: length_penalty must be a finite number, not {length_penalty}")
     if any(part is not None and len(part) != 1 for part in state):
         raise ValueError("beam_search: expected the state of one sequence, got a batch")
     live, log_p = numpy.empty((1, 0), int), numpy.zeros(1)  # (B, length) symbols and (B,)

@@ -4,21 +4,18 @@ import inspect
 import math
 from typing import Any
 
-import numpy
-
-from common.model_tree import fresh_state
+from common.model_tree import evaluation_mode
 from common.np import np, to_cpu
-from common.padding import PAD
-
-IGNORED = -1  # the label that TimeSoftmaxWithLoss leaves out
+from common.padding import PAD, row_lengths
 
 
 def eval_perplexity(model: Any, corpus: Any, batch_size: int = 10, time_size: int = 35) -> float:
     """exp of the mean of -log p(next word) over all words of the corpus but the first.
 
-    corpus (n,) ids. It is read in `batch_size` rows side by side, each of which starts from a zero state, `time_size`
-    words at a time. Dropout is off; afterwards the model's state is what it was before. Raises ValueError for a corpus
-    of less than 2 words, and FloatingPointError if the loss is not finite.
+    corpus (n,) ids. It is read in `batch_size` rows of equal length side by side, and then the fewer than `batch_size`
+    words that are left as one row more, `time_size` words at a time. Each row starts from a zero state. Dropout is off;
+    afterwards the model's state is what it was before. Raises ValueError for a corpus of less than 2 words, and
+    FloatingPointError if the loss is not finite.
     """
     corpus = to_cpu(corpus)
     if corpus.ndim != 1 or len(corpus) < 2:
@@ -27,18 +24,18 @@ def eval_perplexity(model: Any, corpus: Any, batch_size: int = 10, time_size: in
         raise ValueError(f"eval_perplexity: {batch_size=} and {time_size=} must be at least 1")
     words = len(corpus) - 1
     batch_size = min(batch_size, words)
-    length = -(-words // batch_size)
-    # Rows of equal length; what the last ones lack is filled up with labels that do not count.
-    xs = numpy.zeros((batch_size, length), corpus.dtype)
-    ts = numpy.full((batch_size, length), IGNORED)
-    xs.reshape(-1)[:words], ts.reshape(-1)[:words] = corpus[:-1], corpus[1:]
+    cut = words - words % batch_size
     evaluate = {"train_flg": False} if "train_flg" in inspect.signature(model.forward).parameters else {}
     total = 0.0
-    with fresh_state(model):
-        for start in range(0, length, time_size):
-            x, t = xs[:, start : start + time_size], ts[:, start : start + time_size]
-            loss = float(model.forward(np.asarray(x), np.asarray(t), **evaluate))
-            total += loss * int((t != IGNORED).sum())
+    # Not one array with padded rows: which label a loss leaves out, if any, is the model's own business.
+    for rows, part in ((batch_size, corpus[: cut + 1]), (1, corpus[cut:])):
+        if len(part) < 2:
+            continue
+        xs, ts = part[:-1].reshape(rows, -1), part[1:].reshape(rows, -1)
+        with evaluation_mode(model):
+            for start in range(0, xs.shape[1], time_size):
+                x, t = xs[:, start : start + time_size], ts[:, start : start + time_size]
+                total += float(model.forward(np.asarray(x), np.asarray(t), **evaluate)) * t.size
     if not math.isfinite(total):
         raise FloatingPointError(f"eval_perplexity: the loss is {total}, the model has weights that are not finite")
     return math.exp(min(total / words, 700))  # exp(710) exceeds a float
@@ -49,10 +46,11 @@ def eval_seq2seq(
 ) -> int:
     """1 if the model's answer to one question is right in every character, else 0.
 
-    question (1, T) ids; correct (1, L) or (L,) ids, of which the first is the start symbol. `verbose` prints question,
-    true and given answer; `is_reverse` says that the question stands reversed and prints it the right way round.
+    question (1, T) ids; correct (1, L) or (L,) ids, of which the first is the start symbol. The padding at their ends,
+    -1, is left out. `verbose` prints question, true and given answer; `is_reverse` says that the question stands
+    reversed and prints it the right way round.
     """
-    question, answer = to_cpu(question).reshape(-1), [int(i) for i in to_cpu(correct).reshape(-1)]
+    question, answer = _without_padding(question), [int(i) for i in _without_padding(correct)]
     guess = [int(i) for i in model.generate(np.asarray(question[None]), answer[0], len(answer) - 1)]
     right = guess == answer[1:]
     if verbose:
@@ -62,6 +60,13 @@ def eval_seq2seq(
         print("right" if right else "wrong", "".join(id_to_char[i] for i in guess))
         print("---")
     return int(right)
+
+
+def _without_padding(ids: Any) -> Any:
+    """The true ids of one sequence, on the host. ValueError if padding stands between them."""
+    ids = to_cpu(ids).reshape(-1)
+    row_lengths("eval_seq2seq", np.asarray(ids[None]))  # checks that the padding is at the end
+    return ids[ids != PAD]
 
 
 def seq2seq_accuracy(model: Any, questions: Any, answers: Any, batch_size: int = 256) -> float:

@@ -12,7 +12,7 @@ import numpy
 
 from common.gradcheck import gradcheck
 from common.np import is_active, np, to_cpu
-from common.object_tree import generators
+from common.object_tree import GLOBAL_GENERATOR, generators
 from common.rng import Seed, generator
 
 
@@ -29,9 +29,13 @@ def check_layer(layer: Any, *inputs: Any, rng: Seed = 0) -> list[str]:
     shapes        backward gives gradients shaped like the floating-point inputs
     side effects  neither inputs nor weights nor the gradient of the output are changed
     repeatable    backward overwrites the arrays in grads, which stay the same arrays, and may be called again
-    state         after reset_state() a layer with states gives what it gave at first
+    state         after reset_state() a layer with states gives what it gave at first; one with the attribute `stateful`
+                  goes on from its state if that is True, and only then
     evaluation    with train_flg=False the output does not change, and no random number is drawn
     gradients     :func:`common.gradcheck.gradcheck`; on the CPU
+
+    A loss, whose output is a single number, may leave out the gradients of its last inputs, the labels. Each run draws
+    the same random numbers, if from numpy.random or from a generator that the layer keeps as an attribute.
 
     Raises LayerError, or GradientError, for the first that fails.
     """
@@ -39,8 +43,7 @@ def check_layer(layer: Any, *inputs: Any, rng: Seed = 0) -> list[str]:
     checks = [kit.lists, kit.dtype, kit.device, kit.shapes, kit.side_effects, kit.repeatable]
     if hasattr(layer, "reset_state"):
         checks.append(kit.state)
-    modes = inspect.signature(layer.forward).parameters
-    if hasattr(layer, "train_flg") or ("train_flg" in modes and len(inputs) < len(modes)):
+    if kit.switches:
         checks.append(kit.evaluation)
     if np.__name__ == "numpy":
         checks.append(kit.gradients)
@@ -55,15 +58,28 @@ class _Kit:
         self.dtypes = {param.dtype for param in layer.params if param.dtype.kind == "f"}
         self.inputs = [self._cast(np.asarray(x)) if hasattr(x, "dtype") else x for x in inputs]
         self.floats = [x for x in self.inputs if hasattr(x, "dtype") and x.dtype.kind == "f"]
+        arguments = inspect.signature(layer.forward).parameters
+        by_argument = "train_flg" in arguments and len(inputs) < len(arguments)
+        self.switches = ["argument"] * by_argument + ["attribute"] * hasattr(layer, "train_flg")
+        self.drawn = [(rng, rng.bit_generator.state) for rng in self.generators()]
 
     def _cast(self, x: Any) -> Any:
         return x.astype(next(iter(self.dtypes))) if len(self.dtypes) == 1 and x.dtype.kind == "f" else x
 
-    def run(self, **options: Any) -> tuple[list[Any], list[Any], list[Any]]:
+    def generators(self) -> list[Any]:
+        return [*generators(self.layer).values(), GLOBAL_GENERATOR]
+
+    def forward(self) -> list[Any]:
+        """The outputs, always with the same random numbers."""
+        for rng, state in self.drawn:
+            rng.bit_generator.state = state
+        return _list(self.layer.forward(*self.inputs))
+
+    def run(self) -> tuple[list[Any], list[Any], list[Any]]:
         """(outputs, the gradients given to backward, the gradients it returns) of a fresh run."""
         if hasattr(self.layer, "reset_state"):
             self.layer.reset_state()
-        outputs = _list(self.layer.forward(*self.inputs, **options))
+        outputs = self.forward()
         arrays = [y for y in outputs if getattr(y, "ndim", 0)]
         self.douts = [np.asarray(self.rng.standard_normal(y.shape)).astype(y.dtype) for y in arrays]
         return outputs, self.douts, self.backward()
@@ -84,19 +100,21 @@ class _Kit:
         outputs, _, dxs = self.run()
         for what, arrays in (("output", outputs), ("gradient of an input", dxs)):
             for array in arrays:
-                found = getattr(array, "dtype", None)
+                found = getattr(array, "dtype", None) if numpy.ndim(array) else None  # a loss may be any single number
                 fits = found is None or found.kind != "f" or found in expected or not expected
                 self.demand(fits, f"the {what} is {found}, expected {', '.join(map(str, expected))}")
 
     def device(self) -> None:
         outputs, _, dxs = self.run()
-        for array in [*(y for y in outputs if not isinstance(y, float)), *dxs]:
+        for array in [*(y for y in outputs if numpy.ndim(y)), *dxs]:
             found = type(array).__module__
             self.demand(is_active(array), f"it gives a {found} array, the active module is {np.__name__}")
 
     def shapes(self) -> None:
-        _, _, dxs = self.run()
+        outputs, _, dxs = self.run()
         shapes, expected = [dx.shape for dx in dxs], [x.shape for x in self.floats]
+        if len(outputs) == 1 and numpy.ndim(outputs[0]) == 0:
+            expected = expected[: max(1, len(shapes))]  # without the labels of the loss
         self.demand(shapes == expected, f"backward gives gradients {shapes} for inputs {expected}")
 
     def side_effects(self) -> None:
@@ -118,29 +136,32 @@ class _Kit:
         self.demand(all(map(_equal, again, first)), "a second backward gives other gradients; are they added up?")
 
     def state(self) -> None:
-        first = self._frozen()
-        self.layer.forward(*self.inputs)
-        same = all(map(_equal, self._frozen(), first))
-        self.demand(same, "after reset_state() its output is not what it was at first")
-
-    def _frozen(self) -> list[Any]:
         self.layer.reset_state()
-        return _list(self.layer.forward(*self.inputs))
+        first, second = self.forward(), self.forward()
+        self.layer.reset_state()
+        same = all(map(_equal, self.forward(), first))
+        self.demand(same, "after reset_state() its output is not what it was at first")
+        if hasattr(self.layer, "stateful"):
+            carried = not all(map(_equal, second, first))
+            does = "goes on from its state" if carried else "starts from zero again"
+            self.demand(carried == bool(self.layer.stateful), f"a second forward {does}, but stateful is {not carried}")
 
     def evaluation(self) -> None:
-        options = {"train_flg": False} if "train_flg" in inspect.signature(self.layer.forward).parameters else {}
-        before, switch = [rng.bit_generator.state for rng in generators(self.layer).values()], "train_flg"
-        trains = getattr(self.layer, switch, None)
-        try:
-            if trains is not None:
-                self.layer.train_flg = False
-            one, two = (_list(self.layer.forward(*self.inputs, **options)) for _ in range(2))
-        finally:
-            if trains is not None:
-                self.layer.train_flg = trains
-        after = [rng.bit_generator.state for rng in generators(self.layer).values()]
-        self.demand(all(map(_equal, one, two)), "with train_flg=False two forwards differ")
-        self.demand(before == after, "with train_flg=False it draws random numbers")
+        for switch in self.switches:
+            before = [rng.bit_generator.state for rng in self.generators()]
+            if switch == "argument":
+                one, two = (_list(self.layer.forward(*self.inputs, train_flg=False)) for _ in range(2))
+            else:
+                trains, self.layer.train_flg = self.layer.train_flg, False
+                try:
+                    one, two = (_list(self.layer.forward(*self.inputs)) for _ in range(2))
+                finally:
+                    self.layer.train_flg = trains
+            after = [rng.bit_generator.state for rng in self.generators()]
+            same = all(map(_equal, one, two))
+            self.demand(same, f"with train_flg=False two forwards differ; the {switch} must switch it")
+            drawn = not all(map(_same_state, before, after))
+            self.demand(not drawn, f"with train_flg=False it draws random numbers; the {switch} must switch it")
 
     def gradients(self) -> None:
         gradcheck(self.layer, *self.inputs, rng=self.rng)
@@ -151,4 +172,11 @@ def _list(outputs: Any) -> list[Any]:
 
 
 def _equal(one: Any, two: Any) -> bool:
-    return numpy.array_equal(to_cpu(np.asarray(one)), to_cpu(np.asarray(two)))
+    one, two = to_cpu(np.asarray(one)), to_cpu(np.asarray(two))
+    return numpy.array_equal(one, two, equal_nan=one.dtype.kind in "fc")
+
+
+def _same_state(one: Any, two: Any) -> bool:
+    if isinstance(one, dict):
+        return all(_same_state(one[key], two[key]) for key in one)
+    return bool(numpy.all(one == two))

@@ -1,18 +1,18 @@
 """A model as the tree of its layers: what is in it, by which name, and in which state."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from common.object_tree import generators
+from common.object_tree import GLOBAL_GENERATOR, generators
 from common.shared_weights import SharedWeights
 
 
 def layers(model: Any) -> Iterator[tuple[str, Any]]:
     """All layers of a model, and of the models and layers inside it, each once, with their names.
 
-    A layer is whatever has `params`. Its name joins attributes and list indices by dots: ``encoder.lstm`` is the
-    attribute `lstm`, or `lstm_layer`, of the model's attribute `encoder`.
+    A layer is whatever has `params`. Its name joins attributes, list indices and keys by dots: ``encoder.lstm`` is the
+    attribute `lstm`, or `lstm_layer` if there is no `lstm`, of the model's attribute `encoder`.
     """
     seen: set[int] = set()
 
@@ -27,7 +27,14 @@ def layers(model: Any) -> Iterator[tuple[str, Any]]:
             if item is not model:
                 yield name[1:], item
             for key, part in vars(item).items():
-                yield from visit(part, f"{name}.{key.removesuffix('_layer')}")
+                if key == "_made_with":  # the arguments of a BaseModel; those by name have better names, as attributes
+                    yield from visit(part[0], f"{name}.{key}.0")
+                    continue
+                short = key.removesuffix("_layer")
+                yield from visit(part, f"{name}.{key if short in vars(item) else short}")
+        elif isinstance(item, Mapping):
+            for key, part in item.items():
+                yield from visit(part, f"{name}.{key}")
 
     yield from visit(model, "")
 
@@ -36,13 +43,18 @@ def named_params(model: Any) -> dict[str, Any]:
     """The params of a model by name, in the model's order, a shared weight once under the name of its first use.
 
     A weight is named after its layer and its role there, such as ``lstm.Wh``; one that no layer is found to own, after
-    its place in ``model.params``.
+    its place in ``model.params``. Raises ValueError for two weights of one name, which a file could not tell apart.
     """
     names: dict[int, str] = {}
     for name, layer in layers(model):
         for role, param in zip(getattr(layer, "names", ()), layer.params, strict=False):
             names.setdefault(id(param), f"{name}.{role}")
-    return {names.get(id(param), str(place)): param for place, param in enumerate(model.params)}
+    named: dict[str, Any] = {}
+    for place, param in enumerate(model.params):
+        name = names.get(id(param), str(place))
+        if named.setdefault(name, param) is not param:
+            raise ValueError(f"{type(model).__name__}: two weights have the name {name}, give their layers other names")
+    return named
 
 
 def unique_params(model: Any) -> dict[str, Any]:
@@ -62,9 +74,12 @@ def recurrent_states(model: Any) -> dict[str, dict[str, Any]]:
 
 @contextmanager
 def evaluation_mode(model: Any) -> Iterator[None]:
-    """Zero recurrent states and no dropout inside; outside, states, dropout and generators as they were before."""
+    """Zero recurrent states and no dropout inside; outside, states, dropout and generators as they were before.
+
+    The generators are those of the model and NumPy's global one.
+    """
     switched = [layer for _, layer in layers(model) if getattr(layer, "train_flg", False)]
-    rngs = list(generators(model).values())
+    rngs = [*generators(model).values(), GLOBAL_GENERATOR]
     before = [rng.bit_generator.state for rng in rngs]
     for layer in switched:
         layer.train_flg = False

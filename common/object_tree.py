@@ -36,6 +36,40 @@ def parts(root: Any) -> Iterator[tuple[str, Any]]:
     yield from visit(root, "")
 
 
-def generators(root: Any) -> dict[str, numpy.random.Generator]:
-    """The generators of random numbers that `root` holds, by name; one that several layers share stands once."""
-    return {name: part for name, part in parts(root) if isinstance(part, numpy.random.Generator)}
+class LegacyGenerator:
+    """A numpy.random.RandomState, or numpy.random itself, whose state is read and set as that of a Generator is:
+    ``rng.bit_generator.state``, a dictionary of plain values and an array.
+    """
+
+    def __init__(self, rng: Any) -> None:
+        self.rng = rng
+
+    @property
+    def bit_generator(self) -> "LegacyGenerator":
+        return self
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return self.rng.get_state(legacy=False)
+
+    @state.setter
+    def state(self, state: dict[str, Any]) -> None:
+        self.rng.set_state(state)
+
+
+# Layers of one's own may draw from NumPy's global generator, as the book's do.
+GLOBAL_GENERATOR = LegacyGenerator(numpy.random)
+
+
+def generators(root: Any) -> dict[str, Any]:
+    """The generators of random numbers that `root` holds, by name; one that several layers share stands once.
+
+    A numpy.random.RandomState comes as a LegacyGenerator.
+    """
+    found: dict[str, Any] = {}
+    for name, part in parts(root):
+        if isinstance(part, numpy.random.Generator):
+            found[name] = part
+        elif isinstance(part, numpy.random.RandomState):
+            found[name] = LegacyGenerator(part)
+    return found

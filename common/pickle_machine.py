@@ -19,8 +19,9 @@ import numpy
 from common.tensor_bytes import check_size
 
 # Python objects are larger than their opcodes. All that is made may take twice the file's size and this many bytes,
-# which is enough for more than 100,000 words with vectors of 100 numbers.
+# and as many for each text as a word takes that two dictionaries have, with its ids.
 ALLOWANCE = 32 << 20
+WORD = 300
 OPCODE_COST, CONTAINER_COST = 48, 96  # bytes of memory one opcode may cause; a list, tuple or dictionary in addition
 LONG_TEXT = 1 << 20
 
@@ -80,6 +81,7 @@ class PickleMachine:
             elif code in _SIZED:
                 form, convert = _SIZED[code]
                 value = convert(self.take(self.number(form)))
+                self.allowance += WORD if convert is _text and value else 0
                 self.spend(sys.getsizeof(value))
                 self.stack.append(value)
             else:
@@ -104,7 +106,9 @@ class PickleMachine:
     def spend(self, size: int) -> None:
         self.allowance -= size
         if self.allowance < 0:
-            raise ValueError(f"it needs more memory than twice its size and {ALLOWANCE >> 20} MiB")
+            raise ValueError(
+                f"it needs more memory than twice its size, {ALLOWANCE >> 20} MiB, and {WORD} bytes for each word"
+            )
 
     def since_mark(self) -> list[Any]:
         start = self.marks.pop()

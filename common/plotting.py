@@ -4,10 +4,13 @@ Every function draws into the Matplotlib axes `ax`, or into those of a new figur
 optional (``pip install "nlp-from-scratch[plot]"``) and imported at the first figure, not before. NumPy and CuPy arrays
 are both welcome.
 
-A new figure belongs to pyplot only where somebody can see it, in a notebook or on a terminal with a display. Elsewhere
-it is a plain object, so that a server writes files without a window system and without any choice of a backend.
+A new figure belongs to pyplot where somebody can see it, in a notebook or where there is a display, and also where the
+program has imported pyplot itself, as for ``plt.savefig``. Elsewhere it is a plain object, so that a server writes
+files without a window system and without any choice of a backend. Figures that our scripts save are pyplot's only where
+they can be seen, since nobody closes them.
 """
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -20,26 +23,41 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MARKERS = "ox^sDvP*"
+MOST_WINDOWS = 20  # pyplot warns of more open figures
 
 
 def has_viewer() -> bool:
-    """Whether somebody can look at a figure: the process runs a notebook, or a terminal where there is a display."""
-    if "ipykernel" in sys.modules:
-        return True
-    display = sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    return bool(display) and sys.stdout.isatty()
+    """Whether somebody can look at a figure: the process runs a notebook, or where there is a display."""
+    display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return "ipykernel" in sys.modules or sys.platform in ("win32", "darwin") or bool(display)
 
 
 def new_axes() -> "Axes":
-    """The axes of a new figure. ImportError, with the remedy, without Matplotlib."""
+    """The axes of a new figure that a script saves: pyplot's where there is a viewer, unless many are open already.
+
+    Raises ImportError, with the remedy, without Matplotlib.
+    """
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    many = pyplot is not None and len(pyplot.get_fignums()) >= MOST_WINDOWS
+    return _axes(has_viewer() and not many)
+
+
+def callers_axes() -> "Axes":
+    """As :func:`new_axes`, for a figure in the hands of a caller: pyplot's also where the caller has imported that."""
+    return _axes(has_viewer() or "matplotlib.pyplot" in sys.modules)
+
+
+def _axes(of_pyplot: bool) -> "Axes":
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError(f'figures need Matplotlib: pip install "nlp-from-scratch[plot]" ({error})') from error
-    if has_viewer():
-        from matplotlib import pyplot
+    if of_pyplot:
+        # Without a display after all, or without its toolkit, the backend that was asked for cannot be imported.
+        with contextlib.suppress(ImportError):
+            from matplotlib import pyplot
 
-        return pyplot.figure(layout="constrained").add_subplot()
+            return pyplot.figure(layout="constrained").add_subplot()
     return Figure(layout="constrained").add_subplot()
 
 
@@ -67,7 +85,7 @@ def plot_curve(
 
     `ylim` is the top of the y axis, or its (bottom, top); `label` names the curve in a legend.
     """
-    ax = ax or new_axes()
+    ax = ax or callers_axes()
     # A line through a single point would be invisible.
     ax.plot(range(1, len(values) + 1), values, marker="o" if len(values) == 1 else None, label=label)
     ax.set(xlabel=xlabel, ylabel=ylabel)
@@ -84,7 +102,7 @@ def scatter_points(x: Any, t: Any, ax: "Axes | None" = None) -> "Axes":
     if x.ndim != 2 or x.shape[1] != 2 or len(x) != len(t):
         raise ValueError(f"scatter_points: expected x (n, 2) and t (n,) or (n, K), got x {x.shape} and t {t.shape}")
     ids = t.argmax(axis=1) if t.ndim == 2 else t
-    ax = ax or new_axes()
+    ax = ax or callers_axes()
     for k in range(int(ids.max(initial=-1)) + 1):
         ax.scatter(x[ids == k, 0], x[ids == k, 1], s=30, color=f"C{k}", marker=MARKERS[k % len(MARKERS)])
     return ax
@@ -126,7 +144,7 @@ def plot_words(points: Any, words: Sequence[str], ax: "Axes | None" = None) -> "
     points = to_cpu(points)
     if points.shape != (len(words), 2):
         raise ValueError(f"plot_words: expected points ({len(words)}, 2) for {len(words)} words, got {points.shape}")
-    ax = ax or new_axes()
+    ax = ax or callers_axes()
     words, fonts = legible(words)
     ax.scatter(points[:, 0], points[:, 1], s=15, alpha=0.5)
     for point, word in zip(points, words, strict=True):
@@ -141,16 +159,20 @@ def plot_heatmap(
     ylabels: Sequence[str] | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """weights (rows, columns), such as attention (output step, input step), light where large; the first row on top."""
+    """weights (rows, columns) of attention (output step, input step), black 0 and white 1; the first row on top.
+
+    Where labels of the columns are longer than two characters, all stand upright, lest they run into each other.
+    """
     weights = to_cpu(weights)
     if weights.ndim != 2:
         raise ValueError(f"plot_heatmap: expected weights (rows, columns), got {weights.shape}")
-    ax = ax or new_axes()
-    ax.imshow(weights, cmap="gray", aspect="auto", interpolation="nearest")
+    ax = ax or callers_axes()
+    ax.imshow(weights, cmap="gray", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     for labels, size, axis in ((xlabels, weights.shape[1], ax.xaxis), (ylabels, weights.shape[0], ax.yaxis)):
         if labels is not None:
             if len(labels) != size:
                 raise ValueError(f"plot_heatmap: {len(labels)} labels {list(labels)} for weights {weights.shape}")
             labels, fonts = legible(labels)
-            axis.set_ticks(range(size), labels=labels, parse_math=False, family=fonts)
+            upright = axis is ax.xaxis and max(map(len, labels), default=0) > 2
+            axis.set_ticks(range(size), labels=labels, parse_math=False, family=fonts, rotation=90 * upright)
     return ax

@@ -26,11 +26,16 @@ def progress(work: Iterable[Any] | int, description: str = "", **options: Any) -
 
 
 def write(line: str) -> None:
-    """Print a line to standard output, above the bar if there is one."""
-    if sys.stderr.isatty():
-        tqdm.write(line)
-    else:  # without a terminal there is no bar, and this is ten times faster
-        print(line)
+    """Print a line to standard output, above the bar if there is one.
+
+    Characters that its encoding lacks are printed as backslash escapes.
+    """
+    # Without a terminal there is no bar, and print is ten times faster.
+    show = tqdm.write if sys.stderr.isatty() else print
+    try:
+        show(line)
+    except UnicodeEncodeError as error:
+        show(line.encode(error.encoding, "backslashreplace").decode(error.encoding))
 
 
 def short(value: float) -> str:

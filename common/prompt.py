@@ -12,10 +12,11 @@ from common.similarity import unknown
 from common.text import MARKS
 
 UNK = "<unk>"
+OPENS = "\"'`“‘„«([{$#"  # what may stand close to a word, before it
+CLOSES = "\"'`”’“»)]}%"  # and after it
 
 _CONTRACTION = re.compile(r"(.+?)(n't|'(?:s|re|m|ve|d|ll)?)")
 _NUMBER = re.compile(r"\d[\d.,]*")
-_MARK = re.compile(f"(.*?)([{MARKS}])")
 
 
 class Prompt(NamedTuple):
@@ -58,21 +59,37 @@ def split(text: str, vocabulary: Container[str]) -> list[str]:
 
     What is no word as it stands may be one in lower case, a number (``N`` in the Penn Treebank), a contraction
     (``do n't``), or a word and a mark. A mark that is no word itself is ``<eos>`` if it ends a sentence, and else left
-    out.
+    out, as are quotes, brackets and the signs of money and percent around a word.
     """
     return [word for token in text.split() for word in _parts(token, vocabulary)]
 
 
 def _parts(token: str, vocabulary: Container[str]) -> list[str]:
-    for form in (token, token.lower()):
-        if form in vocabulary:
-            return [form]
-    if "N" in vocabulary and _NUMBER.fullmatch(token.rstrip(MARKS)):
-        return ["N", *(_parts(token[-1], vocabulary) if token[-1] in MARKS else [])]
-    if match := _MARK.fullmatch(token):
-        word, mark = match.groups()
-        end = [mark] if mark in vocabulary else [EOS] if mark in SENTENCE_ENDS and EOS in vocabulary else []
-        return (_parts(word, vocabulary) if word else []) + end
-    if (match := _CONTRACTION.fullmatch(token.lower())) and match[2] in vocabulary:
-        return [*_parts(match[1], vocabulary), match[2]]
-    return [token.lower()]
+    before: list[str] = []
+    after: list[str] = []
+    while token:
+        for form in (token, token.lower()):
+            if form in vocabulary:
+                return [*before, form, *after]
+        if "N" in vocabulary and _NUMBER.fullmatch(token.rstrip(MARKS)):
+            return [*before, "N", *_mark(token[-1], vocabulary), *after]
+        if token[-1] in MARKS:
+            token, after = token[:-1], _mark(token[-1], vocabulary) + after
+        elif (match := _CONTRACTION.fullmatch(token.lower())) and match[2] in vocabulary:
+            token, after = match[1], [match[2], *after]
+        elif token[0] in OPENS:
+            # As a word ' is the apostrophe that ends a plural, as in "girls ' school".
+            before += [token[0]] if token[0] in vocabulary and token[0] != "'" else []
+            token = token[1:]
+        elif token[-1] in CLOSES:
+            token, after = token[:-1], ([token[-1]] if token[-1] in vocabulary else []) + after
+        else:
+            return [*before, token.lower(), *after]
+    return before + after
+
+
+def _mark(mark: str, vocabulary: Container[str]) -> list[str]:
+    """The word, or none, that a mark is; none also for what is no mark."""
+    if mark in MARKS and mark in vocabulary:
+        return [mark]
+    return [EOS] if mark in SENTENCE_ENDS and EOS in vocabulary else []

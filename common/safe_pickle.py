@@ -21,8 +21,9 @@ _SEAL_SIZE = len(_SEAL) + 64
 def read(path: Location) -> Any:
     """The object in a pickle: lists, tuples, dicts, str, bytes, numbers, None, numeric arrays, and nothing else.
 
-    Nothing a file names is imported or called. Memory stays below twice the file's size and 32 MiB. Files of `write`
-    carry a SHA-256, which is verified; other files have no checksum, so a changed number in them goes unnoticed.
+    Nothing a file names is imported or called. Memory stays below twice the file's size, 32 MiB, and 300 bytes for each
+    word. Files of `write` carry a SHA-256, which is verified; other files have no checksum, so a changed number in them
+    goes unnoticed.
     Raises FileFormatError naming the file and what was refused; FileNotFoundError and other OSErrors as `open` does.
     """
     try:

@@ -37,7 +37,7 @@ class Sampling:
         object.__setattr__(self, "banned", tuple(self.banned))  # also of an array or an iterator
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
             raise ValueError(f"temperature must be 0 (the likeliest word) or a positive number, not {self.temperature}")
-        if self.top_k is not None and (self.top_k < 1 or self.top_k != int(self.top_k)):
+        if self.top_k is not None and not (1 <= self.top_k < math.inf and self.top_k == int(self.top_k)):
             raise ValueError(f"top_k must be a whole number of words, 1 at least, not {self.top_k}")
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise ValueError(f"top_p must lie in (0, 1], not {self.top_p}")

@@ -52,14 +52,14 @@ class TextWriter:
         :func:`common.text_generation.generate_texts`.
 
         Raises ValueError and KeyError for prompts as :func:`common.prompt.encode`, for count and sizes below 1, and for
-        impossible options.
+        impossible options; TypeError for banned or stop words that are one str.
         """
         if count < 1:
             raise ValueError(f"TextWriter.write: count must be at least 1, not {count}")
-        sampling = Sampling(banned=self._ids(banned), **options)
+        sampling = Sampling(banned=self._ids("banned", banned), **options)
         given = [prompt] if prompt is None or isinstance(prompt, str) else list(prompt)
         starts = [start for p in given for start in [self.encode(p).ids] * count]
-        texts = generate_texts(self.model, starts, sample_size, sampling, self._ids(stop), rng)
+        texts = generate_texts(self.model, starts, sample_size, sampling, self._ids("stop", stop), rng)
         return [Written(self.decode(ids), ids, log_probs) for ids, log_probs in texts]
 
     def predict(self, prompt: str | None = None, topn: int = 10) -> list[tuple[str, float]]:
@@ -76,9 +76,16 @@ class TextWriter:
         """The words of ids as readable text."""
         return detokenize(self.id_to_word[i] for i in ids)
 
-    def _ids(self, words: Sequence[str]) -> list[int]:
+    def _ids(self, name: str, words: Sequence[str]) -> list[int]:
         """The ids of the words that the vocabulary has."""
+        check_words(name, words)
         return [self.word_to_id[word] for word in words if word in self.word_to_id]
+
+
+def check_words(name: str, words: Sequence[str]) -> None:
+    """TypeError for a str, which would be taken for the list of its characters."""
+    if isinstance(words, str):
+        raise TypeError(f"{name} must be a list of words, not the str {words!r}: pass [{words!r}]")
 
 
 def sample_sentences(

@@ -69,7 +69,5 @@ class TimeAffine(Affine):
 class TimeDropout(Dropout):
     """Dropout of xs (N, T, D), which the attribute `train_flg` switches: with False the layer is the identity."""
 
-    train_flg = True
-
     def forward(self, xs: Any, train_flg: bool | None = None) -> Any:
-        return super().forward(xs, self.train_flg if train_flg is None else train_flg)
+        return super().forward(xs, train_flg is None or train_flg)

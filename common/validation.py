@@ -9,10 +9,12 @@ from common.np import np
 
 
 def own_scores(model: Any, function: Any) -> dict[str, float]:
-    """What ``function(model)`` returns: a dictionary of scores, or one number, called "score"."""
+    """What ``function(model)`` returns: a dictionary of scores, or one number, called "score"; as Python's numbers."""
     with evaluation_mode(model):
         scores = function(model)
-    return dict(scores) if isinstance(scores, dict) else {"score": float(scores)}
+    if not isinstance(scores, dict):
+        return {"score": float(scores)}
+    return {name: value.item() if getattr(value, "ndim", None) == 0 else value for name, value in scores.items()}
 
 
 def language_model_scores(model: Any, corpus: Any, time_size: int) -> dict[str, float]:

@@ -17,7 +17,7 @@ import numpy
 from common.padding import PAD, pad
 from dataset import sequence
 from dataset.sequence import Ids
-from dataset.text import decoded_pieces
+from dataset.text import decoded_pieces, quoted, without_blank_end
 
 START, STOP = "<start>", "<stop>"  # no characters, hence in nobody's text
 MOST_PADDING = 20  # numbers in the padded arrays for each symbol of a file
@@ -91,6 +91,7 @@ def load(
 
     reversed: the order of the symbols of all questions (Sutskever et al. 2014). words: in a file with tabs, the symbols
     are words, not characters. The last n // 10 lines, after the shuffling by ``RandomState(seed)``, are the test part.
+    Names of files and blank lines at their end are as in :func:`dataset.sequence.load`.
 
     Raises FileNotFoundError, and ValueError naming the line, for an empty file, one that is not UTF-8, a line without
     tab or ``_`` or without a question or an answer, lines of unequal width in a file of fixed width, and a line so much
@@ -103,7 +104,11 @@ def load(
         return _load_tabbed(path, reversed, words, seed)
     if words:
         raise ValueError(f"{path}: the symbols of a file of fixed width, one without tabs, are characters, not words")
-    data = sequence.load(path, seed)
+    try:
+        data = sequence.load(path, seed)
+    except ValueError as error:
+        kinds = "lines of fixed width with '_' before the answer, or, with a tab in line 1, question, tab and answer"
+        raise ValueError(f"{error} (a file has {kinds})") from error
     x_train, x_test = (x[:, ::-1].copy() if reversed else x for x in (data.x_train, data.x_test))
     start, width = data.char_to_id[sequence.START], x_train.shape[1]
     codec = Codec(data.char_to_id, data.char_to_id, start, width=width, reversed=reversed)
@@ -111,7 +116,7 @@ def load(
 
 
 def _load_tabbed(path: Path, reversed: bool, words: bool, seed: int) -> Pairs:
-    data = path.read_bytes()
+    data = without_blank_end(path.read_bytes())
     count, longest_question, longest_answer = _sizes(data, path, words)
     # A symbol gets the next id when it is first looked up.
     questions: dict[str, int] = defaultdict(itertools.count().__next__)
@@ -136,7 +141,9 @@ def _sides(data: bytes, path: Path, words: bool) -> Iterator[tuple[Sequence[str]
             number += 1
             sides = [side.strip() for side in line.split("\t")]
             if len(sides) != 2 or not all(sides):
-                raise ValueError(f"{path}, line {number}: expected a question, a tab and an answer, got {line!r}")
+                raise ValueError(
+                    f"{path}, line {number}: expected a question, a tab and an answer, got {quoted(line)}"
+                )
             question, answer = sides
             yield (question.split(), answer.split()) if words else (question, answer)
 

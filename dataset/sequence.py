@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 import numpy
 from numpy.typing import NDArray
 
-from dataset.text import decoded_pieces
+from dataset.text import decoded_pieces, quoted, without_blank_end
 
 Ids: TypeAlias = NDArray[numpy.int64]
 Vocabulary: TypeAlias = tuple[dict[str, int], dict[int, str]]
@@ -34,15 +34,16 @@ class Sequences(NamedTuple):
 def load(file_name: str | os.PathLike[str] = "addition.txt", seed: int = 1984) -> Sequences:
     """Read a file, number its characters, shuffle its lines and set the last tenth of them aside as test part.
 
-    `file_name` is looked up in this package's folder, then as a path. Characters are numbered by first appearance,
-    question before answer, line by line. ``RandomState(seed)`` shuffles the line numbers; of n lines the last
-    n // 10 are the test part, so a file of fewer than ten lines has none.
+    `file_name` is a path; a bare name such as ``"date.txt"`` that the current folder does not have is looked up in this
+    package's. Blank lines at the end of the file are left out. Characters are numbered by first appearance, question
+    before answer, line by line. ``RandomState(seed)`` shuffles the line numbers; of n lines the last n // 10 are the
+    test part, so a file of fewer than ten lines has none.
 
     Raises FileNotFoundError, naming the places searched, and ValueError, naming the line, when the file is empty, not
     UTF-8, or has a line that does not divide into question and answer like the first one.
     """
     path = find(file_name)
-    data = path.read_bytes()
+    data = without_blank_end(path.read_bytes())
     count, question, width = _sizes(data, path)
     # Only now that nothing can be wrong any more, and piece by piece, does the file become larger than it is.
     char_to_id: dict[str, int] = {}
@@ -75,12 +76,14 @@ def shuffled(count: int, seed: int) -> Ids:
 
 
 def find(file_name: str | os.PathLike[str]) -> Path:
-    """The file of that name in this package's folder, or else at that path."""
-    places = [FOLDER / file_name, Path.cwd() / file_name]
+    """The file at that path, or else, for a name without a folder, the one in this package's folder."""
+    places = [Path.cwd() / file_name]
+    if os.fspath(file_name) == Path(file_name).name:  # which "./date.txt" is not
+        places.append(FOLDER / file_name)
     for path in places:
         if path.is_file():
             return path
-    searched = " nor ".join(str(path) for path in dict.fromkeys(places))
+    searched = " nor ".join(map(str, places))
     raise FileNotFoundError(f"no sequence file at {searched}; the library brings addition.txt and date.txt")
 
 
@@ -97,11 +100,13 @@ def _sizes(data: bytes, path: Path) -> tuple[int, int, int]:
             number += 1
             at = line.find(START)
             if not 0 < at < len(line) - 1:
-                raise ValueError(f"{path}, line {number}: expected a question, '{START}' and an answer, got {line!r}")
+                raise ValueError(
+                    f"{path}, line {number}: expected a question, '{START}' and an answer, got {quoted(line)}"
+                )
             if at != question or len(line) != width:
                 raise ValueError(
                     f"{path}, line {number}: question of {at} and answer of {len(line) - at} characters, but those of "
-                    f"line 1 have {question} and {width - question}; pad them with blanks: {line!r}"
+                    f"line 1 have {question} and {width - question}; pad them with blanks: {quoted(line)}"
                 )
     if number == 0:
         raise ValueError(f"{path} is empty: expected lines such as '16+75  _91  '")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from common.files import PIECE, pieces
 
 LONGEST_LINE = 1 << 20  # bytes
+SHOWN = 80  # characters of a line in an error
 
 
 def decode(data: bytes, path: str | os.PathLike[str]) -> str:
@@ -35,3 +36,16 @@ def decoded_pieces(data: bytes, path: str | os.PathLike[str]) -> Iterator[str]:
             raise ValueError(f"{os.fspath(path)}: not UTF-8 text: {place}") from error
         yield text if text.endswith("\n") else text + "\n"
         start += len(piece)
+
+
+def without_blank_end(data: bytes) -> bytes:
+    """`data` without the blank lines at its end. A copy is made only where there are some."""
+    end = len(data)
+    while data.endswith((b"\n\n", b"\n\r\n"), 0, end):
+        end -= 2 if data.endswith(b"\r\n", 0, end) else 1
+    return data[:end]
+
+
+def quoted(line: str) -> str:
+    """`line` as an error shows it: in quotes, and cut where it is long."""
+    return repr(line) if len(line) <= SHOWN else f"{line[:SHOWN]!r} …"

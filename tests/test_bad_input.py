@@ -8,7 +8,9 @@ import pytest
 from ch01.two_layer_net import TwoLayerNet
 from ch05.simple_rnnlm import SimpleRnnlm
 from ch06.rnnlm import Rnnlm
+from ch08.deep_seq2seq import DeepSeq2seq
 from common import layers, time_layers, util
+from common.callbacks import EarlyStopping
 from common.optimizer import SGD
 from common.trainer import RnnlmTrainer, Trainer
 from dataset import mini, ptb, sequence
@@ -37,9 +39,10 @@ def stateful_lstm(batch):
     return after(time_layers.TimeLSTM(ones(3, 8), ones(2, 8), ones(8), stateful=True), ones(batch, 4, 3))
 
 
-def fit(x=None, t=None, **settings):
+def fit(x=None, t=None, learning_rate=0.01, **settings):
     x, t = ones(6, 2) if x is None else x, ids(6) if t is None else t
-    Trainer(TwoLayerNet(2, 3, 3), SGD()).fit(x, t, **{"batch_size": 2, "max_epoch": 1} | settings)
+    with numpy.errstate(over="ignore", invalid="ignore"):
+        Trainer(TwoLayerNet(2, 3, 3), SGD(learning_rate)).fit(x, t, **{"batch_size": 2, "max_epoch": 1} | settings)
 
 
 def fit_rnnlm(xs=None, ts=None, model=None, **settings):
@@ -142,6 +145,8 @@ TABLE = {
         (lambda: Rnnlm(7, 3, 4).forward([[1, 7]], [[1, 2]]), IndexError, "TimeEmbedding: ids must lie in 0 … 6, got 7"),
         (lambda: Rnnlm(7, 3, 4).forward([[1, 2]], [[1, 2, 3]]), ValueError, r"\(1, 2, 7\) need class ids \(1, 2\)"),
         (lambda: Rnnlm(7, 3, 4).load_params("nowhere.npz"), FileNotFoundError, r"nowhere\.npz"),
+        (lambda: DeepSeq2seq(7, 3, 0), ValueError, "DeepSeq2seq: .*hidden_size=0"),
+        (lambda: DeepSeq2seq(7, 3, 4, target_size=0), ValueError, "DeepSeq2seq: .*target_size=0"),
     ],
     "optimizers and clipping": [
         (lambda: SGD().update([ones(2)], []), ValueError, "SGD: 1 params, but 0 grads"),
@@ -172,6 +177,12 @@ TABLE = {
         (lambda: fit_rnnlm(xs=ones(40)), TypeError, "TimeEmbedding: ids must be integers, not float32"),
         (lambda: fit_rnnlm(xs=ids(40) + 7), IndexError, "TimeEmbedding: ids must lie in 0 … 6, got 7"),
         (lambda: fit_rnnlm(model=diverged()), FloatingPointError, "epoch 1, iteration 1: the loss is nan"),
+        (lambda: fit(callbacks=[EarlyStopping()]), ValueError,
+         r"EarlyStopping: monitors valid_loss, but fit has no validation data \(valid\)"),
+        (lambda: fit(learning_rate=1e39, batch_size=6), FloatingPointError,
+         r"epoch 1, iteration 1: training has diverged, weight layers.0.W of shape \(2, 3\) holds NaN or infinity"),
+        (lambda: Rnnlm(7, 3, 4).save("m", id_to_word={0: "a"}), ValueError,
+         "id_to_word: Rnnlm has 7 words there, the vocabulary 1"),
     ],
     "evaluation": [
         (lambda: evaluate(ids(0)), ValueError, r"expected a corpus \(n,\) of 2 words at least, got \(0,\)"),
@@ -182,6 +193,8 @@ TABLE = {
         (lambda: evaluate(ids(9) + 7), IndexError, "ids must lie in 0 … 6, got 7"),
         (lambda: evaluate(ones(9)), TypeError, "TimeEmbedding: ids must be integers, not float32"),
         (lambda: util.eval_perplexity(diverged(), ids(9)), FloatingPointError, "eval_perplexity: the loss is nan"),
+        (lambda: util.eval_seq2seq(DeepSeq2seq(7, 3, 4), numpy.array([[1, -1, 2]]), ids(3), {}), ValueError,
+         "eval_seq2seq: padding, the id -1, may stand only at the end"),
     ],
     "text and vectors": [
         (lambda: util.preprocess(""), ValueError, "text is empty"),

@@ -79,6 +79,16 @@ def test_save_and_load(kind, tmp_path):
 
 
 @both
+def test_counts_serve_as_the_corpus(kind):
+    text = numpy.repeat(numpy.arange(8), numpy.bincount(CORPUS, minlength=8))
+    one, two = kind(8, 4, 2, text, rng=0), kind(8, 4, 2, {"counts": numpy.bincount(text).tolist()}, rng=0)
+    assert one.forward(*BATCH) == two.forward(*BATCH)
+    for counts in ([1, 2], [-1, *range(7)], None, [0.5] * 8, "text", [[1]] * 8):
+        with pytest.raises(ValueError, match=f"{kind.__name__}: corpus must be ids .* or have the counts of 8 words"):
+            kind(8, 4, 2, {"counts": counts})
+
+
+@both
 def test_gpu(kind, gpu):
     model = kind(8, 4, 2, CORPUS, rng=0)
     trainer = Trainer(model, Adam(), rng=0)

@@ -80,7 +80,8 @@ def test_float32_stays_float32():
     ("arguments", "message"),
     [
         ({"layers": 0}, "sizes must be at least 1"),
-        ({"dropconnect": 1.0}, r"dropout_ratio must be in \[0, 1\), not 1.0"),
+        ({"dropconnect": 1.0}, r"AwdLstm: dropconnect must be in \[0, 1\), not 1.0"),
+        ({"hidden_dropout": -0.1}, r"AwdLstm: hidden_dropout must be in \[0, 1\), not -0.1"),
         ({"alpha": -1.0}, "SizePenalty: weight must be at least 0, not -1.0"),
     ],
 )

@@ -102,8 +102,8 @@ def test_float32_stays_float32():
         ({"wordvec_size": 8}, "tied weights need wordvec_size == hidden_size, not 8 and 16"),
         ({"cell": "mgu"}, "cell must be one of rnn, relu, lstm, peephole, gru, not 'mgu'"),
         ({"layers": 0}, "sizes must be at least 1"),
-        ({"dropout_ratio": 1.0}, r"dropout_ratio must be in \[0, 1\), not 1.0"),
-        ({"dropconnect": -0.1}, r"dropout_ratio must be in \[0, 1\), not -0.1"),
+        ({"dropout_ratio": 1.0}, r"BetterRnnlm: dropout_ratio must be in \[0, 1\), not 1.0"),
+        ({"dropconnect": -0.1}, r"BetterRnnlm: dropconnect must be in \[0, 1\), not -0.1"),
     ],
 )
 def test_misuse(arguments, message):

@@ -8,6 +8,7 @@ from ch06.awd_lstm import AwdLstm
 from ch06.better_rnnlm import BetterRnnlm
 from ch06.rnnlm import Rnnlm
 from common.evaluation import eval_perplexity
+from common.files import FileFormatError
 
 V, TEXT = 12, numpy.random.default_rng(0).integers(12, size=60)
 
@@ -110,6 +111,12 @@ def test_script(tmp_path, monkeypatch):
     scores = eval_cache.main("better.npz", better=True, corpus="mini", window=20)
     assert scores["test_perplexity"] <= scores["test_perplexity_without"] * 1.01
     assert scores["test_perplexity_without"] == pytest.approx(328, rel=0.02)
+    assert eval_cache.main("better.npz", corpus="mini", window=20) == scores
+    AwdLstm(328, 8, 10, rng=0).save_params("awd.npz")
+    scores = eval_cache.main("awd.npz", corpus="mini", window=20)
+    assert scores["test_perplexity_without"] == pytest.approx(328, rel=0.02)
+    with pytest.raises(FileFormatError, match="BetterRnnlm"):
+        eval_cache.main("awd.npz", better=True, corpus="mini")
     with pytest.raises(ValueError, match="328"):
         eval_cache.main(corpus="mini")
 

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from ch06 import clip_grads, eval, rnn_gradient_graph, train_rnnlm
+from ch06.awd_lstm import AwdLstm
+from ch06.better_rnnlm import BetterRnnlm
+from common.evaluation import eval_perplexity
 from common.files import FileFormatError
 from dataset import mini
 
@@ -42,6 +45,17 @@ def test_last_epoch_has_a_learning_rate_of_its_own():
     assert steady["test_perplexity"] < slower["test_perplexity"]
 
 
+@pytest.mark.parametrize("ending", ["npz", "pkl"])
+@pytest.mark.parametrize(
+    "model", [BetterRnnlm(328, 8, 8, rng=0), BetterRnnlm(328, 8, 8, cell="relu", rng=0), AwdLstm(328, 8, 9, rng=0)]
+)
+def test_evaluation_of_all_models(model, ending):
+    path = model.save_params(f"weights.{ending}")
+    cell = "relu" if len(model.params[3]) == 8 else None
+    expected = eval_perplexity(model, mini.load_data("test")[0])
+    assert eval.main(path, cell=cell)["perplexity"] == pytest.approx(expected, rel=1e-5)
+
+
 def test_evaluation_of_other_weights():
     train_rnnlm.main(**SMALL, out="run")
     with pytest.raises(FileNotFoundError):
@@ -53,7 +67,30 @@ def test_evaluation_of_other_weights():
         eval.main(Path("cut.npz"), corpus="mini")
 
 
-@pytest.mark.parametrize("arguments", [{"max_epoch": 0}, {"batch_size": 0}, {"time_size": 0}, {"max_grad": 0.0}])
+def test_resuming_with_a_rate_of_its_own_in_the_last_epoch():
+    """A longer training would not have had that rate there; one of the same length, or with a single rate, goes on."""
+    whole = train_rnnlm.main(**SMALL, out="run")
+    for max_epoch in (1, 3):
+        with pytest.raises(ValueError, match=rf"max_epoch={max_epoch}, it was begun with 2: the learning rate .* 5\.0"):
+            train_rnnlm.main(**{**SMALL, "max_epoch": max_epoch}, out="run", resume=True)
+    assert train_rnnlm.main(**SMALL, out="run", resume=True) == whole
+    steady = {**SMALL, "final_lr": 20.0}
+    longer = train_rnnlm.main(**{**steady, "max_epoch": 3}, out="longer")
+    train_rnnlm.main(**steady, out="parts")
+    assert train_rnnlm.main(**{**steady, "max_epoch": 3}, out="parts", resume=True) == longer
+
+
+def test_resuming_where_nothing_was_saved_may_have_any_length():
+    assert train_rnnlm.main(**SMALL, out="run", resume=True) == train_rnnlm.main(**SMALL, out="other")
+    for path in Path("run/checkpoints").glob("*.npz"):
+        path.unlink()
+    train_rnnlm.main(**{**SMALL, "max_epoch": 1}, out="run", resume=True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"max_epoch": 0}, {"train_size": -5}, {"train_size": 1}, {"batch_size": 0}, {"time_size": 0}, {"max_grad": 0.0}],
+)
 def test_impossible_settings(arguments):
     ((name, _),) = arguments.items()
     with pytest.raises(ValueError, match="max_grad must be a positive number" if name == "max_grad" else name):

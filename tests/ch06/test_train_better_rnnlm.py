@@ -120,6 +120,13 @@ def test_awd_options_are_what_the_training_is_given(monkeypatch):
     assert paper_options["block_lengths"].settings == [0.95, 5.0, 5] and plain_options["block_lengths"] is None
 
 
+@both
+@pytest.mark.parametrize("train_size", [-5, 0, 1])
+def test_a_training_text_without_words(script, arguments, train_size):
+    with pytest.raises(ValueError, match=f"train_size must be at least 2 words, not {train_size}"):
+        script.main(**{**arguments, "train_size": train_size}, out="run")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

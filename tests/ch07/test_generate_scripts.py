@@ -8,6 +8,7 @@ import numpy
 import pytest
 
 from ch06 import cache, export_rnnlm, rnnlm_file
+from ch06.awd_lstm import AwdLstm
 from ch06.better_rnnlm import BetterRnnlm
 from ch06.rnnlm import Rnnlm
 from ch07 import generate_better_text, generate_text, predict_word
@@ -74,6 +75,15 @@ def test_writes_and_bans_and_stops(shipped):
 def test_misuse(shipped, options, message):
     with pytest.raises(ValueError, match=message):
         shipped.write(**{"prompt": "you", **options})
+
+
+@pytest.mark.parametrize("name", ["banned", "stop"])
+def test_one_str_is_no_list_of_words(shipped, name):
+    message = f"{name} must be a list of words, not the str 'the'"
+    with pytest.raises(TypeError, match=message):
+        shipped.write("you", **{name: "the"})
+    with pytest.raises(TypeError, match=message):
+        generate_text.main("you", out="a", **{name: "the"})
 
 
 def test_every_word_banned(shipped):
@@ -183,17 +193,43 @@ def test_better_text(options, cell, capsys):
     assert capsys.readouterr().out.startswith("The queen ")
 
 
+@pytest.mark.parametrize("ending", ["npz", "pkl"])
+@pytest.mark.parametrize(
+    ("model", "cell"),
+    [(Rnnlm(328, 6, 5, rng=0), None), (BetterRnnlm(328, 6, 6, rng=0), None), (AwdLstm(328, 6, 8, rng=0), None),
+     (BetterRnnlm(328, 6, 6, cell="rnn", rng=0), "rnn")],
+)  # fmt: skip
+def test_weights_of_all_models(model, cell, ending, capsys):
+    path = model.save_params(f"weights.{ending}")
+    texts = []
+    for script in (generate_text, generate_better_text):
+        script.main("the queen", length=5, weights=path, cell=cell, corpus="mini", out="a")
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1] and texts[0].startswith("The queen ")
+    predict_word.main("the queen", topn=3, weights=path, cell=cell, corpus="mini")
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    generate_text.main("the queen", length=5, weights=path, cell=cell, corpus="mini", untrained=True, seed=1, out="a")
+    assert capsys.readouterr().out != texts[0]
+
+
+def test_prompts_as_people_type_them(capsys):
+    begins = {'"the stock"': "The stock", "it rose 5% to $10 (the highest)": "It rose N to $N the highest"}
+    for prompt, begin in begins.items():
+        generate_text.main(prompt, length=3, out="a")
+        out = capsys.readouterr().out
+        assert out.startswith(begin) and "not in the vocabulary" not in out
+
+
 def test_better_text_without_weights():
     with pytest.raises(FileNotFoundError, match=r"python -m ch06\.train_better_rnnlm"):
         generate_better_text.main(out="a")
 
 
 def test_other_files():
-    Rnnlm(328, 6, 6, rng=0).save_params("plain.npz")
     BetterRnnlm(328, 6, 6, rng=0).save_params("better.npz")
     with pytest.raises(FileFormatError, match="6 tensors of an Rnnlm"):
-        generate_text.main(weights="better.npz", corpus="mini", out="a")
-    with pytest.raises(FileFormatError, match=r"expects the shape .*, the file has"):
+        rnnlm_file.read_rnnlm("better.npz", RnnlmGen)
+    with pytest.raises(ValueError, match="the cell must be lstm, not 'gru'"):
         generate_better_text.main("the queen", weights="better.npz", cell="gru", corpus="mini", out="a")
     with pytest.raises(ValueError, match="cell must be"):
         generate_better_text.main("the queen", weights="better.npz", cell="cnn", corpus="mini", out="a")

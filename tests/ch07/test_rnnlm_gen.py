@@ -57,6 +57,11 @@ def test_global_seed_gives_the_text():
     assert texts[0] == texts[1]
 
 
+def test_without_a_seed_each_text_is_another():
+    model = small()
+    assert model.generate(0, sample_size=40) != model.generate(0, sample_size=40)
+
+
 @models
 def test_greedy_is_the_likeliest_word_after_all_before(make):
     model = make()

@@ -1,7 +1,7 @@
 import numpy
 import pytest
 
-from ch08.answerer import Answerer, ModelKind
+from ch08.answerer import Answerer, AttentionMap, ModelKind
 from ch08.visualize_attention import DATE_MODEL, as_text
 from common import weight_files
 from common.evaluation import eval_seq2seq, seq2seq_accuracy
@@ -58,6 +58,11 @@ def test_attention_is_upright(dates):
     assert [len(line) for line in lines] == [31] * 11
 
 
+def test_columns_of_words_are_as_wide_as_the_words():
+    found = AttentionMap(numpy.array([[0.25, 0.7, 0.05], [0.0, 1.0, 0.0]]), ["zwei", "und", "drei"], ["drei", "<stop>"])
+    assert as_text(found).splitlines() == ["       zwei und drei", "drei   2    7   .   ", "<stop> .    9   .   "]
+
+
 @pytest.mark.parametrize("kind", list(ModelKind))
 @pytest.mark.parametrize("reversed", [False, True])
 def test_through_a_file(kind, reversed, tmp_path):
@@ -86,6 +91,10 @@ class TestMisuse:
     def test_questions(self, dates, question, message):
         with pytest.raises(ValueError, match=message):
             dates.answer(question)
+
+    def test_one_str_is_no_list_of_questions(self, dates):
+        with pytest.raises(TypeError, match=r"list of questions, not the str '9/27/94': pass \['9/27/94'\]"):
+            dates.answers("9/27/94")
 
     def test_weights_of_another_vocabulary(self, tmp_path):
         codec = pairs.load(tsv(tmp_path)).codec

@@ -51,6 +51,16 @@ def test_options_of_the_deep_model():
     assert answerer.sizes.items() >= options.items() and len(answerer.model.decoder.cells) == 3
 
 
+def test_a_file_of_ones_own_with_the_name_of_the_packages():
+    Path("date.txt").write_text("".join(f"1+{i % 9}_{i % 9 + 1:<2}\n" for i in range(40)), encoding="utf-8")
+    settings = {"quick": True, "batch_size": 8, "out": "run"}
+    for data, width in (("./date.txt", 3), (str(Path("date.txt").resolve()), 3), ("date", 29)):
+        train_seq2seq.main(data=data, **settings)
+        assert Answerer.load("run/model.npz").codec.width == width
+    with pytest.raises(FileNotFoundError, match=r"addition\.txt"):
+        train_seq2seq.main(data="./addition.txt", **settings)
+
+
 def test_pairs_of_ones_own_are_learnt():
     words = ["null", "eins", "zwei", "drei", "vier", "sechs", "sieben", "acht", "neun", "zehn"]
     lines = [f"{a} und {b}\t{b} nach {a}" for a in words for b in words if a != b]
@@ -125,6 +135,21 @@ class TestMisuse:
         Path("own.txt").write_text("1+1_2\n", encoding="utf-8")
         with pytest.raises(ValueError, match="1 pairs are too few"):
             train_seq2seq.main(data="own.txt")
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"layers": 3}, "only the deep model .*, not attention: layers=3$"),
+            ({"cell": "gru", "score": "additive"}, "not attention: cell='gru', score='additive'$"),
+            ({"bidirectional": False}, "not attention: bidirectional=False$"),
+            ({"max_examples": 0}, "max_examples=0 at least 1"),
+            ({"max_examples": -5}, "max_examples=-5 at least 1"),
+            ({"shown": -1}, "shown=-1 must be at least 0"),
+        ],
+    )
+    def test_options(self, options, message):
+        with pytest.raises(ValueError, match=message):
+            train_seq2seq.main(model="attention", quick=True, **options)
 
     def test_no_such_data_or_model(self):
         with pytest.raises(FileNotFoundError, match="subtraction"):

@@ -61,6 +61,13 @@ class TestEarlyStopping:
         with pytest.raises(ValueError, match=r"EarlyStopping: an epoch has epoch, .*valid_loss, but no valid_acc"):
             train([1], EarlyStopping(monitor="valid_acc"))
 
+    def test_no_score_at_all_is_found_out_before_training(self):
+        training = ExampleTraining()
+        with pytest.raises(ValueError, match=r"BestWeights: monitors valid_loss, but fit has no validation data"):
+            training.trainer.fit(*training.data, 1, 4, callbacks=[BestWeights()])
+        assert training.trainer.iteration == 0
+        training.trainer.fit(*training.data, 1, 4, callbacks=[EarlyStopping(monitor="loss")])
+
     def test_patience(self):
         with pytest.raises(ValueError, match="patience must be at least 1, not 0"):
             EarlyStopping(patience=0)
@@ -103,6 +110,25 @@ class TestLearningRate:
         rates = Rates()
         train([1, 1], rates, Schedule(lambda epochs: 1 + epochs), lr=2.0)
         assert rates.seen == pytest.approx([2, 2 * 4 / 3, 2 * 5 / 3, 4, 2 * 7 / 3, 2 * 8 / 3])
+
+    def test_what_others_do_to_the_learning_rate_stays(self):
+        half = Schedule(step_decay(0.5, 1))
+        for callbacks in ([Plateau(0.1), half], [half, Plateau(0.1)]):
+            trainer = train([3, 4, 2, 1], *callbacks, lr=8.0)
+            assert trainer.history.column("lr") == pytest.approx([8, 4, 0.2, 0.1])
+            assert trainer.optimizer.lr == pytest.approx(0.05)
+
+    def test_two_schedules(self):
+        trainer = train([1, 1, 1, 1], Schedule(step_decay(0.5, 1)), Schedule(step_decay(0.1, 2)), lr=1.0)
+        assert trainer.history.column("lr") == pytest.approx([1, 0.5, 0.025, 0.0125])
+
+    def test_a_schedule_begins_anew_with_a_new_training_and_goes_on_with_a_further_fit(self):
+        schedule = Schedule(step_decay(0.5, 1))
+        for _ in range(2):
+            trainer = train([1, 1, 1], schedule, lr=1.0)
+            assert trainer.history.column("lr") == [1, 0.5, 0.25]
+        trainer.fit(*ExampleTraining().data, 1, 7, eval_interval=None, callbacks=[schedule])
+        assert trainer.history[-1]["lr"] == 0.125
 
     def test_step_decay(self):
         assert [step_decay(0.5, 2)(e) for e in (0, 1.9, 2, 3.9, 4)] == [1, 1, 0.5, 0.5, 0.25]

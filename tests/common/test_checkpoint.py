@@ -1,8 +1,14 @@
 import errno
+import json
 import math
+import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
 
 import numpy
 import pytest
@@ -15,6 +21,7 @@ from common.experiment import TRAINING, Run, experiment
 from common.files import FileFormatError
 from common.interrupt import TrainingInterrupted
 from common.np import is_active, to_cpu
+from common.optimizer import SGD
 
 KINDS = {**OPTIMIZERS, "one's own": BookAdam}
 
@@ -67,6 +74,19 @@ def test_callbacks_go_on_too(kind, folder, tmp_path):
         assert resumed.trainer.optimizer.lr == whole.trainer.optimizer.lr
 
 
+def test_a_schedule_of_an_earlier_version_goes_on(folder):
+    """Its state was the learning rate of the beginning alone."""
+    files = all_checkpoints(LanguageTraining(), folder, callbacks=[Schedule(cosine_decay(4))])
+    for path in files[7:]:
+        path.unlink()
+    state = state_file.read(files[6])
+    del state["callbacks"][0][1]["result"]
+    state_file.write(files[6], state)
+    options = {"callbacks": [Schedule(cosine_decay(4))], "checkpoint": Checkpoints(folder, resume=True)}
+    whole = LanguageTraining().fit(callbacks=[Schedule(cosine_decay(4))])
+    assert LanguageTraining().fit(**options).result == whole.result
+
+
 @pytest.mark.parametrize("optimizer", [None, BookAdam])
 @pytest.mark.parametrize("kind", TRAININGS)
 def test_on_the_gpu_path(kind, optimizer, folder, tmp_path, gpu):
@@ -104,6 +124,28 @@ def test_a_loop_of_fits_goes_on_in_the_one_that_was_cut_off(folder, tmp_path):
         assert resumed.result == whole.result
 
 
+@pytest.mark.parametrize("kind", TRAININGS)
+def test_a_loop_of_fits_that_changes_the_learning_rate(kind, folder, tmp_path):
+    """A third fit, in which callbacks and learning rate are others than before, is gone on with as it was."""
+
+    def train(checkpoints):
+        training = kind(SGD(0.5))
+        for number in range(3):
+            if number == 2:
+                training.trainer.optimizer.lr /= 4
+            training.fit(1 + number, callbacks=[BestWeights(), Plateau(0.5)], checkpoint=checkpoints)
+        return training
+
+    whole = train(checkpoints := Checkpoints(folder, seconds=0, keep=100))
+    for path in checkpoints.files():
+        shutil.rmtree(tmp_path / "other", ignore_errors=True)
+        (tmp_path / "other").mkdir()
+        shutil.copy(path, tmp_path / "other")
+        resumed = train(Checkpoints(tmp_path / "other", resume=True))
+        assert resumed.result == whole.result
+        assert resumed.trainer.optimizer.lr == whole.trainer.optimizer.lr
+
+
 class TestFolder:
     def test_the_last_few_are_kept(self, folder):
         assert [path.name for path in all_checkpoints(LanguageTraining(), folder)][-1] == "000011.npz"
@@ -117,6 +159,42 @@ class TestFolder:
         ExampleTraining().fit(1, checkpoint=folder)
         (kept,) = folder.with_name("checkpoints-before").iterdir()
         assert kept.read_bytes() == before
+
+    def test_a_resume_forgotten_again_loses_nothing_either(self, folder, capsys):
+        for epochs in (3, 2, 1):
+            LanguageTraining().fit(epochs, checkpoint=Checkpoints(folder, settings={"epochs": epochs}))
+        for name, epochs in (("checkpoints-before", 3), ("checkpoints-before-2", 2), ("checkpoints", 1)):
+            (path,) = Checkpoints(folder.with_name(name)).files()
+            assert state_file.read(path)["trainer"]["current_epoch"] == epochs
+            assert json.loads((path.parent / "settings.json").read_text()) == {"epochs": epochs}
+        before = folder.with_name("checkpoints-before-2")
+        assert f"in {folder} are now in {before}. To go on from them, stop, put that" in capsys.readouterr().out
+
+    def test_a_further_fit_of_the_same_training_goes_on_in_its_folder(self, folder):
+        training = LanguageTraining().fit(1, checkpoint=folder).fit(1, checkpoint=str(folder))
+        assert [path.name for path in Checkpoints(folder).files()] == ["000001.npz", "000002.npz"]
+        assert LanguageTraining().fit(2, checkpoint=Checkpoints(folder, resume=True)).result == training.result
+
+    def test_another_process_in_it(self, folder):
+        """It writes nothing; the one that trains there goes on."""
+        program = f"""
+            import sys
+            sys.path.insert(0, {str(Path(__file__).parents[1] / "support")!r})
+            from small_trainings import LanguageTraining
+            LanguageTraining().fit(checkpoint={str(folder)!r})
+        """
+        command, root = [sys.executable, "-c", textwrap.dedent(program)], Path(__file__).parents[2]
+        errors = []
+
+        class Intruder(Callback):
+            def on_epoch(self, trainer):
+                done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, cwd=root)
+                errors.append(done.stderr.splitlines()[-1])
+
+        LanguageTraining().fit(1, checkpoint=folder, callbacks=[Intruder()])
+        message = f"ValueError: {folder}: process {os.getpid()} is training in this folder."
+        assert errors[0].startswith(message)
+        assert [path.name for path in folder.iterdir()] == ["000001.npz"]
 
     def test_leftovers_of_a_killed_writer_are_removed(self, folder):
         folder.mkdir()
@@ -193,6 +271,14 @@ class TestDamage:
         (folder / "settings.json").write_bytes(b"{")
         with pytest.raises(FileFormatError, match=r"settings\.json: .* Without this file"):
             Checkpoints(folder, settings={"width": 3}, resume=True).start()
+
+    def test_settings_of_a_checkpoint(self, folder):
+        """One of another training that came into the folder, whatever settings are noted there."""
+        Checkpoints(folder, settings={"width": 3}).start()
+        Checkpoints(folder, settings={"width": 4}).save({"step": 1})
+        with pytest.raises(ValueError, match=r"000001\.npz: .* other settings: width was 4 and is now 3"):
+            Checkpoints(folder, settings={"width": 3}, resume=True).start()
+        assert Checkpoints(folder, resume=True).start() == {"step": 1}
 
     def test_weights_are_no_checkpoint(self, tmp_path):
         path = LanguageTraining().trainer.model.save_params(tmp_path / "1.npz")
@@ -323,6 +409,49 @@ def test_an_optimizer_that_cannot_be_saved(folder):
         LanguageTraining(optimizer).fit(checkpoint=folder)
 
 
+def test_a_callback_that_cannot_be_saved_is_found_out_before_training(folder):
+    class Odd(Callback):
+        state = ("seen",)
+        seen: set = set()  # noqa: RUF012
+
+    training = LanguageTraining()
+    with pytest.raises(TypeError, match=r"state\.callbacks\.0\.1\.seen: a set cannot be saved"):
+        training.fit(callbacks=[Odd()], checkpoint=folder)
+    assert training.trainer.iteration == 0
+
+
+class TestDivergence:
+    """A learning rate that makes the weights infinite in one step, whose loss was still finite."""
+
+    def fit(self, folder, **options):
+        training = ExampleTraining(SGD(0.1))
+
+        class Boom(Callback):
+            def on_iteration(self, trainer):
+                if (trainer.current_epoch, trainer.iteration) == (1, 4):
+                    trainer.optimizer.lr = 1e39
+
+        message = r"epoch 2, iteration 5: training has diverged, weight affine\.W of shape \(3, 4\) holds NaN or inf"
+        with pytest.raises(FloatingPointError, match=message), numpy.errstate(all="ignore"):
+            training.fit(2, callbacks=[Boom(), *options.pop("callbacks", [])], **options)
+        return training
+
+    def test_no_checkpoint_has_bad_weights(self, folder):
+        self.fit(folder, checkpoint=Checkpoints(folder, seconds=0, keep=100))
+        files = Checkpoints(folder).files()
+        assert len(files) == 9
+        for path in files:
+            assert all(numpy.isfinite(weight).all() for weight in state_file.read(path)["params"].values())
+
+    def test_at_the_end_without_checkpoints(self, folder):
+        assert self.fit(folder).trainer.current_epoch == 1
+
+    def test_the_model_gets_its_best_weights(self, folder):
+        first = ExampleTraining(SGD(0.1)).fit(1)
+        training = self.fit(folder, callbacks=[BestWeights()])
+        assert training.result[0] == first.result[0]
+
+
 class Interrupted(LanguageTraining):
     """Gets Ctrl-C, once or twice, during one of its iterations."""
 
@@ -351,6 +480,14 @@ class TestInterrupt:
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
         resumed = LanguageTraining().fit(checkpoint=Checkpoints(folder, resume=True))
         assert resumed.result == LanguageTraining().fit().result
+
+    def test_the_model_gets_its_best_weights_after_the_current_ones_are_saved(self, folder):
+        training, first = Interrupted(at=9), LanguageTraining().fit(1)
+        with pytest.raises(TrainingInterrupted):
+            training.fit(callbacks=[BestWeights()], checkpoint=folder)
+        assert training.result[0] == first.result[0]
+        options = {"callbacks": [BestWeights()], "checkpoint": Checkpoints(folder, resume=True)}
+        assert LanguageTraining().fit(**options).result == LanguageTraining().fit(callbacks=[BestWeights()]).result
 
     def test_without_a_folder(self):
         with pytest.raises(TrainingInterrupted, match="nothing was saved"):
@@ -435,7 +572,7 @@ class TestScript:
 
     def test_command_line(self, capsys, monkeypatch):
         with monkeypatch.context() as patch, pytest.raises(SystemExit) as end:
-            patch.setitem(INTERRUPT, "at", 7)
+            patch.setitem(INTERRUPT, "at", 9)  # three of them in the validation
             main.cli([])
         assert end.value.code == 130 and "goes on with --resume" in capsys.readouterr().err
         with pytest.raises(SystemExit) as end:

@@ -138,6 +138,14 @@ class TestErrors:
         assert re.fullmatch(f"Error: {message}", err.splitlines()[0])
         assert "Traceback" not in err
 
+    def test_a_key_error_is_not_quoted(self, capsys):
+        @script
+        def main():
+            raise KeyError("queen's is not found, the nearest known words are: queens")
+
+        err = start(main, capsys)[2]
+        assert err.startswith("Error: queen's is not found, the nearest known words are: queens\n")
+
     def test_traceback_on_request(self):
         with pytest.raises(ValueError, match="must be positive"):
             main.cli(["--learning-rate", "-1", "--traceback"])
@@ -206,10 +214,11 @@ class TestProcess:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(package), os.environ.get("PYTHONPATH", "")])}
 
         @contextlib.contextmanager
-        def start(*arguments, where=".", **options):
+        def start(*arguments, where=".", ascii=False, **options):
+            env = environment | ({"PYTHONIOENCODING": "ascii"} if ascii else {})
             command = [sys.executable, "-W", "error", *arguments]
             options |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
-            with subprocess.Popen(command, cwd=package / where, env=environment, **options) as process:
+            with subprocess.Popen(command, cwd=package / where, env=env, **options) as process:
                 yield process
 
         return start
@@ -224,6 +233,12 @@ class TestProcess:
         results = Path("runs", "ch99_train-quick")
         assert out.splitlines() == ["epoch 1", "epoch 2", "loss 0.5", f"results in {results}"]
         assert (package / where / results / "history.json").exists()
+
+    def test_a_terminal_that_lacks_letters(self, package, start):
+        with start("-m", "ch99.train", "--quick", "--out", "日本", ascii=True) as process:
+            out, err = process.communicate()
+        assert (process.returncode, err) == (0, "")
+        assert out.splitlines()[-1] == "results in \\u65e5\\u672c"
 
     @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
     def test_ctrl_c(self, start):

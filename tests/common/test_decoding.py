@@ -1,4 +1,5 @@
 import itertools
+import math
 
 import numpy
 import pytest
@@ -70,6 +71,12 @@ def test_impossible_sizes(options):
     settings = {"sample_size": 3, "width": 2} | options
     with pytest.raises(ValueError, match=next(reversed(options))):
         beam_search(chain(numpy.random.default_rng(0)), (numpy.zeros(1, int),), START, **settings)
+
+
+@pytest.mark.parametrize("penalty", [math.nan, math.inf, -math.inf])
+def test_impossible_penalty(penalty):
+    with pytest.raises(ValueError, match=f"length_penalty must be a finite number, not {penalty}"):
+        beam_search(chain(numpy.random.default_rng(0)), (numpy.zeros(1, int),), START, 3, length_penalty=penalty)
 
 
 def test_several_questions_at_once():

@@ -4,6 +4,7 @@ import numpy
 import pytest
 from small_trainings import TRAININGS, ExampleTraining, LanguageTraining
 
+from common.checkpoint import Checkpoints
 from common.evaluation import eval_perplexity
 from common.model_tree import evaluation_mode, recurrent_states
 from common.object_tree import generators, parts
@@ -87,3 +88,40 @@ def test_generators_are_found_wherever_they_are():
             self.sampler, self.rng = Sampler(), other
 
     assert generators(Model()) == {"sampler.inner.key.1.0": rng, "rng": other}
+
+
+class Noise:
+    """A layer that draws from a generator of the old kind."""
+
+    params, grads = (), ()
+
+    def __init__(self):
+        self.rng = numpy.random.RandomState(5)
+
+    def forward(self, x, train_flg=True):
+        return x + self.rng.standard_normal(x.shape).astype("f") if train_flg else x
+
+    def backward(self, dout):
+        return dout
+
+
+def test_old_generators_are_found_read_and_set():
+    noise = Noise()
+    noise.rng.standard_normal()  # keeps a second one for later
+    generator = generators({"noise": noise})["noise.rng"]
+    before, x = generator.bit_generator.state, numpy.zeros(3)
+    first = noise.forward(x)
+    generator.bit_generator.state = before
+    numpy.testing.assert_array_equal(noise.forward(x), first)
+
+
+def test_old_generators_go_on_from_a_checkpoint(tmp_path):
+    def training():
+        made = ExampleTraining()
+        made.trainer.model.dropout = Noise()
+        return made
+
+    unbroken = training().fit(2).result
+    training().fit(1, checkpoint=tmp_path)
+    resumed = training().fit(2, checkpoint=Checkpoints(tmp_path, resume=True))
+    assert resumed.result == unbroken

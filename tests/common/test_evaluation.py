@@ -1,3 +1,4 @@
+import itertools
 import math
 from types import MappingProxyType
 
@@ -6,17 +7,21 @@ import pytest
 
 from ch05.simple_rnnlm import SimpleRnnlm
 from ch06.rnnlm import Rnnlm
-from common.evaluation import eval_perplexity, eval_seq2seq
+from ch08.answerer import MODELS
+from common.evaluation import eval_perplexity, eval_seq2seq, seq2seq_accuracy
 from common.functions import softmax
-from common.time_layers import TimeDropout
+from common.language_model import LanguageModel
+from common.padding import pad
+from common.time_layers import SoftmaxWithLoss, TimeAffine, TimeDropout, TimeEmbedding, TimeSoftmaxWithLoss
 
 
 def word_by_word(model, corpus, batch_size):
-    """-log p of each word but the first, summed up in the plainest way, row by row of the text cut in batch_size."""
-    total, length = 0.0, -(-(len(corpus) - 1) // batch_size)
-    for start in range(0, len(corpus) - 1, length):
+    """-log p of each word but the first, summed up in the plainest way: batch_size equal rows, and one of the rest."""
+    total, length = 0.0, (len(corpus) - 1) // batch_size
+    starts = [*range(0, batch_size * length + 1, length), len(corpus) - 1]
+    for start, end in itertools.pairwise(starts):
         model.reset_state()
-        for i in range(start, min(start + length, len(corpus) - 1)):
+        for i in range(start, end):
             scores = model.predict(corpus[None, i : i + 1])[0, 0]
             total -= math.log(softmax(scores)[corpus[i + 1]])
     return math.exp(total / (len(corpus) - 1))
@@ -35,6 +40,26 @@ def test_every_word_counts(kind, corpus, batch_size, time_size):
         p *= 3  # far from even
     expected = word_by_word(model, corpus, min(batch_size, 100))
     assert eval_perplexity(model, corpus, batch_size, time_size) == pytest.approx(expected, rel=1e-9)
+
+
+class PlainLoss:
+    """A loss of one's own, which has no label that it leaves out."""
+
+    def forward(self, xs, ts):
+        return SoftmaxWithLoss().forward(xs.reshape(-1, 7), ts.reshape(-1))
+
+
+class OtherLabel(TimeSoftmaxWithLoss):
+    ignore_label = 7
+
+
+@pytest.mark.parametrize("loss", [PlainLoss, OtherLabel])
+@pytest.mark.parametrize("dtype", ["uint8", "int32"])
+def test_losses_of_ones_own(loss, dtype, corpus):
+    expected, model = Rnnlm(7, 4, 5, rng=0), Rnnlm(7, 4, 5, rng=0)
+    model.loss_layer = loss()
+    found = eval_perplexity(model, corpus.astype(dtype), 8, 4)
+    assert found == pytest.approx(eval_perplexity(expected, corpus, 8, 4), rel=1e-6)
 
 
 def test_what_was_read_before_does_not_matter_and_the_state_is_restored(corpus, rng):
@@ -127,3 +152,42 @@ class TestSeq2seq:
         assert "01 \n" in shown and "23" in shown and "24" in shown
         eval_seq2seq(self.Model([3, 4]), question, correct, self.id_to_char, True, True)
         assert " 10\n" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("kind", MODELS)
+    def test_padded_pairs_count_as_in_a_batch(self, kind, capsys):
+        model = MODELS[kind](7, 3, 4, rng=0, dtype="d")
+        for p in model.params:
+            p *= 3
+        xs = pad([[1, 2, 3, 4, 0], [5, 6], [2, 2, 1], [3]])
+        answers = model.generate_batch(xs, 0, 5).tolist()  # all longer than they need to be
+        ts = pad([[0, *answer[:length]] for answer, length in zip(answers, (2, 5, 1, 3), strict=True)])
+        ts[1, 5] = (ts[1, 5] + 1) % 7
+        for x, t, right in zip(xs, ts, (1, 0, 1, 1), strict=True):
+            assert eval_seq2seq(model, x[None], t[None], self.id_to_char, verbose=True) == right
+            shown = capsys.readouterr().out
+            assert eval_seq2seq(model, x[x >= 0][None], t[t >= 0], self.id_to_char, verbose=True) == right
+            assert capsys.readouterr().out == shown
+            assert seq2seq_accuracy(model, x[None], t[None]) == right
+        assert seq2seq_accuracy(model, xs, ts) == 0.75
+
+    def test_a_padded_question_that_stands_reversed(self, capsys):
+        eval_seq2seq(self.Model([3]), numpy.array([[2, 1, -1]]), numpy.array([[0, 3, -1]]), self.id_to_char, True, True)
+        assert capsys.readouterr().out.splitlines()[:3] == ["Q 01", "T 2", "right 2"]
+
+    def test_padded_pairs_on_the_gpu(self, gpu):
+        model = MODELS["attention"](7, 3, 4, rng=0)
+        xs, ts = pad([[1, 2, 3], [5]]), pad([[0, 3], [0, 2, 5]])
+        one_by_one = [eval_seq2seq(model, x[None], t[None], self.id_to_char, True) for x, t in zip(xs, ts, strict=True)]
+        assert seq2seq_accuracy(model, xs, ts) == sum(one_by_one) / 2
+
+
+def test_dropout_is_off_in_models_that_know_of_no_such_argument():
+    class Dropping(LanguageModel):
+        def __init__(self):
+            W = numpy.random.default_rng(0).standard_normal((7, 4)).astype("f")
+            super().__init__([TimeEmbedding(W), TimeDropout(0.5, rng=0), TimeAffine(W.T.copy(), numpy.zeros(7, "f"))])
+
+    model, corpus = Dropping(), numpy.arange(30) % 7
+    found = [eval_perplexity(model, corpus, 2, 5) for _ in range(2)]
+    model.layers[1].train_flg = False
+    assert found == [eval_perplexity(model, corpus, 2, 5)] * 2

@@ -7,7 +7,7 @@ from common import layers
 from common.gradcheck import GradientError, gradcheck, in_float64
 from common.layer_kit import LayerError, check_layer
 from common.layers import Affine
-from common.time_layers import TimeDropout, TimeLSTM, TimeSoftmaxWithLoss
+from common.time_layers import TimeDropout, TimeLSTM, TimeRNN, TimeSoftmaxWithLoss
 
 IDS = numpy.random.default_rng(0).integers(0, 12, (2, 4))
 
@@ -102,6 +102,166 @@ def test_shared_memory_stays_shared_in_float64():
     assert copy["T"].shape == (4, 3) and copy["part"].shape == (2, 2)
 
 
+class BookDropout:
+    """As the book prints it: masks from NumPy's global generator."""
+
+    def __init__(self, ratio=0.5):
+        self.params, self.grads, self.ratio = [], [], ratio
+
+    def draw(self, *shape):
+        return numpy.random.rand(*shape)  # noqa: NPY002
+
+    def forward(self, x, train_flg=True):
+        if not train_flg:
+            return x * (1 - self.ratio)
+        self.mask = self.draw(*x.shape) > self.ratio
+        return x * self.mask
+
+    def backward(self, dout):
+        return dout * self.mask
+
+
+class BookEmbedding:
+    """Without `names`."""
+
+    def __init__(self, W, sparse=False):
+        self.params, self.grads = [W], [numpy.zeros_like(W)]
+
+    def forward(self, idx):
+        self.idx = idx
+        return self.params[0][idx]
+
+    def backward(self, dout):
+        self.grads[0][...] = 0
+        numpy.add.at(self.grads[0], self.idx, dout)
+
+
+class InFloat32(Affine):
+    """Correct, but its output is float32 whatever it is given, as that of the book's recurrent layers is."""
+
+    def forward(self, x):
+        return super().forward(x).astype("f")
+
+
+class BookLoss:
+    """Its loss is a NumPy number, in float32 for inputs in float32."""
+
+    factor = 1.0
+
+    def __init__(self):
+        self.params, self.grads = [], []
+
+    def forward(self, x, t):
+        e = numpy.exp(x - x.max(axis=1, keepdims=True))
+        self.y, self.t = e / e.sum(axis=1, keepdims=True), numpy.eye(x.shape[1], dtype=x.dtype)[t] if t.ndim == 1 else t
+        return -(self.t * numpy.log(self.y)).sum() / len(x)
+
+    def backward(self, dout=1):
+        return self.factor * dout * (self.y - self.t) / len(self.t)
+
+
+class TwiceTooLarge(BookLoss):
+    factor = 2.0
+
+
+class NoGradient(BookLoss):
+    def backward(self, dout=1):
+        super().backward(dout)
+
+
+T = numpy.array([0, 2, 1, 1])
+LABELS = pytest.mark.parametrize("t", [T, numpy.eye(3, dtype="i1")[T], numpy.eye(3, dtype="f")[T]])
+
+
+class TestLayersOfOnesOwn:
+    def test_random_numbers_of_numpys_global_generator(self):
+        numpy.random.seed(0)  # noqa: NPY002
+        before = numpy.random.get_state()[1].tolist()  # noqa: NPY002
+        assert gradcheck(BookDropout(), Draw("f").normal(4, 5))["input 0"] < 1e-8
+        assert numpy.random.get_state()[1].tolist() == before  # noqa: NPY002
+        assert "evaluation" in check_layer(BookDropout(), Draw("f").normal(4, 5))
+
+    def test_random_numbers_that_cannot_be_repeated(self):
+        class Fresh(BookDropout):
+            def draw(self, *shape):
+                return numpy.random.default_rng().random(shape)
+
+        for check in (gradcheck, check_layer):
+            with pytest.raises(GradientError, match="Fresh: two forwards of the same inputs differ"):
+                check(Fresh(), Draw("f").normal(4, 5))
+
+    def test_float32_is_named_and_tolerated(self):
+        message = "InFloat32: computes in float32 although weights and inputs are float64"
+        with pytest.warns(UserWarning, match=message):
+            errors = gradcheck(*affine(InFloat32))
+        assert 1e-7 < max(errors.values()) < 1e-3
+
+    def test_float32_inside_a_model_too(self):
+        draw = Draw("f")
+        model = TiedLanguageModel(0)
+        model.layers[3] = InFloat32(model.params[0].T, model.layers[3].params[1])
+        model.params[-2:], model.grads[-2:] = model.layers[3].params, model.layers[3].grads
+        model.layers[3].forward(draw.normal(2, 5))
+        with pytest.warns(UserWarning, match="TiedLanguageModel: computes in float32"):
+            assert max(gradcheck(model, IDS, IDS).values()) < 1e-2
+
+    def test_a_wrong_gradient_in_float32(self):
+        class Wrong(InFloat32, WrongInput):
+            pass
+
+        message = "the gradient of input 0"
+        with pytest.warns(UserWarning, match="float32"), pytest.raises(GradientError, match=message):
+            gradcheck(*affine(Wrong))
+
+    def test_weights_are_called_as_the_arguments(self):
+        W = Draw("f").normal(7, 3)
+        assert list(gradcheck(BookEmbedding(W), IDS % 7)) == ["W"]
+
+    def test_a_gradient_that_is_nan(self):
+        class Nan(Affine):
+            def backward(self, dout):
+                dx = super().backward(dout)
+                self.grads[0][1, 0] = numpy.nan
+                return dx
+
+        message = r"Nan: the gradient of W \(3, 2\) is wrong: at \[1, 0\] backward gives nan"
+        for check in (gradcheck, check_layer):
+            with pytest.raises(GradientError, match=message):
+                check(*affine(Nan))
+
+    @LABELS
+    def test_losses(self, t):
+        x = Draw("f").normal(4, 3)
+        for loss in (BookLoss(), layers.SoftmaxWithLoss()):
+            assert gradcheck(loss, x, t)["input 0"] < 1e-8
+            assert check_layer(loss, x, t)[-1] == "gradients"
+
+    @LABELS
+    def test_wrong_losses(self, t):
+        x = Draw("f").normal(4, 3)
+        for check in (gradcheck, check_layer):
+            with pytest.raises(GradientError, match=r"TwiceTooLarge: the gradient of input 0 \(4, 3\) is wrong"):
+                check(TwiceTooLarge(), x, t)
+        with pytest.raises(GradientError, match="NoGradient: there is nothing to check: it has no weights, and"):
+            gradcheck(NoGradient(), x, t)
+        with pytest.raises(LayerError, match=r"NoGradient: backward gives gradients \[\] for inputs \[\(4, 3\)\]"):
+            check_layer(NoGradient(), x, t)
+
+    def test_float_labels_of_the_other_loss(self):
+        x, t = Draw("f").normal(4), numpy.array([0, 1, 1, 0], "f")
+        assert gradcheck(layers.SigmoidWithLoss(), x, t)["input 0"] < 1e-8
+        assert check_layer(layers.SigmoidWithLoss(), x, t)[-1] == "gradients"
+
+    def test_a_loss_in_float64(self):
+        x = Draw("f").normal(4, 3)
+
+        class Wide(BookLoss):
+            def forward(self, x, t):
+                return numpy.float64(super().forward(x, t))
+
+        assert check_layer(Wide(), x, T)[-1] == "gradients"
+
+
 class TestKit:
     @pytest.mark.parametrize("name", [name for name in LAYERS if "Dropout" not in name])
     def test_every_layer_passes(self, name):
@@ -187,6 +347,27 @@ class TestKit:
         with pytest.raises(LayerError, match=r"after reset_state\(\)"):
             check_layer(Forgetful(*draw.cell(4), stateful=True), draw.normal(2, 4, 3))
 
+    @pytest.mark.parametrize("stateful", [True, False])
+    def test_stateful(self, stateful):
+        class Opposite(TimeRNN):
+            def forward(self, xs):
+                self.stateful = not self.stateful
+                try:
+                    return super().forward(xs)
+                finally:
+                    self.stateful = not self.stateful
+
+        draw, xs = Draw("f"), Draw("f").normal(2, 4, 3)
+        assert "state" in check_layer(TimeRNN(*draw.cell(1), stateful=stateful), xs)
+        does = "starts from zero again" if stateful else "goes on from its state"
+        with pytest.raises(LayerError, match=f"Opposite: a second forward {does}, but stateful is {stateful}"):
+            check_layer(Opposite(*draw.cell(1), stateful=stateful), xs)
+
+    def test_state_with_dropout_in_the_recurrence(self):
+        layer = TimeLSTM(*Draw("f").cell(4), stateful=True)
+        layer.state_dropout = TimeDropout(0.5, rng=0)
+        assert "state" in check_layer(layer, Draw("f").normal(2, 4, 3))
+
     def test_evaluation(self):
         class Always(layers.Dropout):
             def forward(self, x, train_flg=True):
@@ -194,6 +375,15 @@ class TestKit:
 
         with pytest.raises(LayerError, match="with train_flg=False two forwards differ"):
             check_layer(Always(0.5, rng=0), Draw("f").normal(10, 10))
+
+        class Drawing(layers.Dropout):
+            def forward(self, x, train_flg=True):
+                self.rng.random()
+                return super().forward(x, train_flg)
+
+        rng = numpy.random.Generator(numpy.random.MT19937(0))  # whose state holds an array
+        with pytest.raises(LayerError, match="with train_flg=False it draws random numbers"):
+            check_layer(Drawing(0.5, rng=rng), Draw("f").normal(10, 10))
 
     def test_wrong_gradient(self):
         with pytest.raises(GradientError, match="the gradient of b"):

@@ -2,6 +2,7 @@ import csv
 import json
 import math
 
+import numpy
 import pytest
 from small_trainings import ExampleTraining, LanguageTraining
 
@@ -41,6 +42,14 @@ def test_scores_of_ones_own():
     training.trainer.fit(*training.data, 1, 4, valid=lambda model: 7)
     assert training.trainer.history[-1]["valid_score"] == 7
     assert training.trainer.history.column("valid_letters") == [3, 3, None]
+
+
+@pytest.mark.parametrize("number", [numpy.float32(0.5), numpy.int64(3), numpy.array(0.5)])
+def test_scores_as_numpy_has_them(number, tmp_path):
+    training = ExampleTraining()
+    training.trainer.fit(*training.data, 1, 4, valid=lambda model: {"accuracy": number})
+    (row,) = json.loads(training.trainer.history.save(tmp_path / "h.json").read_text(encoding="utf-8"))
+    assert row["valid_accuracy"] == number
 
 
 def test_validation_scores_are_the_mean_over_all_examples(examples):

@@ -79,6 +79,15 @@ class TestDropout:
         layer.train_flg = True
         numpy.testing.assert_array_equal(layer.forward(x, train_flg=False), x)
 
+    @pytest.mark.parametrize("kind", [Dropout, TimeDropout])
+    def test_argument_and_attribute_switch_it_off(self, kind):
+        layer, x = kind(0.5, rng=0), numpy.ones((2, 3, 4), "f")
+        for attribute, argument in ((True, False), (False, True), (False, False)):
+            layer.train_flg = attribute
+            numpy.testing.assert_array_equal(layer.forward(x, argument), x)
+        layer.train_flg = True
+        assert (layer.forward(x, train_flg=True) == 0).any() and (layer.forward(x) == 0).any()
+
 
 class TestEmbedding:
     def test_repeated_ids_add_up(self):

@@ -1,3 +1,5 @@
+import errno
+import hashlib
 import json
 
 import numpy
@@ -5,10 +7,12 @@ import pytest
 from small_trainings import TiedLanguageModel
 
 from ch01.two_layer_net import TwoLayerNet
+from ch04.cbow import CBOW
+from ch04.skip_gram import SkipGram
 from ch06.better_rnnlm import BetterRnnlm
 from ch06.rnnlm import Rnnlm
 from ch07.seq2seq import Seq2seq
-from common import config, model_folder
+from common import config, files, model_folder
 from common.base_model import BaseModel
 from common.files import FileFormatError
 from common.np import np, to_cpu
@@ -50,9 +54,33 @@ def test_vocabulary_and_format(tmp_path):
         "module": "ch06.rnnlm",
         "class": "Rnnlm",
         "arguments": {"vocab_size": 6, "wordvec_size": 4, "hidden_size": 5},
+        "checksums": {
+            name: hashlib.sha256((path / name).read_bytes()).hexdigest() for name in ("weights.npz", "vocab.json")
+        },
     }
     loaded = BaseModel.load(path)
     assert loaded.id_to_word == WORDS and loaded.word_to_id == {word: i for i, word in WORDS.items()}
+
+
+def test_numbers_of_numpy_as_arguments(tmp_path):
+    model = BetterRnnlm(numpy.arange(6).max() + 1, 5, numpy.int32(5), numpy.float32(0.1))
+    loaded = BaseModel.load(model.save(tmp_path / "m"))
+    assert all(map(numpy.array_equal, loaded.params, model.params))
+
+
+@pytest.mark.parametrize("kind", [CBOW, SkipGram])
+def test_word2vec_keeps_the_counts_and_not_the_text(kind, tmp_path):
+    text = numpy.random.default_rng(0).integers(0, 5, 500)
+    for model in (kind(6, 4, 2, text), kind(6, 4, 2, corpus=text, power=0.5, sample_size=3)):
+        loaded = BaseModel.load(model.save(tmp_path / "m", id_to_word=WORDS))
+        again = BaseModel.load(loaded.save(tmp_path / "again"))  # a loaded model can be saved, too
+        assert (tmp_path / "m" / "config.json").stat().st_size < 1000
+        for one in (loaded, again):
+            assert all(map(numpy.array_equal, one.params, model.params))
+            assert (one.ns_loss.sampler.word_p == model.ns_loss.sampler.word_p).all()
+            assert one.ns_loss.sampler.sample_size == model.ns_loss.sampler.sample_size
+            one.forward(numpy.array([[0, 1]]), numpy.array([2]))
+            one.backward()
 
 
 def test_shared_weights_stay_shared(tmp_path):
@@ -98,6 +126,47 @@ class TestClass:
             Rnnlm.load(tmp_path / "m")
 
 
+class TestOverwriting:
+    """An existing folder holds one model, the old or the new one, or says that it does not."""
+
+    @pytest.fixture
+    def old(self, tmp_path):
+        model = Rnnlm(6, 4, 5, rng=0)
+        model.save(tmp_path / "m", id_to_word=WORDS)
+        return model
+
+    @pytest.mark.parametrize("full", [0, 2, 4])  # after each file its folder is synchronized
+    def test_a_full_disk_leaves_the_old_one(self, tmp_path, old, full, monkeypatch):
+        real, calls = files.os.fsync, iter(range(100))
+
+        def fsync(descriptor):
+            if next(calls) == full:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            real(descriptor)
+
+        monkeypatch.setattr(files.os, "fsync", fsync)
+        with pytest.raises(OSError, match="No space left"):
+            Rnnlm(6, 4, 5, rng=1).save(tmp_path / "m", id_to_word=dict(enumerate("abcdef")))
+        monkeypatch.undo()
+        assert sorted(path.name for path in (tmp_path / "m").iterdir()) == ["config.json", "vocab.json", "weights.npz"]
+        loaded = BaseModel.load(tmp_path / "m")
+        assert loaded.id_to_word == WORDS and numpy.array_equal(loaded.params[0], old.params[0])
+
+    @pytest.mark.parametrize("file", ["weights.npz", "vocab.json"])
+    def test_files_of_two_models(self, tmp_path, old, file):
+        other = Rnnlm(6, 4, 5, rng=1).save(tmp_path / "other", id_to_word=dict(enumerate("abcdef")))
+        (other / file).replace(tmp_path / "m" / file)
+        with pytest.raises(FileFormatError, match=rf"{file}: it is not the file that config\.json was written with"):
+            BaseModel.load(tmp_path / "m")
+
+    def test_a_folder_of_before_there_were_checksums(self, tmp_path, old):
+        path = tmp_path / "m" / "config.json"
+        content = json.loads(path.read_text(encoding="utf-8"))
+        del content["checksums"]
+        path.write_text(json.dumps(content), encoding="utf-8")
+        assert BaseModel.load(tmp_path / "m").id_to_word == WORDS
+
+
 class TestDamage:
     @pytest.fixture
     def folder(self, tmp_path):
@@ -114,6 +183,7 @@ class TestDamage:
             ({"module": "os", "class": "system"}, "not this library's"),
             ({"module": "common.files", "class": "Path"}, "has no model Path"),
             ({"module": "ch06.rnnlm.x"}, "not this library's"),
+            ({"checksums": [1]}, "checksums are no dictionary"),
             ({"module": 3}, "it lacks module, class or arguments"),
             ({"arguments": {"size": 3}}, "Rnnlm cannot be made with"),
             ({"arguments": {"vocab_size": -3}}, "Rnnlm cannot be made with"),
@@ -162,6 +232,27 @@ class TestSaveMisused:
     def test_vocabulary(self, name, table, message, tmp_path):
         with pytest.raises(ValueError, match=message):
             Rnnlm(6, 4, 5).save(tmp_path / "m", **{name: table})
+
+    @pytest.mark.parametrize(
+        ("words", "error", "message"),
+        [
+            ("abcde", ValueError, "id_to_word: Rnnlm has 6 words there, the vocabulary 5"),
+            ("abcdeb", ValueError, "id_to_word: expected each word once, but 'b' is there 2 times"),
+            (range(6), TypeError, "id_to_word: words must be text, not int, such as 0"),
+            ("abcde\ud800", UnicodeEncodeError, "surrogates not allowed"),
+        ],
+    )
+    def test_words_that_are_not_the_models(self, words, error, message, tmp_path):
+        with pytest.raises(error, match=message):
+            Rnnlm(6, 4, 5).save(tmp_path / "m", id_to_word=dict(enumerate(words)))
+        assert not (tmp_path / "m").exists()
+
+    @pytest.mark.parametrize("size", [None, 4])
+    def test_words_of_the_answers(self, size, tmp_path):
+        model = Seq2seq(6, 4, 5, target_size=size)
+        model.save(tmp_path / "m", id_to_char=WORDS, target_id_to_char=dict(enumerate("abcdef"[:size])))
+        with pytest.raises(ValueError, match=r"target_id_to_char: Seq2seq has . words there, the vocabulary 5"):
+            model.save(tmp_path / "m", target_id_to_char=dict(enumerate("abcde")))
 
     def test_weights_that_are_not_finite(self, tmp_path):
         model = Rnnlm(6, 4, 5)

@@ -1,10 +1,16 @@
+from collections import OrderedDict
+
 import numpy
 import pytest
+from small_trainings import DropoutNet
 
 from ch05.simple_rnnlm import SimpleRnnlm
 from ch06.rnnlm import Rnnlm
-from common.model_tree import fresh_state, layers, named_params
-from common.time_layers import Affine, TimeLSTM, TimeRNN
+from common.base_model import BaseModel
+from common.language_model import LanguageModel
+from common.layers import Dropout
+from common.model_tree import evaluation_mode, fresh_state, layers, named_params, recurrent_states
+from common.time_layers import Affine, TimeDropout, TimeLSTM, TimeRNN
 
 
 class Part:
@@ -43,6 +49,75 @@ def test_a_param_without_a_layer_is_named_after_its_place():
         params = (numpy.zeros(1), numpy.ones(1))
 
     assert list(named_params(Bare())) == ["0", "1"]
+
+
+class Collected(BaseModel):
+    """A model of whatever it is given by name."""
+
+    def __init__(self, **parts):
+        vars(self).update(parts)
+        found = [layer for _, layer in layers(self)]
+        self.params = [param for layer in found for param in layer.params]
+        self.grads = [grad for layer in found for grad in layer.grads]
+
+    params, grads = (), ()
+
+
+def affine(number):
+    return Affine(numpy.full((2, 2), number, "f"), numpy.full(2, number, "f"))
+
+
+def test_names_that_differ_by_the_suffix_alone_stay_apart(tmp_path):
+    model = Collected(affine=affine(1), affine_layer=affine(2), out_layer=affine(3))
+    assert list(named_params(model)) == ["affine.W", "affine.b", "affine_layer.W", "affine_layer.b", "out.W", "out.b"]
+    path = model.save_params(tmp_path / "weights.npz")
+    for param in model.params:
+        param[...] = 0
+    model.load_params(path)
+    assert [param.reshape(-1)[0] for param in model.params] == [1, 1, 2, 2, 3, 3]
+
+
+def test_two_weights_never_get_one_name():
+    model = Collected(layers={"1": affine(1), 1: affine(2)})
+    with pytest.raises(ValueError, match=r"Collected: two weights have the name layers\.1\.W, give their layers other"):
+        named_params(model)
+
+
+def test_layers_in_dictionaries_are_found(rng):
+    lstm = TimeLSTM(rng.standard_normal((2, 4)), rng.standard_normal((1, 4)), numpy.zeros(4), True)
+    model = Collected(layers=OrderedDict(lstm=lstm, drop_layer=TimeDropout(), more=[{"out": affine(1)}]))
+    assert [name for name, _ in layers(model)] == ["layers.lstm", "layers.drop_layer", "layers.more.0.out"]
+    lstm.set_state(numpy.ones((1, 1)))
+    assert recurrent_states(model)["layers.lstm"]["h"] == 1
+    with evaluation_mode(model):
+        assert lstm.h is None and not model.layers["drop_layer"].train_flg
+    assert lstm.h == 1 and model.layers["drop_layer"].train_flg
+
+
+def test_layers_that_a_model_was_made_with_are_named_after_its_attributes():
+    assert list(named_params(Collected(out=affine(1)))) == ["out.W", "out.b"]
+    assert list(named_params(LanguageModel(layers=[affine(1)]))) == ["layers.0.W", "layers.0.b"]
+
+
+class TestEvaluationMode:
+    def test_dropout_of_a_model_that_cannot_switch_it(self):
+        model = Collected(dropout=Dropout(0.5, rng=0))
+        x = numpy.ones((4, 5))
+        with evaluation_mode(model):
+            numpy.testing.assert_array_equal(model.dropout.forward(x), x)
+        assert (model.dropout.forward(x) == 0).any()
+
+    def test_the_global_generator_goes_on_as_if_nothing_had_been_drawn(self, rng):
+        def drawn(evaluate):
+            numpy.random.seed(0)  # noqa: NPY002
+            model = DropoutNet(0)
+            if evaluate:
+                with evaluation_mode(model):
+                    model.forward(rng.standard_normal((4, 3)).astype("f"), [0, 1, 2, 3])
+                    numpy.random.standard_normal(3)  # noqa: NPY002
+            return numpy.random.random()  # noqa: NPY002
+
+        assert drawn(True) == drawn(False)
 
 
 @pytest.mark.parametrize("kind", [SimpleRnnlm, Rnnlm])

@@ -16,6 +16,9 @@ has_viewer = plotting.has_viewer
 @pytest.fixture(autouse=True)
 def no_viewer(monkeypatch):
     monkeypatch.setattr(plotting, "has_viewer", lambda: False)
+    yield
+    if "matplotlib.pyplot" in sys.modules:  # whose the figures are then
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 def draw(ax):
@@ -97,9 +100,23 @@ def test_heatmap_has_labels_in_order():
     ax = plot_heatmap(weights, xlabels=list("ab$"), ylabels=["first", "second"])
     assert [label.get_text() for label in ax.get_xticklabels()] == ["a", "b", "$"]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["first", "second"]
+    assert {label.get_rotation() for label in ax.get_xticklabels()} == {0}
     assert numpy.array_equal(ax.images[0].get_array(), weights)
     bottom, top = ax.get_ylim()
     assert bottom > top  # the first row is on top
+    draw(ax)
+
+
+def test_even_attention_is_evenly_dark():
+    (image,) = plot_heatmap([[0.0344, 0.0345], [0.0346, 0.0345]]).images
+    assert image.get_clim() == (0, 1)
+    assert len(numpy.unique(image.to_rgba(image.get_array(), bytes=True)[..., 0])) == 1
+
+
+def test_long_labels_of_columns_stand_upright():
+    ax = plot_heatmap(numpy.eye(2), xlabels=["null", "und"], ylabels=["und", "null"])
+    assert {label.get_rotation() for label in ax.get_xticklabels()} == {90}
+    assert {label.get_rotation() for label in ax.get_yticklabels()} == {0}
     draw(ax)
 
 
@@ -123,6 +140,7 @@ def test_nothing_is_imported_before_the_first_figure_and_pyplot_never_without_a_
     program = """
 import sys
 import common.plotting as plotting
+plotting.has_viewer = lambda: False
 assert "matplotlib" not in sys.modules
 ax = plotting.plot_curve([1.0, 2.0])
 ax.figure.savefig("curve.png")
@@ -131,6 +149,37 @@ assert "matplotlib" in sys.modules and "matplotlib.pyplot" not in sys.modules
 """
     subprocess.run([sys.executable, "-W", "error", "-c", program], cwd=tmp_path, check=True, stdout=subprocess.PIPE)
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_figures_of_a_program_that_uses_pyplot(tmp_path):
+    program = """
+import os
+os.environ["MPLBACKEND"] = "agg"
+from matplotlib import pyplot as plt
+import common.plotting as plotting
+plotting.has_viewer = lambda: False
+ax = plotting.plot_curve([1.0, 2.0])
+assert plt.gcf() is ax.figure
+plt.savefig("curve.png")
+for _ in range(30):
+    plotting.new_axes()  # nobody would close them
+assert plt.get_fignums() == [ax.figure.number]
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", program], cwd=tmp_path, check=True)
+    ax = plot_curve([1.0, 2.0])
+    ax.figure.savefig(tmp_path / "expected.png")
+    assert (tmp_path / "curve.png").stat().st_size > 0.8 * (tmp_path / "expected.png").stat().st_size
+
+
+def test_a_backend_that_cannot_be_loaded_does_without_a_window():
+    program = """
+import os
+os.environ["MPLBACKEND"] = "module://no_such_backend"
+import common.plotting as plotting
+plotting.has_viewer = lambda: True
+plotting.show(plotting.plot_curve([1.0, 2.0]))
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
 
 
 def test_missing_matplotlib_is_named_with_the_remedy(monkeypatch):
@@ -147,23 +196,17 @@ class TestViewer:
         monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
         monkeypatch.setattr(sys, "platform", "linux")
 
-    def at_terminal(self, monkeypatch, answer):
-        monkeypatch.setattr(sys.stdout, "isatty", lambda: answer, raising=False)
-
-    def test_terminal_without_display(self, monkeypatch):
-        self.at_terminal(monkeypatch, True)
+    def test_no_display(self):
         assert not has_viewer()
 
     @pytest.mark.parametrize("variable", ["DISPLAY", "WAYLAND_DISPLAY"])
-    def test_display(self, monkeypatch, variable):
+    def test_display_wherever_the_output_goes(self, monkeypatch, variable):
         monkeypatch.setenv(variable, ":0")
-        self.at_terminal(monkeypatch, True)
-        assert has_viewer()
-        self.at_terminal(monkeypatch, False)
-        assert not has_viewer()
+        for terminal in (True, False):
+            monkeypatch.setattr(sys.stdout, "isatty", lambda answer=terminal: answer, raising=False)
+            assert has_viewer()
 
     def test_notebook(self, monkeypatch):
-        self.at_terminal(monkeypatch, False)
         monkeypatch.setitem(sys.modules, "ipykernel", sys)
         assert has_viewer()
 
@@ -193,3 +236,8 @@ class TestShow:
         monkeypatch.setattr(plotting, "has_viewer", lambda: True)
         plotting.show(plot_curve([1.0]))
         assert shown == []
+
+    def test_scripts_open_no_more_windows_than_pyplot_puts_up_with(self, monkeypatch, shown):
+        monkeypatch.setattr(plotting, "has_viewer", lambda: True)
+        axes = [plotting.new_axes() for _ in range(25)]
+        assert sum(ax.figure.canvas.manager is not None for ax in axes) == 20

@@ -61,6 +61,19 @@ def test_line_is_printed_whole_while_a_bar_is_shown(monkeypatch):
     assert all(before.endswith("\r") for before in text.split("| loss 2.30\n")[:-1])
 
 
+@pytest.mark.parametrize("streams", [["stdout"], ["stdout", "stderr"]])
+def test_characters_that_the_encoding_lacks(monkeypatch, streams):
+    stream = io.TextIOWrapper(io.BytesIO(), "ascii", newline="")
+    monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    for name in streams:
+        monkeypatch.setattr(sys, name, stream)
+    write("results in ü/日本")
+    write("a line")
+    stream.flush()
+    text = stream.buffer.getvalue().replace(b"\r", b"")
+    assert b"results in \\xfc/\\u65e5\\u672c\na line\n" in text
+
+
 def test_bar_ends_with_an_exception(monkeypatch):
     terminal = terminal_for(monkeypatch, "stderr")
     with pytest.raises(KeyboardInterrupt):

@@ -3,7 +3,7 @@ import pytest
 from common.labels import IdError
 from common.prompt import encode, split
 
-WORDS = ["the", "do", "n't", "N", "<unk>", "<eos>", "mr.", "cat", ",", "'s"]
+WORDS = ["the", "do", "n't", "N", "<unk>", "<eos>", "mr.", "cat", ",", "'s", "$", "'"]
 PTB_LIKE = {word: i for i, word in enumerate(WORDS)}
 PLAIN = {"queen": 0, "king": 1, "sang": 2}
 
@@ -17,10 +17,23 @@ PLAIN = {"queen": 0, "king": 1, "sang": 2}
         ("the cat; the cat! the", ["the", "cat", "the", "cat", "<eos>", "the"]),
         ("1,999.5 cat 7, 8.", ["N", "cat", "N", ",", "N", "<eos>"]),
         ("  ", []),
+        ('"the cat"', ["the", "cat"]),
+        ("“The cat's,” (the cat)", ["the", "cat", "'s", ",", "the", "cat"]),
+        ("5% [$7.50] 'the 8%).", ["N", "$", "N", "the", "N", "<eos>"]),
+        ('("do cat!") ("don\'t")', ["do", "cat", "<eos>", "do", "n't"]),
+        ("\" ( % $ '", ["$", "'"]),
+        ("cat' 'cat", ["cat", "'", "cat"]),
+        ('(dog) "', ["dog"]),
+        ('"' * 2000 + "cat" + "!" * 2000, ["cat", *["<eos>"] * 2000]),
     ],
 )
 def test_split(text, words):
     assert split(text, PTB_LIKE) == words
+
+
+def test_marks_that_are_words_stay():
+    assert split('"the 5% (cat)', [*WORDS, "%", "(", ")"]) == ["the", "N", "%", "(", "cat", ")"]
+    assert split('"the cat', ['"the', "the", "cat"]) == ['"the', "cat"]
 
 
 def test_unknown_words_become_unk():

@@ -203,6 +203,19 @@ def test_memory_is_that_of_the_file(tmp_path):
         assert peak < 2.1 * len(data)
 
 
+@pytest.mark.parametrize("protocol", [None, 2, 5])
+def test_words_may_take_more_than_the_file(tmp_path, protocol):
+    """Their vectors are short: most of the memory is that of words, ids and dictionaries."""
+    words = [f"語{i}" for i in range(150_000)]
+    content = {"ids": {word: i for i, word in enumerate(words)}, "words": dict(enumerate(words))}
+    path = tmp_path / "x.pkl"
+    if protocol is None:
+        safe_pickle.write(path, content)
+    else:
+        path.write_bytes(pickle.dumps(content, protocol))
+    assert safe_pickle.read(path) == content
+
+
 def test_small_files_cannot_multiply(tmp_path):
     """One text encoded again and again, one byte-swapped buffer used again and again."""
     text = b"X" + struct.pack("<I", 1 << 20) + b"a" * (1 << 20)

@@ -78,7 +78,7 @@ def test_log_probability_is_the_models(rng):
 @pytest.mark.parametrize(
     "options",
     [{"temperature": t} for t in (-0.1, math.nan, math.inf)]
-    + [{"top_k": k} for k in (0, -1, 1.5)]
+    + [{"top_k": k} for k in (0, -1, 1.5, math.nan, math.inf)]
     + [{"top_p": p} for p in (0.0, 1.1, math.nan)]
     + [{"repetition_penalty": r} for r in (0.0, -1.0, math.inf)],
 )

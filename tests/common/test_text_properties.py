@@ -94,7 +94,7 @@ def test_any_file_of_sequences(tmp_path, data):
         for x, t in zip([*read.x_train.tolist(), *read.x_test.tolist()],
                         [*read.t_train.tolist(), *read.t_test.tolist()], strict=True)
     }  # fmt: skip
-    assert lines == set(data.decode("utf-8-sig").replace("\r\n", "\n").removesuffix("\n").split("\n"))
+    assert lines == set(data.decode("utf-8-sig").replace("\r\n", "\n").rstrip("\n").split("\n"))
 
 
 @examples
@@ -110,7 +110,7 @@ def test_any_file_of_pairs(tmp_path, data):
         assert str(path) in str(error)
         return
     if b"\t" in data:
-        lines = data.decode("utf-8-sig").replace("\r\n", "\n").removesuffix("\n").split("\n")
+        lines = data.decode("utf-8-sig").replace("\r\n", "\n").rstrip("\n").split("\n")
         rows = [line.split("\t") for line in lines]
         answers = [read.codec.decode(row[1:]) for row in [*read.t_train.tolist(), *read.t_test.tolist()]]
         assert sorted(answers) == sorted(answer.strip() for _, answer in rows)

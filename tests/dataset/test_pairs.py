@@ -67,12 +67,24 @@ def test_vocabularies_are_separate(tmp_path):
         ("a\tb\nc d\n", "line 2.*tab"),
         ("a\tb\n\tc\n", "line 2"),
         ("a\tb\tc\n", "line 1"),
-        ("a\tb\n\n", "line 2"),
+        ("a\tb\n\nc\td\n", "line 2"),
+        ("c d\na\tb\n", r"line 1: .*'c d' \(.*with '_' .*, or, with a tab in line 1"),
+        ("c_d\na\tb\n", r"line 2: .* \(.*with a tab in line 1"),
+        ("a\tb" + 100 * "\rc\td", r"line 1: .*got 'a\\tb.{70,130}' …$"),
     ],
 )
 def test_bad_files(tmp_path, text, message):
     with pytest.raises(ValueError, match=message):
         pairs.load(write(tmp_path / "bad.txt", text))
+
+
+@pytest.mark.parametrize("lines", [["a\tb", "c\td"], ["ab_c", "de_f"]])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_blank_lines_at_the_end(tmp_path, lines, end):
+    expected = pairs.load(write(tmp_path / "plain.txt", end.join(lines)))
+    found = pairs.load(write(tmp_path / "blank.txt", end.join([*lines, "", "", ""])))
+    assert found.codec == expected.codec
+    assert all((a == b).all() for a, b in zip(found[:4], expected[:4], strict=True))
 
 
 def test_lines_that_have_run_together(tmp_path):

@@ -107,8 +107,11 @@ def test_vocabulary_before_any_file(monkeypatch):
 
 @pytest.mark.parametrize(
     "content",
-    [TEXT.removesuffix("\n"), TEXT.replace("\n", "\r\n"), "\ufeff" + TEXT],
-    ids=["no final newline", "CRLF", "BOM"],
+    [
+        TEXT.removesuffix("\n"), TEXT.replace("\n", "\r\n"), "\ufeff" + TEXT, TEXT + "\n\n",
+        (TEXT + "\n\n").replace("\n", "\r\n"),
+    ],
+    ids=["no final newline", "CRLF", "BOM", "blank lines at the end", "CRLF, blank lines at the end"],
 )
 def test_the_same_text_in_other_guises(write, content):
     expected, got = sequence.load(write(TEXT)), sequence.load(write(content, "other.txt"))
@@ -130,12 +133,15 @@ def test_any_script(write):
     [
         ("", "own.txt is empty"),
         ("\n", "own.txt is empty"),
+        ("\r\n\r\n", "own.txt is empty"),
         ("1+1_2 \n1+2 3 \n", "line 2: expected a question, '_' and an answer, got '1\\+2 3 '"),
         ("1+1_2 \n\n1+2_3 \n", "line 2: expected a question, '_' and an answer, got ''"),
         ("_12\n", "line 1: expected a question"),
         ("12_\n", "line 1: expected a question"),
         ("1+1_2 \n1+2_3 \n1+3_4\n", "line 3: question of 3 and answer of 2 characters.*line 1 have 3 and 3"),
         ("1+1_2 \n12+2_4\n", "line 2: question of 4 and answer of 2 characters.*line 1 have 3 and 3"),
+        ("1+1 2" + 100 * "\r1+1 2", r"line 1: expected .* got '1\+1 2.{70,100}' …$"),
+        ("1+1_2" + "\n" + 100 * "\r1+1_2", r"line 2: question of .*blanks: '.{70,100}' …$"),
         (b"1+1_2\n1+\xff_3\n", "own.txt: not UTF-8 text: invalid start byte at byte 8"),
     ],
 )
@@ -156,6 +162,18 @@ def test_path_relative_to_the_working_directory(write, tmp_path, monkeypatch):
     write(TEXT)
     monkeypatch.chdir(tmp_path)
     assert len(sequence.load("own.txt").x_train) == 11
+
+
+def test_a_bare_name_is_the_packages_unless_the_current_folder_has_it(write, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert len(sequence.load("date.txt").x_train) == 45000
+    for name in ("./date.txt", str(tmp_path / "date.txt")):
+        with pytest.raises(FileNotFoundError) as error:
+            sequence.load(name)
+        assert str(sequence.FOLDER) not in str(error.value)
+    write(TEXT, "date.txt")
+    for name in ("date.txt", "./date.txt", str(tmp_path / "date.txt")):
+        assert len(sequence.load(name).x_train) == 11
 
 
 def test_global_random_state_is_not_touched(write, global_random_state):

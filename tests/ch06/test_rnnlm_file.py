@@ -1,0 +1,115 @@
+"""Weights of language models from files: which model they are of."""
+
+import numpy
+import pytest
+
+from ch06.awd_lstm import AwdLstm
+from ch06.better_rnnlm import CELLS, BetterRnnlm
+from ch06.rnnlm import Rnnlm
+from ch06.rnnlm_file import new_language_model, read_better_rnnlm, read_language_model
+from ch07.rnnlm_gen import BetterRnnlmGen
+from common import weight_files
+from common.files import FileFormatError
+
+V, H = 30, 6
+IDS = numpy.random.default_rng(0).integers(V, size=(2, 7))
+SHAPES = [(V, H), (H, 4 * H), (H, 4 * H), (4 * H,), (H, V), (V,)]  # of an Rnnlm
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def read_like(model, ending, cell=None):
+    """What is read from the model's weights, which must compute the same."""
+    path = model.save_params(f"weights.{ending}")
+    found = read_language_model(path, cell)
+    expected = model.predict(IDS)
+    numpy.testing.assert_allclose(found.predict(IDS), expected, atol=1e-3 if ending == "pkl" else 0)
+    return found
+
+
+@pytest.mark.parametrize("ending", ["npz", "safetensors", "pkl"])
+class TestRead:
+    def test_rnnlm(self, ending):
+        assert type(read_like(Rnnlm(V, 5, 7, rng=0), ending)) is Rnnlm
+
+    @pytest.mark.parametrize("cell", CELLS)
+    @pytest.mark.parametrize("options", [{}, {"layers": 3}, {"tied": False}, {"layers": 1}], ids=str)
+    def test_better_rnnlm(self, ending, cell, options):
+        model = read_like(
+            BetterRnnlm(V, H, H, cell=cell, rng=0, **options), ending, cell if cell in ("rnn", "relu") else None
+        )
+        assert type(model) is BetterRnnlm and type(model.recurrent_layers[0]) is CELLS[cell]
+        assert len(model.recurrent_layers) == options.get("layers", 2)
+        assert numpy.shares_memory(model.params[0], model.params[-2]) is options.get("tied", True)
+
+    @pytest.mark.parametrize("layers", [1, 2, 3])
+    def test_awd_lstm(self, ending, layers):
+        model = read_like(AwdLstm(V, 5, 8, layers=layers, rng=0), ending)
+        # With one layer an AWD-LSTM without its dropout is a BetterRnnlm.
+        assert type(model) is (AwdLstm if layers > 1 else BetterRnnlm)
+        assert numpy.shares_memory(model.params[0], model.params[-2])
+
+    def test_better_rnnlm_by_its_own_reader(self, ending):
+        model = BetterRnnlm(V, H, H, cell="gru", rng=0)
+        found = read_better_rnnlm(model.save_params(f"weights.{ending}"), BetterRnnlmGen)
+        numpy.testing.assert_allclose(found.predict(IDS), model.predict(IDS), atol=1e-3)
+        other = AwdLstm(V, 5, 8, rng=0).save_params(f"other.{ending}")
+        with pytest.raises(FileFormatError, match=r"layers of the widths \[8, 8, 5\] are not those of a BetterRnnlm"):
+            read_better_rnnlm(other, BetterRnnlmGen)
+
+
+def test_tensors_in_any_order():
+    model = AwdLstm(V, 5, 8, layers=6, rng=0)
+    tensors, _ = weight_files.read(model.save_params("weights.npz"))
+    weight_files.write("sorted.npz", dict(sorted(tensors.items())))  # layers.10 before layers.2
+    numpy.testing.assert_array_equal(read_language_model("sorted.npz").predict(IDS), model.predict(IDS))
+
+
+def test_new_weights_are_those_of_a_new_model():
+    path = AwdLstm(V, 5, 8, rng=0).save_params("weights.npz")
+    for own, expected in zip(new_language_model(path, rng=3).params, AwdLstm(V, 5, 8, rng=3).params, strict=True):
+        numpy.testing.assert_array_equal(own, expected)
+
+
+def test_cells():
+    plain = BetterRnnlm(V, H, H, cell="rnn", rng=0).save_params("rnn.npz")
+    with pytest.raises(ValueError, match=r"rnn\.npz: by its tensors the cell is rnn or relu, and only --cell"):
+        read_language_model(plain)
+    for model in (Rnnlm(V, 5, 7), AwdLstm(V, 5, 8), BetterRnnlm(V, H, H)):
+        path = model.save_params("lstm.npz")
+        with pytest.raises(ValueError, match="the cell must be lstm, not 'gru'"):
+            read_language_model(path, "gru")
+
+
+def without(*places):
+    return [shape for place, shape in enumerate(SHAPES) if place not in places]
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        [], [(V,)], SHAPES[:3], without(0), without(3), without(4), without(5), [*SHAPES, (V,)], [(V, H), (H, V), (V,)],
+        *([*SHAPES[:place], shape, *SHAPES[place + 1 :]] for place, shape in
+          [(0, (V,)), (1, (5, 4 * H)), (1, (H, 5 * H)), (2, (5, 4 * H)), (3, (4 * H, 1)), (4, (H, 31)), (5, (29,))]),
+        [(V, H), (H, 2 * H), (H, 2 * H), (2 * H,), (H, V), (V,)],
+        [(V, H), (H, 3 * H), (H, 3 * H), (3 * H,), (H, 3 * H), (H, V), (V,)],
+        [(V, 0), (0, 0), (10**9, 0), (0,), (0, V), (V,)],
+        [(V, H), (H, 20), (5, 20), (20,), (5, 24), (6, 24), (24,), (6, V), (V,)],
+    ],
+    ids=str,
+)  # fmt: skip
+def test_tensors_of_no_language_model(shapes):
+    weight_files.write("other.pkl", {str(i): numpy.full(shape, i, "f") for i, shape in enumerate(shapes)})
+    with pytest.raises(FileFormatError, match=r"other\.pkl"):
+        read_language_model("other.pkl")
+
+
+def test_other_files():
+    weight_files.write("named.npz", {"W": numpy.ones((3, 2)), "layers.1.Wx": numpy.ones((2, 8))})
+    with pytest.raises(FileFormatError, match=r"named\.npz: these are not the tensors of a language model"):
+        read_language_model("named.npz")
+    with pytest.raises(FileNotFoundError):
+        read_language_model("nowhere.npz")
