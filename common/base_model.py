@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from numpy import errstate  # CuPy never warns
+
 from common import model_folder, weight_files
 from common.files import FileFormatError, Location
 from common.model_tree import unique_params
@@ -48,7 +50,8 @@ class BaseModel:
 
         ``save("mine", id_to_word=id_to_word)`` keeps a vocabulary, which the loaded model has as its attributes
         id_to_word and word_to_id; a second one may be called target_id_to_word. Raises TypeError for a model made with
-        arguments other than numbers and text, and ValueError for ids with gaps.
+        arguments other than numbers and text, and ValueError for ids with gaps, words that are no text or occur twice,
+        and another number of words than the model has. All is checked before a file changes.
         """
         return model_folder.save(self, folder, vocabularies)
 
@@ -107,5 +110,10 @@ class BaseModel:
                 raise FileFormatError(
                     path, f"tensor {key}: {name} expects the shape {param.shape}, the file has {tensors[key].shape}"
                 )
+        with errstate(over="ignore"):
+            converted = {key: np.asarray(tensors[key], param.dtype) for key, param in own.items()}
+        for key, array in converted.items():
+            if not bool(np.isfinite(array).all()):
+                raise FileFormatError(path, f"tensor {key}: some of its numbers are too large for {array.dtype}")
         for key, param in own.items():
-            param[...] = np.asarray(tensors[key], param.dtype)
+            param[...] = converted[key]

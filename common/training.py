@@ -41,6 +41,9 @@ class Step:
         """
         loss = float(self.model.forward(x, t))
         if not math.isfinite(loss):
+            for what, data in (("inputs", x), ("targets", t)):
+                if not _finite(data):
+                    raise FloatingPointError(f"the loss is {loss}: the {what} hold NaN or infinity")
             bad = self._first_bad("weight", self.weights.params)
             raise FloatingPointError(
                 f"the loss is {loss}: training has diverged{bad and ', ' + bad}. A smaller learning rate or gradient "
@@ -74,3 +77,8 @@ class Step:
             if not bool(np.isfinite(array).all()):
                 return f"{what} {name} of shape {array.shape} holds NaN or infinity"
         return ""
+
+
+def _finite(data: Any) -> bool:
+    """Whether `data`, of any kind, is free of NaN and infinity, as far as it is an array of floats."""
+    return getattr(getattr(data, "dtype", None), "kind", "") != "f" or bool(np.isfinite(np.asarray(data)).all())

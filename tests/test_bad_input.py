@@ -164,7 +164,7 @@ TABLE = {
         (lambda: fit(eval_interval=0), ValueError, "fit: eval_interval must be at least 1, or None .*not 0"),
         (lambda: fit(max_grad=-1.0), ValueError, "fit: max_grad must be a positive number, .*, not -1"),
         (lambda: fit(x=ones(6, 3)), ValueError, r"Affine: an input \(2, 3\) does not fit W \(2, 3\)"),
-        (lambda: fit(x=ones(6, 2) * math.nan), FloatingPointError, "epoch 1, iteration 1: the loss is nan"),
+        (lambda: fit(x=ones(6, 2) * math.nan), FloatingPointError, "iteration 1: the loss is nan: the inputs hold NaN"),
         (lambda: fit_rnnlm(xs=ids(0), ts=ids(0)), ValueError, "fit: there are no data"),
         (lambda: fit_rnnlm(ts=ids(39)), ValueError, "fit: 40 inputs, but 39 targets"),
         (lambda: fit_rnnlm(max_epoch=0), ValueError, "fit: max_epoch must be at least 1, not 0"),

@@ -156,3 +156,15 @@ class TestRefused:
         with pytest.raises(ValueError, match="float16"):
             model.save_params("w.pkl")
         assert not Path("w.pkl").exists()
+
+
+def test_numbers_too_large_for_the_model(folder):
+    model = Lm()
+    before = [param.copy() for param in model.params]
+    wide = Lm(dtype="d")
+    wide.params[1][0, 0] = 1e300
+    wide.save_params("wide.npz")
+    with pytest.raises(FileFormatError, match=r"wide\.npz: tensor .*too large for float32"):
+        model.load_params("wide.npz")
+    assert_same_weights(model, Lm())
+    assert all((a == b).all() for a, b in zip(model.params, before, strict=True))
