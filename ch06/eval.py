@@ -11,10 +11,9 @@ from typing import Annotated
 
 import typer
 
-from ch06.rnnlm_file import Cell, read_language_model
+from ch06.rnnlm_file import Cell, corpus_of, read_language_model
 from common.evaluation import eval_perplexity
 from common.experiment import Corpus, script
-from dataset import mini
 
 
 @script
@@ -28,7 +27,7 @@ def main(
 ) -> dict[str, float]:
     model = read_language_model(weights, cell)
     if corpus is None:
-        corpus = Corpus.mini if len(model.params[0]) == len(mini.load_vocab()[0]) else Corpus.ptb
+        corpus = corpus_of(model) or Corpus.ptb
     text, word_to_id, _ = corpus.load(split)
     if len(model.params[0]) != len(word_to_id):
         raise ValueError(f"{weights}: a model of {len(model.params[0])} words, but {corpus} has {len(word_to_id)}")

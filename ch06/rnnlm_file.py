@@ -16,11 +16,13 @@ from ch06.awd_lstm import AwdLstm
 from ch06.better_rnnlm import BetterRnnlm
 from ch06.rnnlm import Rnnlm
 from common import weight_files
+from common.experiment import Corpus
 from common.files import FileFormatError, Location
 from common.language_model import LanguageModel
 from common.model_tree import unique_params
 from common.np import np, to_cpu
 from common.rng import Seed
+from dataset import mini
 
 SHIPPED = Path(__file__).resolve().parent / "rnnlm.npz"
 VOCABULARY = "id_to_word"
@@ -100,6 +102,11 @@ def read_vocabulary(path: Location) -> dict[int, str] | None:
     if not isinstance(words, list) or not all(isinstance(w, str) for w in words) or len(set(words)) != len(words):
         raise FileFormatError(Path(path), "its vocabulary is no list of different words")
     return dict(enumerate(words))
+
+
+def corpus_of(model: LanguageModel) -> Corpus | None:
+    """The corpus that has as many words as the model, or None."""
+    return {len(mini.load_vocab()[0]): Corpus.mini, 10_000: Corpus.ptb}.get(len(model.params[0]))
 
 
 class _Layout(NamedTuple):

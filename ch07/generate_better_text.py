@@ -25,17 +25,19 @@ from ch07.writing_options import (
     TopP,
     Vocabulary,
     make_writer,
+    usual_prompt,
     write_texts,
 )
-from common.experiment import Corpus, Run, experiment
+from common.experiment import Run, experiment
 
+MEANING = "the meaning of life is"
 TRAINED = Path("runs/ch06_train_better_rnnlm/weights.npz")
 
 
 @experiment(options=("seed", "gpu", "out"))
 def main(
     run: Run,
-    prompt: Annotated[str, "What the text begins with."] = "the meaning of life is",
+    prompt: Annotated[str | None, f"What the text begins with; by default {MEANING!r}."] = None,
     count: Count = 1,
     length: Length = 100,
     temperature: Temperature = 1.0,
@@ -55,7 +57,8 @@ def main(
             f"there are no weights {weights.absolute()}. `python -m ch06.train_better_rnnlm` makes them (a training of "
             "hours that --resume continues, `--corpus mini` is shorter); `python -m ch07.generate_text` needs none"
         )
-    writer = make_writer(weights, read_language_model(weights, cell), corpus, default=Corpus.ptb)
+    writer = make_writer(weights, read_language_model(weights, cell), corpus)
+    prompt = usual_prompt(writer, MEANING) if prompt is None else prompt
     write_texts(
         run, writer, prompt, count, length, banned=banned, default_bans=default_bans, stop=stop, scores=scores,
         temperature=temperature, top_k=top_k, top_p=top_p, repetition_penalty=repetition_penalty,

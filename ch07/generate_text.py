@@ -3,7 +3,7 @@
     python -m ch07.generate_text                                      100 words after "you"
     python -m ch07.generate_text --prompt "the company said" --count 3 --top-p 0.9
     python -m ch07.generate_text --temperature 0                      always the likeliest word
-    python -m ch07.generate_text --weights runs/ch06_train_rnnlm/weights.npz --corpus mini --prompt "the queen"
+    python -m ch07.generate_text --weights runs/ch06_train_rnnlm/weights.npz --prompt "the queen"
     python -m ch07.generate_text --untrained                          what a model writes before its training
 
 The words N, <unk> and $ are banned, and those that --banned names; --no-default-bans allows the three.

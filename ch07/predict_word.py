@@ -2,7 +2,7 @@
 
     python -m ch07.predict_word "the meaning of life is"
     python -m ch07.predict_word "the stock" --topn 20
-    python -m ch07.predict_word "the queen" --weights runs/ch06_train_rnnlm/weights.npz --corpus mini
+    python -m ch07.predict_word "the queen" --weights runs/ch06_train_rnnlm/weights.npz
 """
 
 from pathlib import Path
@@ -11,19 +11,22 @@ from typing import Annotated
 import typer
 
 from ch06.rnnlm_file import SHIPPED, Cell, read_language_model
-from ch07.writing_options import Vocabulary, make_writer, note_unknown
+from ch07.writing_options import Vocabulary, make_writer, note_unknown, usual_prompt
 from common.experiment import script
+
+GOODBYE = "you say goodbye and i say"
 
 
 @script
 def main(
-    prompt: Annotated[str, typer.Argument(help="The beginning of a text.")] = "you say goodbye and i say",
+    prompt: Annotated[str | None, typer.Argument(help=f"The beginning of a text; by default {GOODBYE!r}.")] = None,
     topn: Annotated[int, "How many words."] = 10,
     weights: Annotated[Path, "The trained model."] = SHIPPED,
     cell: Cell = None,
     corpus: Vocabulary = None,
 ) -> None:
     writer = make_writer(weights, read_language_model(weights, cell), corpus)
+    prompt = usual_prompt(writer, GOODBYE) if prompt is None else prompt
     note_unknown(writer, prompt)
     for word, p in writer.predict(prompt, topn):
         print(f"{p:7.4f}  {word:<16} {'#' * round(100 * p)}".rstrip())

@@ -56,7 +56,10 @@ def main(
         raise ValueError(f"{shown=} must be at least 0, {max_examples=} at least 1 or None for all")
     x_train, t_train, x_test, t_test, codec = pairs.load(FILES.get(data, data), reversed=reverse, words=words)
     if not len(x_test):
-        raise ValueError(f"{data}: {len(x_train)} pairs are too few, a tenth of 10 at least becomes the test part")
+        raise ValueError(f"{data}: {len(x_train)} pairs are too few, there must be 10: a tenth is kept for testing")
+    x, t = x_train[:max_examples], t_train[:max_examples]
+    if batch_size > len(x):
+        raise ValueError(f"batch_size (--batch-size) must be at most {len(x)}, all there is to train on: {batch_size}")
     options = deep if model is ModelKind.deep else {}
     sizes = wordvec_size, hidden_size, t_train.shape[1] - 1
     answerer = Answerer(model, codec, *sizes, rng=run.rng("weights"), **options)
@@ -66,7 +69,6 @@ def main(
         show(answerer, x_test[:shown], t_test[:shown])
         return {"accuracy": seq2seq_accuracy(model, x_test, t_test)}  # which the trainer prints
 
-    x, t = x_train[:max_examples], t_train[:max_examples]
     trainer.fit(x, t, max_epoch, batch_size, max_grad, valid=scores, checkpoint=run.checkpoint)
     accuracies = trainer.history.column("valid_accuracy")
     run.record(accuracy=accuracies, loss=trainer.loss_list)

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from ch06.rnnlm_file import read_vocabulary
+from ch06.rnnlm_file import corpus_of, read_vocabulary
 from common.experiment import Corpus, Run
 from common.language_model import LanguageModel
+from common.prompt import UNK
 from common.similarity import unknown
 from common.text_writer import TextWriter, check_words
 
@@ -26,18 +27,24 @@ Vocabulary = Annotated[Corpus | None, "The corpus the weights were trained on, i
 BANNED = ("N", "<unk>", "$")  # words that stand for something else, which a text reads better without
 
 
-def make_writer(path: Path, model: LanguageModel, corpus: Corpus | None, default: Corpus | None = None) -> TextWriter:
-    """A writer with the vocabulary of the corpus, or else of the weights' file, or else of the default corpus.
+def make_writer(path: Path, model: LanguageModel, corpus: Corpus | None) -> TextWriter:
+    """A writer with the vocabulary of the corpus, or else of the weights' file, or else of the corpus of that size.
 
     ValueError without any, or for one that does not fit the model.
     """
     id_to_word = read_vocabulary(path)
-    corpus = corpus or (None if id_to_word else default)
+    corpus = corpus or (None if id_to_word else corpus_of(model))
     if corpus is not None:
         id_to_word = importlib.import_module(f"dataset.{corpus.value}").load_vocab()[1]
     if id_to_word is None:
         raise ValueError(f"{path} has weights but no vocabulary: say with --corpus what it was trained on")
     return TextWriter(model, {word: i for i, word in id_to_word.items()}, id_to_word)
+
+
+def usual_prompt(writer: TextWriter, usual: str) -> str:
+    """`usual`, or "the" for a small vocabulary that lacks words of it and has no word for unknown ones."""
+    known = writer.word_to_id
+    return usual if UNK in known or all(word in known for word in usual.split()) else "the"
 
 
 def note_unknown(writer: TextWriter, prompt: str | None) -> None:

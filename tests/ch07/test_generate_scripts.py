@@ -174,8 +174,6 @@ def test_own_weights(capsys):
     assert capsys.readouterr().out.startswith("The queen ")
     predict_word.main("the queen", weights="own.npz", corpus="mini")
     assert len(capsys.readouterr().out.splitlines()) == 10
-    with pytest.raises(ValueError, match="no vocabulary: say with --corpus"):
-        generate_text.main(weights="own.npz", out="a")
     with pytest.raises(KeyError, match="nearest known words"):
         predict_word.main("the quen", weights="own.npz", corpus="mini")
     with pytest.raises(ValueError, match="a model of 10000 words and a vocabulary of 328"):
@@ -243,3 +241,14 @@ def test_vocabulary_travels_with_the_weights():
     loaded = rnnlm_file.read_rnnlm("m.npz", Rnnlm)
     assert all(abs(a - b).max() < 1e-3 for a, b in zip(loaded.params, model.params, strict=True))
     predict_word.main("the queen", weights="m.npz")
+
+
+@pytest.mark.parametrize("script", [generate_text, generate_better_text, predict_word])
+def test_weights_of_the_small_corpus_need_no_more_words(script, capsys):
+    """Neither --corpus nor a prompt: the number of words says which corpus it is, and the usual prompt is not in it."""
+    Rnnlm(len(mini.load_vocab()[0]), 4, 5, rng=0).save_params("w.npz")
+    script.main(weights=Path("w.npz"), **({"topn": 3} if script is predict_word else {"length": 3}))
+    assert len(capsys.readouterr().out.splitlines()) >= 1
+    Rnnlm(17, 4, 5, rng=0).save_params("other.npz")
+    with pytest.raises(ValueError, match="no vocabulary: say with --corpus"):
+        script.main(weights=Path("other.npz"))

@@ -135,6 +135,9 @@ class TestMisuse:
         Path("own.txt").write_text("1+1_2\n", encoding="utf-8")
         with pytest.raises(ValueError, match="1 pairs are too few"):
             train_seq2seq.main(data="own.txt")
+        Path("own.txt").write_text("1+1_2\n" * 20, encoding="utf-8")
+        with pytest.raises(ValueError, match=r"batch-size.* must be at most 18"):
+            train_seq2seq.main(data="own.txt")
 
     @pytest.mark.parametrize(
         ("options", "message"),
