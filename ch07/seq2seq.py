@@ -8,7 +8,7 @@ from typing import Any
 
 from common.base_model import BaseModel
 from common.decoding import Hypothesis, as_lists, beam_search, greedy
-from common.initial import new_affine, new_embedding, new_recurrent
+from common.initial import check_sizes, new_affine, new_embedding, new_recurrent
 from common.np import np
 from common.padding import PAD, add_to_last_states, last_states, row_lengths, without_pads
 from common.rng import Seed, generator
@@ -128,11 +128,8 @@ class Seq2seq(BaseModel):
         dtype: Any = "f",
     ) -> None:
         target_size = vocab_size if target_size is None else target_size
-        if min(vocab_size, wordvec_size, hidden_size, target_size) < 1:
-            raise ValueError(
-                f"{type(self).__name__}: sizes must be at least 1, not {vocab_size=}, {wordvec_size=}, {hidden_size=} "
-                f"and {target_size=}"
-            )
+        sizes = {"vocab_size": vocab_size, "wordvec_size": wordvec_size, "hidden_size": hidden_size}
+        check_sizes(self, **sizes, target_size=target_size)
         rng = generator(rng)
         self.encoder = self.encoder_type(vocab_size, wordvec_size, hidden_size, rng=rng, dtype=dtype)
         self.decoder = self.decoder_type(target_size, wordvec_size, hidden_size, rng=rng, dtype=dtype)

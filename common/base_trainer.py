@@ -16,8 +16,6 @@ from common.files import Location
 from common.history import History, Sums
 from common.interrupt import Interrupt, TrainingInterrupted
 from common.memory import keep_freed_memory
-from common.model_tree import unique_params
-from common.np import np
 from common.progress import progress, write
 from common.training import Step
 from common.training_state import check_count, check_numbers
@@ -179,15 +177,11 @@ class BaseTrainer:
         self._check_weights(step)
 
     def _check_weights(self, step: Step) -> None:
-        """FloatingPointError naming the first weight that is not finite: the loss before a step does not show it."""
-        if not all(bool(np.isfinite(param).all()) for param in step.weights.params):
-            for name, param in unique_params(self.model).items():
-                if not bool(np.isfinite(param).all()):
-                    raise FloatingPointError(
-                        f"epoch {self.current_epoch + 1}, iteration {self.iteration}: training has diverged, weight "
-                        f"{name} of shape {param.shape} holds NaN or infinity. A smaller learning rate or gradient "
-                        "clipping (max_grad) may help"
-                    )
+        """As :meth:`Step.check_weights`, with the place in the training."""
+        try:
+            step.check_weights()
+        except FloatingPointError as error:
+            raise FloatingPointError(f"epoch {self.current_epoch + 1}, iteration {self.iteration}: {error}") from error
 
     def _make_step(self) -> Step:
         """What does the work of an iteration."""

@@ -119,7 +119,7 @@ class Checkpoints:
 
     def check(self, state: Mapping[str, Any]) -> None:
         """Raise TypeError, naming the place, for a state that :meth:`save` cannot write. Nothing is written."""
-        state_file._pack(dict(state), "", {})
+        state_file.check(state)
 
     @contextlib.contextmanager
     def restoring(self) -> Iterator[None]:

@@ -41,6 +41,11 @@ def read(path: Location) -> dict[str, Any]:
         raise FileFormatError(path, f"a damaged checkpoint: {error}") from error
 
 
+def check(state: Mapping[str, Any]) -> None:
+    """Raise the TypeError of :func:`write` for a state that no file can hold; nothing is written."""
+    _pack(dict(state), "", {})
+
+
 def _pack(value: Any, place: str, arrays: dict[str, numpy.ndarray]) -> Any:
     """`value` as JSON holds it, with the arrays taken out into `arrays`."""
     if value is None or isinstance(value, (str, bool, int, float)):

@@ -10,6 +10,8 @@ from common.np import is_active, np
 from common.optimizer import Optimizer
 from common.shared_weights import SharedWeights
 
+REMEDY = "A smaller learning rate or gradient clipping (max_grad) may help"
+
 
 class Step:
     """forward, backward, sum the gradients of shared weights, clip, update.
@@ -45,10 +47,7 @@ class Step:
                 if not _finite(data):
                     raise FloatingPointError(f"the loss is {loss}: the {what} hold NaN or infinity")
             bad = self._first_bad("weight", self.weights.params)
-            raise FloatingPointError(
-                f"the loss is {loss}: training has diverged{bad and ', ' + bad}. A smaller learning rate or gradient "
-                "clipping (max_grad) may help"
-            )
+            raise FloatingPointError(f"the loss is {loss}: training has diverged{bad and ', ' + bad}. {REMEDY}")
         self.model.backward()
         # Lists of its own: an optimizer may put other arrays into them.
         params, grads = list(self.weights.params), list(self.model.grads)
@@ -71,10 +70,16 @@ class Step:
             self.optimizer.update(params, grads)
         return loss
 
+    def check_weights(self) -> None:
+        """FloatingPointError naming the first weight that is not finite: the loss before a step does not show it."""
+        if bad := self._first_bad("weight", self.weights.params):
+            raise FloatingPointError(f"training has diverged, {bad}. {REMEDY}")
+
     def _first_bad(self, what: str, arrays: list[Any]) -> str:
         """A message that names the first array that is not finite, empty if all are."""
-        for name, array in zip(unique_params(self.model), arrays, strict=True):
+        for place, array in enumerate(arrays):
             if not bool(np.isfinite(array).all()):
+                name = list(unique_params(self.model))[place]  # a walk through the model: only now
                 return f"{what} {name} of shape {array.shape} holds NaN or infinity"
         return ""
 
