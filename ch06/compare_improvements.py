@@ -10,7 +10,8 @@
 Each row is a training of ch06.train_better_rnnlm in a folder of its own. The rows up to "dropconnect" add one
 improvement each to those before; the others change the cell of the book's model, which is the row "tied". After each
 row ``table.md`` and ``table.csv`` are written, with all rows that are finished with these settings, those of earlier
-runs too. With --resume a row that has had its epochs is not trained again.
+runs too. With --resume a row that has had its epochs is not trained again. As many rows as there are cores train at
+once.
 """
 
 import csv
@@ -18,10 +19,10 @@ import io
 from pathlib import Path
 from typing import Annotated, Any
 
-from ch06 import train_better_rnnlm
 from common.experiment import TRAINING, Corpus, Run, experiment
 from common.files import FileFormatError, parse_json, write_bytes
-from common.progress import short, write
+from common.parallel import Call, run_scripts
+from common.progress import short
 from common.run import plain
 
 START: dict[str, Any] = {"layers": 1, "dropout_ratio": 0.0, "tied": False}
@@ -56,6 +57,7 @@ def main(
     time_size: int = 35,
     train_size: Annotated[int | None, "Use only so many words of the training text."] = None,
     only: Annotated[str | None, f"Train these rows only, by commas, of {', '.join(ROWS)}."] = None,
+    jobs: Annotated[int | None, "Rows that train at once, by default one for each core."] = None,
     train: Annotated[bool, "Train; else only print the rows that are finished."] = True,
     corpus: Corpus = Corpus.ptb,
 ) -> dict[str, float]:
@@ -68,14 +70,16 @@ def main(
         "time_size": time_size, "train_size": train_size, "corpus": corpus, "seed": run.seed,
     }  # fmt: skip
     settings = {name: {**same, **options} for name, (_, options) in ROWS.items()}
-    for name in names if train else []:
-        row = read_row(run.path(name), settings[name]) if run.checkpoint.resume else None
-        if row is None or row["epochs"] < max_epoch:
-            write(f"{name}: {ROWS[name][0]}")
-            train_better_rnnlm.main(
-                **settings[name], max_epoch=max_epoch, out=run.path(name), resume=run.checkpoint.resume
-            )
-            write_tables(run, settings)
+    if train:
+        resume = run.checkpoint.resume
+        rows = {name: read_row(run.path(name), settings[name]) if resume else None for name in names}
+        todo = [name for name, row in rows.items() if row is None or row["epochs"] < max_epoch]
+        more = {"max_epoch": max_epoch, "resume": resume}
+        run_scripts(
+            {name: Call("ch06.train_better_rnnlm", settings[name] | more | {"out": run.path(name)}) for name in todo},
+            jobs,
+            done=lambda name: write_tables(run, settings),
+        )
     found = write_tables(run, settings)
     print(markdown(found))
     return {name: row["test_perplexity"] for name, row in found.items()}

@@ -3,7 +3,7 @@
     python -m ch08.compare_models addition      figures 7-24 and 7-28: plain, reversed, reversed and Peeky
     python -m ch08.compare_models date          figures 8-26, and 8-27/8-28, the attention maps
 
-Each model's run has a folder of its own in the results'.
+Each model's run has a folder of its own in the results'. As many models as there are cores train at once.
 """
 
 import enum
@@ -12,12 +12,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ch07 import train_seq2seq
 from ch08.answerer import Answerer, ModelKind
 from ch08.visualize_attention import DATES
 from common.experiment import TRAINING, Run, experiment
+from common.parallel import Call, run_scripts
 from common.plotting import callers_axes, plot_curve, plot_heatmap
-from common.progress import write
 
 
 class Data(str, enum.Enum):
@@ -51,18 +50,28 @@ def main(
     max_epoch: Annotated[int | None, "By default 25 for additions, 10 for dates."] = None,
     hidden_size: Annotated[int | None, "By default 128 for additions, 256 for dates."] = None,
     max_examples: Annotated[int | None, "Train on so many examples only."] = None,
+    jobs: Annotated[int | None, "Models that train at once, by default one for each core."] = None,
 ) -> dict[str, float]:
     given = {"max_epoch": max_epoch, "hidden_size": hidden_size, "max_examples": max_examples}
     settings = BOOK[data] | {name: value for name, value in given.items() if value is not None}
+    shared = {"data": data.value, "shown": 0, "seed": run.seed, "resume": run.checkpoint.resume, **settings}
+    folders = {label: run.path(label.replace(" ", "")) for label in MODELS[data]}
     curves: dict[str, list[float]] = {}
-    for label, model in MODELS[data].items():
-        write(f"--- {label}")
-        folder = run.path(label.replace(" ", ""))
-        shared = {"seed": run.seed, "out": folder, "resume": run.checkpoint.resume}
-        train_seq2seq.main.execute(data=data.value, shown=0, **shared, **settings, **model)
-        history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
+
+    def done(label: str) -> None:
+        history = json.loads((folders[label] / "history.json").read_text(encoding="utf-8"))
         curves[label] = history["curves"]["accuracy"]
-        run.record(**curves)
+        run.record(**{label: curves[label] for label in folders if label in curves})
+
+    run_scripts(
+        {
+            label: Call("ch07.train_seq2seq", {**shared, **model, "out": folders[label]})
+            for label, model in MODELS[data].items()
+        },
+        jobs,
+        done,
+    )
+    curves = {label: curves[label] for label in folders}
     if data is Data.addition:
         run.plot("figure_7-24.png", plot_curves, {label: curves[label] for label in ("baseline", "reverse")})
     run.plot("figure_7-28.png" if data is Data.addition else "figure_8-26.png", plot_curves, curves)

@@ -24,6 +24,7 @@ both = pytest.mark.parametrize(
 )
 
 
+whole_load_data = mini.load_data
 load_data = functools.cache(functools.partial(mini.load_data, size=2000))
 
 
@@ -142,18 +143,18 @@ def test_misuse(arguments, message):
 
 
 TABLE = {**{name: value for name, value in SMALL.items() if name not in ("wordvec_size", "hidden_size", "max_epoch")},
-         "max_epoch": 1, "width": 12, "out": "run"}  # fmt: skip
+         "max_epoch": 1, "width": 12, "jobs": 1, "out": "run"}  # fmt: skip
 
 
 def trained(monkeypatch):
     """A list that fills with the folders of the rows that are trained from now on."""
-    folders, main = [], train_better_rnnlm.main
+    folders, execute = [], train_better_rnnlm.main.execute
 
     def recorded(**options):
         folders.append(options["out"].name)
-        return main(**options)
+        return execute(**options)
 
-    monkeypatch.setattr(train_better_rnnlm, "main", recorded)
+    monkeypatch.setattr(train_better_rnnlm.main, "execute", recorded)
     return folders
 
 
@@ -168,6 +169,14 @@ def test_table_of_improvements(capsys, monkeypatch):
     assert compare_improvements.main(**TABLE, only="start,tied,gru", resume=True) == rows and folders == []
     with pytest.raises(ValueError, match="only: there is no row 'nothing'"):
         compare_improvements.main(**{**TABLE, "only": "nothing"})
+
+
+def test_rows_side_by_side_are_the_rows_one_by_one(capsys, monkeypatch):
+    monkeypatch.setattr(mini, "load_data", whole_load_data)  # which the other processes have
+    one_by_one = compare_improvements.main(**{**TABLE, "out": "one_by_one"}, only="start,tied")
+    rows = compare_improvements.main(**{**TABLE, "jobs": 2}, only="start,tied")
+    assert rows == pytest.approx(one_by_one, rel=1e-4) and list(rows) == ["start", "tied"]
+    assert "tied: | epoch 1 |" in capsys.readouterr().out
 
 
 def test_rows_of_improvements_one_after_another(capsys, monkeypatch):
