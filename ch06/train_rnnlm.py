@@ -12,6 +12,7 @@ from typing import Annotated
 
 from ch06.rnnlm import Rnnlm
 from ch06.training_text import training_text
+from common.callbacks import Schedule
 from common.evaluation import eval_perplexity
 from common.experiment import TRAINING, Corpus, Run, experiment
 from common.optimizer import SGD
@@ -47,12 +48,9 @@ def main(
     test = corpus.load("test")[0]
     xs, ts = training_text(train, train_size)
     model = Rnnlm(len(word_to_id), wordvec_size, hidden_size, rng=run.rng("weights"))
-    optimizer = SGD(lr)
-    trainer = RnnlmTrainer(model, optimizer)
-    for epoch in range(max_epoch):
-        if epoch == max_epoch - 1:
-            optimizer.lr = final_lr
-        trainer.fit(xs, ts, 1, batch_size, time_size, max_grad, checkpoint=run.checkpoint)
+    trainer = RnnlmTrainer(model, SGD(lr))
+    last = Schedule(lambda epochs: final_lr / lr if epochs >= max_epoch - 1 else 1.0)
+    trainer.fit(xs, ts, max_epoch, batch_size, time_size, max_grad, callbacks=[last], checkpoint=run.checkpoint)
 
     model.save_params(run.path("weights.npz"))
     run.record(perplexity=trainer.ppl_list)
