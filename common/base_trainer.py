@@ -97,8 +97,10 @@ class BaseTrainer:
         """
         keep_freed_memory()
         step = self._make_step()
-        # After a checkpoint of a later fit has been put back, the earlier ones have nothing left to do.
-        self._end = min(self.current_epoch, self._end) + max_epoch
+        # After a checkpoint of a later fit has been put back, the earlier ones have nothing left to do. Otherwise the
+        # epochs are counted from current_epoch, which may have been set by hand.
+        put_back = self._restored or self._put_back is not None
+        self._end = (min(self.current_epoch, self._end) if put_back else self.current_epoch) + max_epoch
         self.callbacks, self.iterations, self.stopped, self.seconds = list(callbacks), iterations, None, 0.0
         self.validates = valid is not None
         if not self._restored:

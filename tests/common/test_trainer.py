@@ -55,6 +55,16 @@ class TestTrainer:
         assert trainer.current_epoch == 6 and len(trainer.loss_list) == 6
         assert lines(capsys)[-1] == "| epoch 6 |  iter 1 / 2 | time #[s] | loss 1.00"
 
+    def test_epochs_are_counted_from_a_number_set_by_hand(self, capsys):
+        """As readers do who load weights and go on, and whose loops of fits count themselves."""
+        trainer = Trainer(Scripted(), SGD())
+        trainer.current_epoch = 10
+        trainer.fit(numpy.zeros((4, 2)), numpy.zeros(4), max_epoch=2, batch_size=2)
+        assert trainer.current_epoch == 12 and lines(capsys)[0] == "| epoch 11 |  iter 1 / 2 | time #[s] | loss 1.00"
+        trainer.current_epoch = 0
+        trainer.fit(numpy.zeros((4, 2)), numpy.zeros(4), max_epoch=3, batch_size=2)
+        assert trainer.current_epoch == 3 and len(trainer.history) == 5
+
     def test_without_an_interval_nothing_is_printed(self, capsys):
         trainer = Trainer(Scripted(), SGD())
         trainer.fit(numpy.zeros((4, 2)), numpy.zeros(4), 2, 2, eval_interval=None)
