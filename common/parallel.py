@@ -111,8 +111,9 @@ class _Processes:
         assert process.stdout and process.stdin
         with process.stdout, process.stdin:
             for line in process.stdout:
-                last.append(line.rstrip())
-                write(f"{name}: {last[-1]}")
+                write(f"{name}: {line.rstrip()}")
+                if not line.startswith("(--traceback"):
+                    last.append(line.rstrip())
             code = process.wait()
         with self.lock:
             self.running.remove(process)
@@ -156,8 +157,12 @@ def _child(module: str) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(signal, "pthread_sigmask"):  # a terminal's Ctrl-C goes to all processes: the other one passes it on
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    threading.Thread(target=_interrupt_at_the_end_of_the_pipe, daemon=True).start()
-    importlib.import_module(module).main.cli(sys.argv[1:])
+    try:
+        threading.Thread(target=_interrupt_at_the_end_of_the_pipe, daemon=True).start()
+        script = importlib.import_module(module).main
+    except KeyboardInterrupt:  # stopped before it has begun
+        sys.exit(130)
+    script.cli(sys.argv[1:])
 
 
 def _interrupt_at_the_end_of_the_pipe() -> None:
