@@ -3,6 +3,7 @@
 from typing import Any
 
 from common.base_model import BaseModel
+from common.initial import check_sizes
 from common.layers import Affine, Sigmoid, SoftmaxWithLoss
 from common.np import np
 from common.rng import Seed, generator
@@ -16,10 +17,7 @@ class TwoLayerNet(BaseModel):
     """
 
     def __init__(self, input_size: int, hidden_size: int, output_size: int, *, rng: Seed = None) -> None:
-        if min(input_size, hidden_size, output_size) < 1:
-            raise ValueError(
-                f"TwoLayerNet: sizes must be at least 1, not {input_size=}, {hidden_size=} and {output_size=}"
-            )
+        check_sizes(self, input_size=input_size, hidden_size=hidden_size, output_size=output_size)
         rng = generator(rng)
 
         def affine(inputs: int, outputs: int) -> Affine:

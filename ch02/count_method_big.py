@@ -32,8 +32,13 @@ def main(
     window_size: Annotated[int, "Words on each side that count as near."] = 2,
     wordvec_size: Annotated[int, "Width of the vectors."] = 100,
     top: Annotated[int, "Neighbours to show."] = 5,
-    mapped: Annotated[int, "Words on the map."] = 100,
+    mapped: Annotated[int, "Words on the map, or 0 for no map."] = 100,
 ) -> dict[str, float]:
+    if mapped < 0 or mapped == 1:
+        raise ValueError(f"mapped must be 0, for no map, or at least 2, not {mapped}")
+    least = 2 if mapped else 1
+    if wordvec_size < least:
+        raise ValueError(f"wordvec_size must be at least {least}{' for a map' * bool(mapped)}, not {wordvec_size}")
     start = time.perf_counter()
 
     def stage(text: str) -> None:
@@ -52,8 +57,9 @@ def main(
     vectors = WordVectors(U, id_to_word)
     vectors.save(run.path("vectors.npz"))
     vectors.save(run.path("vectors.bin"))
-    frequent = numpy.argsort(-numpy.bincount(ids), kind="stable")[:mapped]
-    run.plot("map.png", plot_words, pca(vectors.unit_vectors()[frequent]), [id_to_word[i] for i in frequent])
+    if mapped:
+        frequent = numpy.argsort(-numpy.bincount(ids), kind="stable")[:mapped]
+        run.plot("map.png", plot_words, pca(vectors.unit_vectors()[frequent]), [id_to_word[i] for i in frequent])
     for query in QUERIES[corpus]:
         most_similar(query, word_to_id, id_to_word, U, top)
     return {"tokens": len(ids), "words": len(id_to_word), "pairs": C.nnz}

@@ -20,6 +20,8 @@ from common.util import create_co_matrix, ppmi, preprocess
 @experiment(options=["out"])
 def main(run: Run, text: Annotated[str, "The corpus."] = TEXT) -> dict[str, Any]:
     corpus, word_to_id, _ = preprocess(text)
+    if len(word_to_id) < 2:
+        raise ValueError(f"text must have two different words at least, not {text!r}")
     C = create_co_matrix(corpus, len(word_to_id))
     W = ppmi(C)
     U, _, _ = numpy.linalg.svd(to_cpu(W))

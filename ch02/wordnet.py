@@ -3,9 +3,9 @@
     python -m ch02.wordnet [WORD] [OTHER ...]
 
 shows the meanings of a word, the first one's definition, synonyms and path up to the most general term, and how near
-its path comes to those of other words: 1 / (1 + steps between them). nltk is an extra of this project,
-pip install "nlp-from-scratch[wordnet]". WordNet itself is looked for in the folder given by --folder, else in nltk's
-data (python -m nltk.downloader wordnet), in $WNSEARCHDIR and in /usr/share/wordnet (apt install wordnet-base).
+its path comes to those of other words: 1 / (1 + steps between them). It needs nltk, pip install nltk. WordNet itself is
+looked for in the folder given by --folder, else in nltk's data (python -m nltk.downloader wordnet), in $WNSEARCHDIR and
+in /usr/share/wordnet (apt install wordnet-base).
 """
 
 import io
@@ -36,7 +36,7 @@ def load(folder: Path | None = None) -> Any:
         import nltk
         from nltk.corpus import wordnet
     except ImportError as error:
-        raise ImportError(f'WordNet is read by nltk: pip install "nlp-from-scratch[wordnet]" ({error})') from error
+        raise ImportError(f"WordNet is read by nltk: pip install nltk ({error})") from error
     if folder is None:
         try:
             wordnet.ensure_loaded()

@@ -43,15 +43,19 @@ class SimpleCBOW(BaseModel):
         self.grads = [grad for layer in layers for grad in layer.grads]
 
     def predict(self, contexts: Any) -> Any:
-        """The scores (N, V) of all words, before the softmax."""
+        """The scores (N, V) of all words, before the softmax, for contexts (N, C, V)."""
+        contexts, places = np.asarray(contexts), (len(self.in_layers), len(self.word_vecs))
+        if contexts.shape[1:] != places:
+            raise ValueError(
+                f"SimpleCBOW: made for {places[0]} context words, expected one-hot contexts "
+                f"(N, {places[0]}, {places[1]}), got {contexts.shape}"
+            )
         hs = [layer.forward(contexts[:, place]) for place, layer in enumerate(self.in_layers)]
         return self.out_layer.forward(sum(hs) * (1 / len(hs)))
 
     def forward(self, contexts: Any, target: Any) -> float:
         """The mean loss over the batch."""
         contexts, target = check_one_hot(self, contexts, target, len(self.word_vecs))
-        if contexts.shape[1] != len(self.in_layers):
-            raise ValueError(f"SimpleCBOW: made for {len(self.in_layers)} context words, got {contexts.shape}")
         return self.loss_layer.forward(self.predict(contexts), target)
 
     def backward(self, dout: Any = 1) -> None:

@@ -12,22 +12,22 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import numpy
 
-from ch04.skip_gram import SkipGram
 from ch04.stretch import Rows, cbow_gradients, skip_gram_gradients
 from ch04.word2vec import Word2vec
 from ch04.word_frequency import keep_probability
 from common import config
 from common.checkpoint import Checkpoints
 from common.interrupt import Interrupt, TrainingInterrupted
+from common.labels import check_counts, checked_corpus, is_number
 from common.np import np, sum_rows, to_cpu
 from common.object_tree import generators
 from common.progress import progress, write
 from common.rng import Seed, generator
-from common.text import check_ids
 from common.training_state import check_count, check_numbers, checksum
 
 EPSILON = 1e-7
@@ -57,7 +57,8 @@ class RowAdaGrad:
 class CorpusTrainer:
     """Trains a CBOW or SkipGram model on a running text.
 
-    learning_rate   (first, last) step size of AdaGrad, which falls evenly; by default what does well for the model
+    learning_rate   (first, last) step size of AdaGrad, which falls evenly, or one number; by default what does well
+                    for the model
     sample          threshold of sub-sampling frequent words, such as 1e-3; None keeps all of them
     shrink_windows  windows of all sizes from 1 to window_size equally often, so that near words count more; otherwise
                     all have the full one
@@ -69,12 +70,14 @@ class CorpusTrainer:
 
     loss_list       after each epoch, the loss that model.forward gives for a sample of the windows
     current_epoch   epochs finished; it goes on counting over repeated calls of fit
+
+    Raises TypeError and ValueError naming a setting that makes no sense.
     """
 
     def __init__(
         self,
         model: Word2vec,
-        learning_rate: tuple[float, float] | None = None,
+        learning_rate: float | tuple[float, float] | None = None,
         *,
         sample: float | None = None,
         shrink_windows: bool = True,
@@ -83,13 +86,16 @@ class CorpusTrainer:
         threads: int = 2,
         rng: Seed = None,
     ) -> None:
-        skip_gram = isinstance(model, SkipGram)
+        skip_gram = model.predicts_contexts  # not the class, of which there are two if ch04 is in sys.path itself
         if shared is None:
             shared = 64 if skip_gram else 32
-        if min(shared, stretch, threads) < 1:
-            raise ValueError(f"CorpusTrainer: {shared=}, {stretch=} and {threads=} must be at least 1")
+        check_counts("CorpusTrainer", shared=shared, stretch=stretch, threads=threads)
+        if sample is not None and not (is_number(sample) and sample > 0):
+            raise ValueError(f"CorpusTrainer: sample must be positive, or None to keep all words, not {sample!r}")
+        if learning_rate is None:
+            learning_rate = (0.1, 0.1) if skip_gram else (0.2, 0.1)
         self.model, self.rng = model, generator(rng)
-        self.learning_rate = learning_rate or ((0.1, 0.1) if skip_gram else (0.2, 0.1))
+        self.learning_rate = _first_and_last(learning_rate)
         self.sample, self.shared = sample, shared
         self.stretch, self.threads = stretch, threads
         self.optimizers = [RowAdaGrad(W) for W in model.params]
@@ -112,10 +118,9 @@ class CorpusTrainer:
         FloatingPointError when the loss is not finite.
         """
         words = len(self.model.word_vecs)
-        ids = to_cpu(check_ids("CorpusTrainer.fit: corpus", corpus, words))
+        ids = to_cpu(checked_corpus("CorpusTrainer.fit", corpus, words))
         ids = ids.astype(numpy.min_scalar_type(words - 1))  # ids of 16 bits are sorted several times faster
-        if max_epoch < 1:
-            raise ValueError(f"CorpusTrainer.fit: max_epoch must be at least 1, not {max_epoch}")
+        check_counts("CorpusTrainer.fit", max_epoch=max_epoch)
         keep = keep_probability(numpy.bincount(ids, minlength=words), self.sample)
         first, last = self.learning_rate
         settings = {"max_epoch": max_epoch, "data": checksum(ids)}
@@ -147,9 +152,11 @@ class CorpusTrainer:
                     speed = f"{len(ids) * (epoch + 1 - epochs_done) / seconds / 1000:.0f}k words/s"
                     loss = f"loss {self.loss_list[-1]:.2f}"
                     write(f"| epoch {self.current_epoch} | time {seconds:.1f}[s] | {speed} | {loss}")
-        if checkpoint:
-            drawn = {name: rng.bit_generator.state for name, rng in generators(self).items()}
-            checkpoint.save(self._state(settings, max_epoch, 0, drawn))
+            if checkpoint:
+                drawn = {name: rng.bit_generator.state for name, rng in generators(self).items()}
+                checkpoint.save(self._state(settings, max_epoch, 0, drawn))
+        if interrupt.requested:
+            raise TrainingInterrupted(f"training stopped after epoch {self.current_epoch}, its last one.")
 
     def _state(self, settings: dict[str, Any], epoch: int, step: int, drawn: dict[str, Any]) -> dict[str, Any]:
         """All that the rest of a fit depends on; `drawn` are the generators' states when the epoch began."""
@@ -233,3 +240,14 @@ class CorpusTrainer:
         if not numpy.isfinite(loss):
             raise FloatingPointError(f"epoch {self.current_epoch}: the loss is {loss}; a lower learning rate may help")
         return loss
+
+
+def _first_and_last(learning_rate: Any) -> tuple[float, float]:
+    """The pair of a learning rate that is one number or a pair. ValueError unless both are positive."""
+    pair: Any = (learning_rate, learning_rate) if isinstance(learning_rate, Real) else learning_rate
+    if not isinstance(pair, Sequence) or [is_number(r) and r > 0 for r in pair] != [True, True]:
+        raise ValueError(
+            "CorpusTrainer: learning_rate must be a positive number, or two of them (first, last), "
+            f"not {learning_rate!r}"
+        )
+    return float(pair[0]), float(pair[1])

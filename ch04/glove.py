@@ -10,11 +10,11 @@ from scipy import sparse
 
 from common.base_model import BaseModel
 from common.initial import check_sizes
-from common.labels import checked_ids
+from common.labels import checked_corpus, checked_ids, is_number
 from common.layers import Embedding
 from common.np import np, to_cpu
 from common.rng import Seed, generator
-from common.text import check_ids, check_window
+from common.text import check_window
 
 
 def weighted_counts(corpus: Any, vocab_size: int, window_size: int = 10) -> tuple[numpy.ndarray, numpy.ndarray]:
@@ -25,7 +25,7 @@ def weighted_counts(corpus: Any, vocab_size: int, window_size: int = 10) -> tupl
     `common.counts.co_occurrences` does.
     """
     check_window("weighted_counts", window_size)
-    ids = to_cpu(check_ids("weighted_counts: corpus", corpus, vocab_size))
+    ids = to_cpu(checked_corpus("weighted_counts", corpus, vocab_size))
     after = sparse.csr_array((vocab_size, vocab_size))
     for distance in range(1, min(window_size, len(ids) - 1) + 1):
         pairs = ids[:-distance], ids[distance:]
@@ -44,7 +44,7 @@ class GloVe(BaseModel):
     tables (V, H + 1): of words, with w and in the last column b, and of contexts, with v and c. They start uniform in
     ±0.5/H, biases at 0. Gradients are RowGradients.
 
-    Raises ValueError for sizes below 1, for shapes that do not fit and for counts that are not positive.
+    Raises ValueError for sizes below 1, for shapes that do not fit, and for an x_max or counts that are not positive.
     """
 
     def __init__(
@@ -58,6 +58,8 @@ class GloVe(BaseModel):
         dtype: Any = "f",
     ) -> None:
         check_sizes(self, vocab_size=vocab_size, hidden_size=hidden_size)
+        if not (is_number(x_max) and x_max > 0):
+            raise ValueError(f"GloVe: x_max must be a positive number, not {x_max!r}")
         rng = generator(rng)
         self.x_max, self.alpha, self.width = x_max, alpha, hidden_size
 
@@ -69,6 +71,7 @@ class GloVe(BaseModel):
         self.word_layer, self.context_layer = embedding(), embedding()
         self.params = self.word_layer.params + self.context_layer.params
         self.grads = self.word_layer.grads + self.context_layer.grads
+        self._cache: Any = None
 
     @property
     def word_vecs(self) -> Any:
@@ -93,6 +96,8 @@ class GloVe(BaseModel):
 
     def backward(self, dout: Any = 1) -> None:
         """Fill `grads` with the gradients of dout times the last loss."""
+        if self._cache is None:
+            raise RuntimeError("GloVe: backward needs a forward before it")
         w, v, dscore = self._cache
         dscore = (dscore * float(dout))[:, None]
         self.word_layer.backward(dscore * v)

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy
 
-from common.labels import checked_ids
+from common.labels import check_counts, checked_corpus, checked_ids, is_number
 from common.layer import Layer
 from common.losses import SigmoidWithLoss
 from common.np import choice, np, random, to_cpu
 from common.rng import Seed, generator
 from common.sparse_gradient import RowGradient, assign_rows
-from common.text import check_ids
 
 __all__ = ["EmbeddingDot", "NegativeSamplingLoss", "UnigramSampler"]
 
@@ -57,24 +56,29 @@ class UnigramSampler:
     so a word may come twice; a target never comes among its own negatives.
 
     corpus (n,) ids. vocab_size: by default the highest id in the corpus plus 1; words that do not occur there are never
-    drawn. `word_p` (V,) float64 holds p. Raises ValueError when fewer than two different words occur.
+    drawn. `word_p` (V,) float64 holds p. Raises ValueError when fewer than two different words occur, and for a power
+    that is not finite.
     """
 
     def __init__(
         self, corpus: Any, power: float, sample_size: int, *, vocab_size: int | None = None, rng: Seed = None
     ) -> None:
-        if sample_size < 1:
-            raise ValueError(f"UnigramSampler: sample_size must be at least 1, not {sample_size}")
-        corpus = to_cpu(check_ids("UnigramSampler: corpus", corpus, vocab_size))
-        counts = numpy.bincount(corpus, minlength=vocab_size or 0)
+        check_counts("UnigramSampler", sample_size=sample_size)
+        if not is_number(power):
+            raise ValueError(f"UnigramSampler: power must be a finite number, not {power!r}")
+        corpus = to_cpu(checked_corpus("UnigramSampler", corpus, vocab_size))
+        counts = numpy.bincount(corpus.astype(numpy.int64, copy=False), minlength=vocab_size or 0)
         if numpy.count_nonzero(counts) < 2:
             raise ValueError("UnigramSampler: the corpus has one word only, there are no others to draw")
-        weights = numpy.where(counts > 0, numpy.power(numpy.maximum(counts, 1), float(power)), 0)
+        # In units of the largest weight, so that no power overflows.
+        largest = counts.max() if power > 0 else counts[counts > 0].min()
+        weights = numpy.where(counts > 0, numpy.power(numpy.maximum(counts, 1) / largest, float(power)), 0)
         self.sample_size, self.vocab_size, self.rng = sample_size, len(counts), generator(rng)
         self.word_p = np.asarray(weights / weights.sum())
         # Each word has an interval [start, end) as long as it is likely; end - start is exactly what was added.
         ends = numpy.cumsum(weights / weights.sum())
         self._starts, self._ends = np.asarray(numpy.append(0.0, ends[:-1])), np.asarray(ends)
+        self._second, self._likeliest = numpy.argsort(numpy.where(counts > 0, weights, -1))[-2:].tolist()
 
     def get_negative_sample(self, target: Any) -> Any:
         """Ids (..., sample_size) for the targets (...), none of which is its own target."""
@@ -84,7 +88,10 @@ class UnigramSampler:
         # factor keeps rounding from reaching the very end.
         place = random((*target.shape[:-1], self.sample_size), self.rng, "d") * (total - (end - start)) * (1 - 2**-40)
         place = np.where(place < start, place, np.maximum(place + (end - start), end))
-        return np.searchsorted(self._ends, place, side="right")
+        drawn = np.searchsorted(self._ends, place, side="right")
+        # Beside a target with almost all of p, rounding leaves nothing of the others: then the likeliest of them it is.
+        lost = (drawn == target) | (drawn >= self.vocab_size)
+        return np.where(lost, np.where(target == self._likeliest, self._second, self._likeliest), drawn)
 
     def draw(self, shape: int | tuple[int, ...]) -> Any:
         """Ids of that shape, any word of the corpus."""
@@ -115,9 +122,12 @@ class NegativeSamplingLoss(Layer):
         self.params, self.grads = self.embed_dot.params, self.embed_dot.grads
 
     def forward(self, h: Any, target: Any) -> float:
-        target = checked_ids(self.name, target, self.sampler.vocab_size, "targets")
-        # One look-up for the positive, at place 0, and the negatives of all targets.
-        ids = np.concatenate((target[..., None], self.sampler.get_negative_sample(target)), axis=-1)
+        target = checked_ids(self.name, target, len(self.params[0]), "targets")
+        if target.size == 0:
+            raise ValueError(f"{self.name}: expected targets (N,) or (N, C), one at least, got {target.shape}")
+        # One look-up for the positive, at place 0, and the negatives of all targets. uint64 and int64 make floats.
+        negatives = self.sampler.get_negative_sample(target)
+        ids = np.concatenate((target[..., None].astype(negatives.dtype), negatives), axis=-1)
         labels = np.zeros(ids.shape, "int8")
         labels[..., 0] = 1
         ids = ids.reshape(len(ids), -1)

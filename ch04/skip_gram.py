@@ -11,6 +11,8 @@ class SkipGram(Word2vec):
     contexts (N, C) ids, usually of the 2 window_size words around each target, target (N,) ids.
     """
 
+    predicts_contexts = True
+
     def forward(self, contexts: Any, target: Any) -> float:
         """The mean over the batch of the losses of all words of a context."""
         contexts, target = self.check_contexts(contexts, target)

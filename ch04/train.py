@@ -51,11 +51,14 @@ def main(
     min_count: Annotated[int, "Leave out words that are rarer."] = 1,
     sample: Annotated[float | None, "Sub-sample words that are more frequent, 0.001 for example."] = None,
     shrink_windows: Annotated[bool, "Windows from 1 to window_size, so that near words count more."] = True,
-    threads: Annotated[int, "1 or 2; the results are the same."] = 2,
+    threads: Annotated[int | None, "1 or 2, which is the default; the results are the same."] = None,
     plain: Annotated[bool, "Train on shuffled single windows, as the book does."] = False,
     batch_size: Annotated[int, "Windows of a step of the plain way."] = 100,
     half: Annotated[bool, "Write vectors.npz in float16."] = False,
 ) -> dict[str, float]:
+    for name, value in (("sample", sample), ("threads", threads)):
+        if plain and value is not None:
+            raise ValueError(f"{name} {value} makes no sense with plain, which does not use it")
     ids, word_to_id, id_to_word = corpus.load()
     if min_count > 1:
         ids, word_to_id, id_to_word = keep_frequent(ids, word_to_id, min_count)
@@ -68,8 +71,9 @@ def main(
         losses, xlabel = trainer.loss_list, "iterations (x1000)"
     else:
         fast = CorpusTrainer(
-            net, sample=sample, shrink_windows=shrink_windows, threads=threads, rng=run.rng("training")
-        )
+            net, sample=sample, shrink_windows=shrink_windows, threads=2 if threads is None else threads,
+            rng=run.rng("training"),
+        )  # fmt: skip
         fast.fit(ids, max_epoch, checkpoint=run.checkpoint)
         losses, xlabel = fast.loss_list, "epoch"
 

@@ -7,10 +7,10 @@ import numpy
 from ch04.negative_sampling_layer import NegativeSamplingLoss
 from common.base_model import BaseModel
 from common.initial import check_sizes, normal
+from common.labels import checked_corpus
 from common.layers import Embedding
 from common.np import np, to_cpu
 from common.rng import Seed, generator
-from common.text import check_ids
 
 
 class Word2vec(BaseModel):
@@ -18,11 +18,15 @@ class Word2vec(BaseModel):
 
     corpus (n,) ids, of which the negatives are drawn; ids below vocab_size that do not occur there are welcome. How
     often each occurs is all that matters: ``{"counts": [...]}``, V of them, serves as well, and is what a folder keeps.
+    `predicts_contexts` tells skip-gram, which predicts the words around a target, from CBOW, which predicts the target.
+
     The weights start from 0.01 times the standard normal distribution. Gradients are RowGradients, which our optimizers
     apply to the words of a batch only; with ``sparse=False`` they are arrays (V, H).
 
     Raises ValueError for sizes below 1 and a corpus, or counts, that do not fit them.
     """
+
+    predicts_contexts = False
 
     def __init__(
         self,
@@ -53,7 +57,7 @@ class Word2vec(BaseModel):
         """The corpus, or a text with the same counts."""
         name = type(self).__name__
         if not isinstance(corpus, dict):
-            return check_ids(f"{name}: corpus", corpus, vocab_size)
+            return checked_corpus(name, corpus, vocab_size)
         counts = numpy.asarray(corpus.get("counts"))
         if counts.shape != (vocab_size,) or counts.dtype.kind not in "iu" or counts.min() < 0:
             raise ValueError(f"{name}: corpus must be ids (n,) or have the counts of {vocab_size} words")
@@ -71,9 +75,11 @@ class Word2vec(BaseModel):
     def check_contexts(self, contexts: Any, target: Any) -> tuple[Any, Any]:
         """Contexts (N, C) and targets (N,) as arrays."""
         contexts, target = np.asarray(contexts), np.asarray(target)
-        if contexts.ndim != 2 or contexts.shape[1] == 0 or target.shape != contexts.shape[:1]:
+        if contexts.ndim != 2 or contexts.size == 0 or target.shape != contexts.shape[:1]:
             name = type(self).__name__
-            raise ValueError(f"{name}: expected contexts (N, C), target (N,), got {contexts.shape}, {target.shape}")
+            raise ValueError(
+                f"{name}: expected contexts (N, C), target (N,), one at least, got {contexts.shape}, {target.shape}"
+            )
         return contexts, target
 
     def forward(self, contexts: Any, target: Any) -> float:

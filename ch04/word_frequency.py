@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy
 
+from common.labels import checked_corpus
 from common.np import to_cpu
-from common.text import check_ids
 
 
 def keep_frequent(
@@ -19,7 +19,7 @@ def keep_frequent(
 
     Words keep their order and are numbered anew. Raises ValueError when no word is left, or the ids do not fit.
     """
-    corpus = to_cpu(check_ids("keep_frequent: corpus", corpus, len(word_to_id)))
+    corpus = to_cpu(checked_corpus("keep_frequent", corpus, len(word_to_id)))
     kept = numpy.bincount(corpus, minlength=len(word_to_id)) >= min_count
     if not kept.any():
         raise ValueError(f"keep_frequent: no word occurs min_count = {min_count} times")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from common.initial import check_sizes, new_affine, new_embedding, new_recurrent
-from common.language_model import LanguageModel
+from common.language_model import LanguageModel, computed
 from common.rng import Seed, generator
 from common.time_layers import TimeRNN
 
@@ -26,3 +26,8 @@ class SimpleRnnlm(LanguageModel):
                 new_affine(hidden_size, vocab_size, rng, dtype),
             ]
         )
+
+    @computed
+    def rnn_layer(self) -> Any:
+        """The recurrent layer."""
+        return self.recurrent_layers[0]

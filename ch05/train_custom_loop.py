@@ -47,7 +47,7 @@ def main(
             total_loss += model.forward(xs[places], ts[places])
             model.backward()
             optimizer.update(model.params, model.grads)
-        perplexities.append(math.exp(total_loss / iterations))
+        perplexities.append(math.exp(min(total_loss / iterations, 700)))
         print(f"| epoch {epoch + 1} | perplexity {short(perplexities[-1])}")
 
     return report(run, model, perplexities)

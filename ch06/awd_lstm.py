@@ -3,7 +3,7 @@
 from typing import Any
 
 from common.initial import check_sizes, new_embedding, new_recurrent
-from common.language_model import LanguageModel
+from common.language_model import LanguageModel, computed
 from common.np import np
 from common.regularization import (
     EmbeddingDropout,
@@ -69,12 +69,13 @@ class AwdLstm(LanguageModel):
             lstm = new_recurrent(TimeLSTM, D, H, rng, dtype, stateful=True)
             lstm.weight_dropout = TimeDropout(dropconnect, rng=rng)
             stack += [VariationalDropout(ratio, rng=rng), lstm]
-        self.penalties: list[Penalty] = [SlownessPenalty(beta), SizePenalty(alpha)]
-        slowness, size = self.penalties
-        stack += [slowness, VariationalDropout(output_dropout, rng=rng), size]
+        stack += [SlownessPenalty(beta), VariationalDropout(output_dropout, rng=rng), SizePenalty(alpha)]
         super().__init__([*stack, TimeAffine(W.T, np.zeros(vocab_size, dtype))])
-        self.switched = [layer for layer in stack if hasattr(layer, "train_flg")]
-        self.switched += [layer.weight_dropout for layer in self.recurrent_layers]
+
+    @computed
+    def penalties(self) -> list[Penalty]:
+        """The layers that add to the loss."""
+        return [layer for layer in self.layers if isinstance(layer, Penalty)]
 
     def predict(self, xs: Any, train_flg: bool = False) -> Any:
         """The scores (N, T, V), before the softmax; with `train_flg`, those of the model with dropout."""

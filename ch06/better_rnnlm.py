@@ -3,7 +3,7 @@
 from typing import Any
 
 from common.initial import check_sizes, new_affine, new_embedding, new_recurrent
-from common.language_model import LanguageModel
+from common.language_model import LanguageModel, computed
 from common.np import np
 from common.recurrent import Recurrent
 from common.recurrent_variants import TimePeepholeLSTM, TimeReLURNN
@@ -71,23 +71,30 @@ class BetterRnnlm(LanguageModel):
             affine = new_affine(hidden_size, vocab_size, rng, dtype)
 
         dropout = VariationalDropout if variational else TimeDropout
-        drops: list[TimeDropout] = [dropout(dropout_ratio, rng=rng) for _ in sizes]
+        drops = [dropout(dropout_ratio, rng=rng) for _ in sizes]
         for layer in recurrent:
             if variational:
                 layer.state_dropout = TimeDropout(dropout_ratio, rng=rng)
-                drops.append(layer.state_dropout)
             if dropconnect:
                 layer.weight_dropout = TimeDropout(dropconnect, rng=rng)
-                drops.append(layer.weight_dropout)
         stack = [embedding, drops[0]]
-        for layer, drop in zip(recurrent, drops[1 : layers + 1], strict=True):
+        for layer, drop in zip(recurrent, drops[1:], strict=True):
             stack += [layer, drop]
         super().__init__([*stack, affine])
-        self.drops = drops
+
+    @computed
+    def lstm_layers(self) -> list[Any]:
+        """The recurrent layers, whatever their cell."""
+        return self.recurrent_layers
+
+    @computed
+    def drop_layers(self) -> list[Any]:
+        """All dropouts, those inside the recurrent layers too."""
+        return self.switched
 
     def predict(self, xs: Any, train_flg: bool = False) -> Any:
         """The scores (N, T, V), before the softmax; with `train_flg`, those of the model with dropout."""
-        for drop in self.drops:
+        for drop in self.switched:
             drop.train_flg = train_flg
         return super().predict(xs)
 

@@ -13,7 +13,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from common.language_model import LanguageModel
+from common.labels import check_counts, checked_corpus
+from common.language_model import LanguageModel, vocab_size
 from common.model_tree import evaluation_mode
 from common.np import np, row_blocks
 
@@ -43,10 +44,10 @@ class Tuned(NamedTuple):
 def read(model: LanguageModel, corpus: Any, time_size: int = 200) -> Reading:
     """Let the model read the corpus (n + 1,) ids from a zero state to the end, without dropout, as a single row.
 
-    Its own state is put back. Raises ValueError for less than two words.
+    Its own state is put back. Raises ValueError for less than two words, IdError for ids that the model does not know.
     """
-    corpus = np.asarray(corpus)
-    if corpus.ndim != 1 or len(corpus) < 2:
+    corpus = checked_corpus("cache", corpus, vocab_size(model))
+    if len(corpus) < 2:
         raise ValueError(f"cache: expected a corpus (n,) of 2 words at least, got {corpus.shape}")
     xs, words = corpus[:-1], corpus[1:]
     hs, p = [], []
@@ -64,10 +65,9 @@ def cache_probability(hs: Any, words: Any, thetas: Sequence[float], window: int 
     """p_cache of each word, (thetas, n): row k for thetas[k]. It is 0 for the first word, when nothing is kept yet.
 
     hs (n, H) states, words (n,) what followed each. Raises ValueError for a window below 1, and a theta below 0 or not
-    finite.
+    finite; TypeError for a window that is no whole number.
     """
-    if window < 1:
-        raise ValueError(f"cache: window must be at least 1, not {window}")
+    check_counts("cache", window=window)
     if not all(math.isfinite(theta) and theta >= 0 for theta in thetas):
         raise ValueError(f"cache: theta must be a number of at least 0, not {list(thetas)}")
     n = len(words)
@@ -90,13 +90,15 @@ def cache_probability(hs: Any, words: Any, thetas: Sequence[float], window: int 
 def perplexity(p_model: Any, p_cache: Any, lam: float) -> float:
     """exp of the mean of -log((1 - lam) p_model + lam p_cache) over all words; the first one has the model alone.
 
-    ValueError unless 0 <= lam < 1.
+    ValueError unless 0 <= lam < 1, FloatingPointError for a word whose probability is 0 or NaN.
     """
     if not 0 <= lam < 1:
         raise ValueError(f"cache: lambda must lie in [0, 1), not {lam}")
     p = (1 - lam) * p_model.astype("d") + lam * p_cache.astype("d")
     p[0] = p_model[0]
-    return math.exp(-float(np.log(p).mean()))
+    if not bool((p > 0).all()):
+        raise FloatingPointError(f"cache: the probability of a word is {float(p.min())}, so there is no perplexity")
+    return math.exp(min(-float(np.log(p).mean()), 700))  # exp(710) exceeds a float
 
 
 def tune(
@@ -124,8 +126,9 @@ def _probability_of(scores: Any, words: Any) -> Any:
     for rows in row_blocks(*_size(scores)):
         x = scores[rows]
         x -= x.max(axis=1, keepdims=True)
+        wanted = x[np.arange(len(x)), words[rows]].astype("d")  # float32's exp is 0 below -103
         np.exp(x, out=x)
-        p[rows] = x[np.arange(len(x)), words[rows]] / x.sum(axis=1)
+        p[rows] = np.exp(wanted) / x.sum(axis=1)
     return p
 
 

@@ -14,6 +14,7 @@ import typer
 from ch06.rnnlm_file import Cell, corpus_of, read_language_model
 from common.evaluation import eval_perplexity
 from common.experiment import Corpus, script
+from common.language_model import vocab_size
 
 
 @script
@@ -29,8 +30,8 @@ def main(
     if corpus is None:
         corpus = corpus_of(model) or Corpus.ptb
     text, word_to_id, _ = corpus.load(split)
-    if len(model.params[0]) != len(word_to_id):
-        raise ValueError(f"{weights}: a model of {len(model.params[0])} words, but {corpus} has {len(word_to_id)}")
+    if vocab_size(model) != len(word_to_id):
+        raise ValueError(f"{weights}: a model of {vocab_size(model)} words, but {corpus} has {len(word_to_id)}")
     return {"perplexity": eval_perplexity(model, text)}
 
 

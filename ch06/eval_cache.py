@@ -15,7 +15,7 @@ from ch06.better_rnnlm import BetterRnnlm
 from ch06.cache import WINDOW, cache_probability, perplexity, read, tune
 from ch06.rnnlm_file import SHIPPED, Cell, read_better_rnnlm, read_language_model
 from common.experiment import Corpus, Run, experiment
-from common.language_model import LanguageModel
+from common.language_model import LanguageModel, vocab_size
 
 
 @experiment(options=("gpu", "out"))
@@ -30,8 +30,7 @@ def main(
     model: LanguageModel
     model = read_better_rnnlm(weights, BetterRnnlm, cell) if better else read_language_model(weights, cell)
     valid, word_to_id, _ = corpus.load("valid")
-    if len(word_to_id) != len(model.params[0]):
-        size = len(model.params[0])
+    if (size := vocab_size(model)) != len(word_to_id):
         raise ValueError(f"{weights}: a model of {size} words cannot read the corpus {corpus} of {len(word_to_id)}")
     best = tune(read(model, valid), window=window)
     reading = read(model, corpus.load("test")[0])

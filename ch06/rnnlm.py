@@ -3,7 +3,7 @@
 from typing import Any
 
 from common.initial import check_sizes, new_affine, new_embedding, new_recurrent
-from common.language_model import LanguageModel
+from common.language_model import LanguageModel, computed
 from common.rng import Seed, generator
 from common.time_layers import TimeLSTM
 
@@ -32,3 +32,8 @@ class Rnnlm(LanguageModel):
                 new_affine(hidden_size, vocab_size, rng, dtype),
             ]
         )
+
+    @computed
+    def lstm_layer(self) -> Any:
+        """The recurrent layer."""
+        return self.recurrent_layers[0]

@@ -18,7 +18,7 @@ from ch06.rnnlm import Rnnlm
 from common import weight_files
 from common.experiment import Corpus
 from common.files import FileFormatError, Location
-from common.language_model import LanguageModel
+from common.language_model import LanguageModel, vocab_size
 from common.model_tree import unique_params
 from common.np import np, to_cpu
 from common.rng import Seed
@@ -41,8 +41,8 @@ B = TypeVar("B", bound=BetterRnnlm)
 
 def write_rnnlm(path: Location, model: Rnnlm, id_to_word: Mapping[int, str]) -> Path:
     """Write weights as float16, and words, to an .npz or .safetensors file. ValueError for another number of words."""
-    if len(id_to_word) != len(model.params[0]):
-        raise ValueError(f"{path}: {len(id_to_word)} words do not fit a model of {len(model.params[0])}")
+    if len(id_to_word) != vocab_size(model):
+        raise ValueError(f"{path}: {len(id_to_word)} words do not fit a model of {vocab_size(model)}")
     words = json.dumps([id_to_word[i] for i in range(len(id_to_word))], ensure_ascii=False)
     tensors = {name: to_cpu(param) for name, param in unique_params(model).items()}
     return weight_files.write(path, tensors, half=True, metadata={VOCABULARY: words})
@@ -106,7 +106,7 @@ def read_vocabulary(path: Location) -> dict[int, str] | None:
 
 def corpus_of(model: LanguageModel) -> Corpus | None:
     """The corpus that has as many words as the model, or None."""
-    return {len(mini.load_vocab()[0]): Corpus.mini, 10_000: Corpus.ptb}.get(len(model.params[0]))
+    return {len(mini.load_vocab()[0]): Corpus.mini, 10_000: Corpus.ptb}.get(vocab_size(model))
 
 
 class _Layout(NamedTuple):

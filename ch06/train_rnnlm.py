@@ -8,6 +8,7 @@ percent of the best possible one; on Penn Treebank all is as in the book. A trai
 own cannot be made longer by --resume with another --max-epoch.
 """
 
+import math
 from typing import Annotated
 
 from ch06.rnnlm import Rnnlm
@@ -41,6 +42,8 @@ def main(
         raise ValueError(f"max_epoch must be at least 1, not {max_epoch}")
     if final_lr is None:
         final_lr = lr / 4 if corpus is Corpus.mini else lr
+    if not (lr > 0 and 0 <= final_lr < math.inf):  # the last epoch would be too late to find out
+        raise ValueError(f"lr must be a positive number and final_lr one of at least 0, not {lr} and {final_lr}")
     if final_lr != lr and run.checkpoint.resume and run.checkpoint.files():
         reason = f"the learning rate of the last epoch, and of no other, is {final_lr} instead of {lr}"
         check_length(run.checkpoint.folder, max_epoch, reason)

@@ -43,10 +43,10 @@ class PeekyDecoder(Decoder):
 
     def backward(self, dscore: Any) -> Any:
         """The gradient of h (N, H): from both joins, at all steps, and from the LSTM's first state."""
-        H = self.lstm.hidden_size
         dout = self.affine.backward(dscore)
+        H, D = dout.shape[2] // 2, self.embed.params[0].shape[1]
         dxs, dh = self.lstm.backward(dout[:, :, H:]), dout[:, :, :H].sum(axis=1)
-        if self._takes_constant():
+        if dxs.shape[2] == D:  # h was the LSTM's constant input, and not joined to the others
             dh += self.lstm.dconstant
         else:
             dh += dxs[:, :, :H].sum(axis=1)

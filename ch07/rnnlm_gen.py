@@ -6,12 +6,13 @@ from typing import Any
 
 from ch06.better_rnnlm import BetterRnnlm
 from ch06.rnnlm import Rnnlm
-from common.language_model import LanguageModel
-from common.model_tree import evaluation_mode
+from common.labels import check_counts
+from common.language_model import LanguageModel, vocab_size
+from common.model_tree import evaluation_mode, state_of
 from common.prompt import check_prompt
 from common.rng import Seed, generator
 from common.sampling import Sampling
-from common.text_generation import continue_texts, vocab_size
+from common.text_generation import continue_texts
 
 State = tuple[Any, ...]
 
@@ -35,10 +36,9 @@ class WritingModel(LanguageModel):
         ever read. Dropout is off. `options` are those of :class:`common.sampling.Sampling`, such as temperature.
 
         Raises IdError for ids out of range, ValueError for sizes below 1, all words skipped, impossible options, and a
-        model in the state of a batch.
+        model in the state of a batch; TypeError for a size that is no whole number.
         """
-        if sample_size < 1:
-            raise ValueError(f"{type(self).__name__}.generate: sample_size must be at least 1, not {sample_size}")
+        check_counts(f"{type(self).__name__}.generate", sample_size=sample_size)
         prompt = check_prompt(start_id, vocab_size(self))
         if len(prompt) != 1:
             raise ValueError(f"{type(self).__name__}.generate: start_id is one id, not {len(prompt)}")
@@ -57,7 +57,7 @@ class WritingModel(LanguageModel):
         return text.ids
 
     def _states(self) -> list[State]:
-        return [tuple(vars(layer)[key] for key in ("h", "c") if key in vars(layer)) for layer in self.recurrent_layers]
+        return [tuple(state_of(layer).values()) for layer in self.recurrent_layers]
 
     def _set_states(self, states: Any) -> None:
         own = self._states()

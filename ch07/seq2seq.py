@@ -6,9 +6,11 @@ their loss, gradients and answers are those that they have one by one.
 
 from typing import Any
 
+from common import model_tree
 from common.base_model import BaseModel
 from common.decoding import Hypothesis, as_lists, beam_search, greedy
 from common.initial import check_sizes, new_affine, new_embedding, new_recurrent
+from common.losses import gradient_to_read
 from common.np import np
 from common.padding import PAD, add_to_last_states, last_states, row_lengths, without_pads
 from common.rng import Seed, generator
@@ -19,9 +21,12 @@ class Encoder:
     """Embedding and LSTM: questions xs (N, S) -> h (N, H), the state after the last symbol.
 
     lengths   (N,), the numbers of symbols of the last questions, None if none of them was padded
+    hs        the states after each symbol of the last questions, (N, S, H)
     """
 
     forget_bias = 0.0  # of a new LSTM's forget gates
+    lengths: Any = None
+    hs: Any = None
 
     def __init__(
         self, vocab_size: int, wordvec_size: int, hidden_size: int, *, rng: Seed = None, dtype: Any = "f"
@@ -31,8 +36,6 @@ class Encoder:
         self.lstm = new_recurrent(TimeLSTM, wordvec_size, hidden_size, rng, dtype, False, self.forget_bias)
         self.params = self.embed.params + self.lstm.params
         self.grads = self.embed.grads + self.lstm.grads
-        self.lengths: Any = None
-        self._shape: Any = None  # of all the states
 
     def forward(self, xs: Any) -> Any:
         return last_states(self.states(xs), self.lengths)
@@ -41,13 +44,14 @@ class Encoder:
         """The states after each symbol, hs (N, S, H)."""
         xs = checked_rows("Encoder", xs)
         self.lengths = row_lengths("Encoder", xs)
-        hs = self.lstm.forward(self.embed.forward(without_pads(xs)))
-        self._shape = hs.shape
-        return hs
+        self.hs = self.lstm.forward(self.embed.forward(without_pads(xs)))
+        return self.hs
 
     def backward(self, dh: Any) -> None:
         """Fill `grads` from dh (N, H)."""
-        dhs = np.zeros(self._shape, dh.dtype)
+        if self.hs is None:
+            raise RuntimeError(f"{type(self).__name__}: backward needs a forward before it")
+        dhs = np.zeros_like(self.hs)
         add_to_last_states(dhs, dh, self.lengths)
         self.backward_states(dhs)
 
@@ -137,59 +141,83 @@ class Seq2seq(BaseModel):
         self.params = self.encoder.params + self.decoder.params
         self.grads = self.encoder.grads + self.decoder.grads
 
-    def encode(self, xs: Any) -> tuple[Any, ...]:
+    # The book's Seq2seq has no more methods than forward, backward and generate. A subclass may well have others of the
+    # names `encode` and `predict`, which are about something else: so ours call each other by private names.
+
+    def _encode(self, xs: Any) -> tuple[Any, ...]:
         """What the decoder gets to know of the questions xs (N, S): the arguments of its forward after the first."""
         return (self.encoder.forward(xs),)
 
     def predict(self, xs: Any, ts: Any) -> Any:
         """The scores (N, T, V) of the symbols that follow those of ts (N, T), before the softmax."""
+        return self._predict(xs, ts)
+
+    def _predict(self, xs: Any, ts: Any) -> Any:
         xs, ts = checked_rows("Seq2seq", xs), checked_rows("Seq2seq", ts)
         if len(xs) != len(ts):
             raise ValueError(f"Seq2seq: {len(xs)} questions, but {len(ts)} answers")
-        return self.decoder.forward(without_pads(ts), *self.encode(xs))
+        return self.decoder.forward(without_pads(ts), *self._encode(xs))
 
     def forward(self, xs: Any, ts: Any) -> float:
         ts = checked_rows("Seq2seq", ts)
         if ts.shape[1] < 2:
             raise ValueError(f"Seq2seq: answers need a start symbol and one symbol more, got {ts.shape}")
         row_lengths("Seq2seq", ts)  # checks that the padding is at the end
-        return self.softmax.forward(self.predict(xs, ts[:, :-1]), ts[:, 1:])
+        return self.softmax.forward(self._predict(xs, ts[:, :-1]), ts[:, 1:])
 
     def backward(self, dout: Any = 1) -> None:
         """Fill `grads` with the gradients of dout times the last loss."""
-        self.encoder.backward(self.decoder.backward(self.softmax.backward(dout)))
+        self.encoder.backward(self.decoder.backward(gradient_to_read(self.softmax, dout)))
 
     def generate(self, xs: Any, start_id: int, sample_size: int, stop_id: int | None = None) -> Any:
         """The answers to the questions xs (N, S), `sample_size` symbols each, by always taking the best next one.
 
         One question, (S,) or (1, S), gives a list of ints, several give a list of such lists. An answer ends before
         `stop_id`, if there is one.
+
+        A decoder with a `generate` of its own, as in the book, is asked for all answers at once, and what it gives is
+        returned as it is, unless they are to end before `stop_id`.
         """
         xs = np.asarray(xs)
-        samples = self.generate_batch(xs[None] if xs.ndim == 1 else xs, start_id, sample_size, stop_id)
+        xs = xs[None] if xs.ndim == 1 else xs
+        if stop_id is None and (generate := self._own_generate()):
+            return generate(*self._encode(xs), start_id, sample_size)
+        samples = self.generate_batch(xs, start_id, sample_size, stop_id)
         return one_or_all(as_lists(samples, stop_id))
 
     def generate_batch(self, xs: Any, start_id: int, sample_size: int, stop_id: int | None = None) -> Any:
         """As :meth:`generate`, but always an array (N, sample_size), with -1 after the stop symbol.
 
-        A decoder with a `generate` of its own, as in the book, is asked for one answer after the other.
+        A decoder with a `generate` of its own is asked for one answer after the other; -1 fills up the shorter ones.
+        Raises ValueError for answers of its own that are not `sample_size` ids or fewer.
         """
-        generate = getattr(type(self.decoder), "generate", None)
-        if generate not in (None, Decoder.generate):
-            states = ([part for part in self.encode(x[None]) if part is not None] for x in np.asarray(xs))
-            samples = np.array([self.decoder.generate(*state, start_id, sample_size) for state in states])
+        if generate := self._own_generate():
+            xs = checked_rows("Seq2seq", xs)
+            row_lengths("Seq2seq", xs)  # checks that the padding is at the end; a question alone needs none
+            samples = np.full((len(xs), sample_size), PAD)
+            for x, row in zip(xs, samples, strict=True):
+                answer = generate(*self._encode(x[x != PAD][None]), start_id, sample_size)
+                ids = answered_ids(self.decoder, answer, sample_size)
+                row[: len(ids)] = ids
             stops = samples == stop_id
             return np.where(stops.cumsum(axis=1) > stops, PAD, samples)
-        return greedy(self.decoder.step, self.decoder.start(*self.encode(xs)), start_id, sample_size, stop_id)
+        return greedy(self.decoder.step, self.decoder.start(*self._encode(xs)), start_id, sample_size, stop_id)
+
+    def _own_generate(self) -> Any:
+        """The decoder's `generate`, None if it is ours or there is none."""
+        generate = getattr(self.decoder, "generate", None)
+        return None if getattr(generate, "__func__", None) is Decoder.generate else generate
 
     def beam_search(self, xs: Any, start_id: int, sample_size: int, width: int = 5, **options: Any) -> list[Hypothesis]:
         """The best answers to one question xs (1, S), see :func:`common.decoding.beam_search`."""
-        state = self.decoder.start(*self.encode(xs))
+        state = self.decoder.start(*self._encode(xs))
         return beam_search(self.decoder.step, state, start_id, sample_size, width, **options)
 
     def reset_state(self) -> None:
-        """Forget the state of the decoder, which every forward sets anew."""
-        self.decoder.lstm.reset_state()
+        """Forget the states of the decoder, which every forward sets anew."""
+        for _, layer in model_tree.layers(self.decoder):
+            if hasattr(layer, "reset_state"):
+                layer.reset_state()
 
 
 def checked_rows(name: str, ids: Any) -> Any:
@@ -197,6 +225,18 @@ def checked_rows(name: str, ids: Any) -> Any:
     ids = np.asarray(ids)
     if ids.ndim != 2 or ids.size == 0:
         raise ValueError(f"{name}: expected ids (N, T) of one sequence at least, got {ids.shape}")
+    return ids
+
+
+def answered_ids(decoder: Any, answer: Any, sample_size: int) -> Any:
+    """What a decoder of a user's own has answered to one question as an array of ids, `sample_size` at most."""
+    try:
+        ids = np.asarray(answer).reshape(-1)
+    except ValueError:  # of parts that make no array
+        ids = None
+    if ids is None or len(ids) > sample_size or (len(ids) and ids.dtype.kind not in "iu"):
+        name = type(decoder).__name__
+        raise ValueError(f"{name}.generate: expected {sample_size} ids at most for one question, got {answer!r:.80}")
     return ids
 
 

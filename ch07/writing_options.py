@@ -1,6 +1,6 @@
 """What the scripts that write have in common: their options, from files to a writer, and from that to texts."""
 
-import importlib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,12 +30,13 @@ BANNED = ("N", "<unk>", "$")  # words that stand for something else, which a tex
 def make_writer(path: Path, model: LanguageModel, corpus: Corpus | None) -> TextWriter:
     """A writer with the vocabulary of the corpus, or else of the weights' file, or else of the corpus of that size.
 
-    ValueError without any, or for one that does not fit the model.
+    The last, a guess, is told on standard error. ValueError without any, or for one that does not fit the model.
     """
     id_to_word = read_vocabulary(path)
-    corpus = corpus or (None if id_to_word else corpus_of(model))
+    if corpus is None and id_to_word is None and (corpus := corpus_of(model)):
+        print(f"vocabulary: that of {corpus}, which has as many words (--corpus names another)", file=sys.stderr)
     if corpus is not None:
-        id_to_word = importlib.import_module(f"dataset.{corpus.value}").load_vocab()[1]
+        id_to_word = corpus.load_vocab()[1]
     if id_to_word is None:
         raise ValueError(f"{path} has weights but no vocabulary: say with --corpus what it was trained on")
     return TextWriter(model, {word: i for i, word in id_to_word.items()}, id_to_word)

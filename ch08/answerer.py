@@ -7,7 +7,7 @@
 
 import enum
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -116,7 +116,7 @@ class Answerer:
     @classmethod
     def load(cls, path: Location) -> "Answerer":
         """Read what :meth:`save` has written. FileFormatError for any other file, or one that contradicts itself."""
-        tensors, metadata = weight_files.read(path)
+        _, metadata = weight_files.read(path)
         try:
             codec = Codec(**json.loads(metadata["codec"]))
             for ids in (codec.questions, codec.answers):
@@ -126,20 +126,9 @@ class Answerer:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             reason = f"no model with its vocabulary, as Answerer.save writes it ({error!r})"
             raise FileFormatError(path, reason) from error
-        copy_params(Path(path), answerer.model, tensors)
+        answerer.model.load_params(path)
         return answerer
 
     def _generate(self, ids: Any) -> Any:
         size = self.sizes["answer_size"] + (MARGIN if self.codec.stop is not None else 0)
         return self.model.generate_batch(np.asarray(ids), self.codec.start, size, self.codec.stop)
-
-
-def copy_params(path: Path, model: Any, tensors: Mapping[str, Any]) -> None:
-    """Copy the tensors of a file into the weights of a model. FileFormatError naming the first that does not fit."""
-    params = named_params(model)
-    for name in sorted(params.keys() | tensors.keys()):
-        own, found = (getattr(side.get(name), "shape", "none") for side in (params, tensors))
-        if own != found:
-            raise FileFormatError(path, f"tensor {name}: the vocabulary and sizes need {own}, the file has {found}")
-    for name, param in params.items():
-        param[...] = np.asarray(tensors[name], param.dtype)

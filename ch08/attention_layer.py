@@ -30,6 +30,7 @@ class WeightSum(Layer):
     def backward(self, dc: Any) -> tuple[Any, Any]:
         """(dhs, da) from dc (N, H): dhs_s = a_s dc and da_s = hs_s · dc."""
         hs, a = self.cached()
+        dc = self.check_gradient(dc, (len(hs), hs.shape[2]))
         return a[:, :, None] * dc[:, None], (hs @ dc[:, :, None])[:, :, 0]
 
 
@@ -47,7 +48,7 @@ class AttentionWeight(Layer):
     def backward(self, da: Any) -> tuple[Any, Any]:
         """(dhs, dh) from da (N, S)."""
         hs, h, a = self.cached()
-        ds = softmax_gradient(a, da)
+        ds = softmax_gradient(a, self.check_gradient(da, a.shape))
         return ds[:, :, None] * h[:, None], (ds[:, None] @ hs)[:, 0]
 
 
@@ -80,14 +81,22 @@ class TimeAttention(Layer):
     score     how well two states match, one of :mod:`ch08.attention_scores`
     weights   of the last forward, (N, T, S)
 
-    With `lengths` (N,), as many states of the encoder take part; the weights of the padded ones are exactly 0.
+    With `lengths` (N,), as many states of the encoder take part; the weights of the padded ones are exactly 0. Raises
+    ValueError for lengths of another shape, or outside 1 … S.
     """
 
+    weights: Any = None
+
     def __init__(self, score: Any = None) -> None:
-        self.score = DotScore() if score is None else score
         super().__init__()
+        if score is not None:
+            self.score = score
         self.params, self.grads = self.score.params, self.score.grads
-        self.weights: Any = None
+
+    @cached_property
+    def score(self) -> Any:
+        """The score; may be set."""
+        return DotScore()
 
     @cached_property
     def attention_weights(self) -> list[Any]:
@@ -95,6 +104,11 @@ class TimeAttention(Layer):
         return [] if self.weights is None else list(self.weights.swapaxes(0, 1))
 
     def forward(self, hs_enc: Any, hs_dec: Any, lengths: Any = None) -> Any:
+        hs_enc = np.asarray(hs_enc)
+        if lengths is not None and hs_enc.ndim == 3:  # attend refuses other states
+            lengths, (N, S) = np.asarray(lengths), hs_enc.shape[:2]
+            if lengths.shape != (N,) or not bool(((lengths >= 1) & (lengths <= S)).all()):
+                raise ValueError(f"TimeAttention: lengths must be numbers {(N,)} in 1 … {S}, got {lengths!r:.80}")
         context, self.weights = self.attend(hs_enc, hs_dec, lengths)
         self.__dict__.pop("attention_weights", None)
         self._cache = hs_enc, self.weights
@@ -109,14 +123,14 @@ class TimeAttention(Layer):
             )
         scores = self.score.forward(hs_enc, hs_dec)
         if lengths is not None:
-            scores = np.where(np.arange(hs_enc.shape[1]) < lengths[:, None, None], scores, -np.inf)
+            scores = np.where(np.arange(hs_enc.shape[1]) < np.asarray(lengths)[:, None, None], scores, -np.inf)
         weights = softmax(scores)
         return weights @ hs_enc, weights
 
     def backward(self, dcs: Any) -> tuple[Any, Any]:
         """(dhs_enc (N, S, H), dhs_dec (N, T, H)) from dcs (N, T, H)."""
         hs_enc, weights = self.cached()
-        dcs = np.asarray(dcs)
+        dcs = self.check_gradient(dcs, (*weights.shape[:2], hs_enc.shape[2]))
         dscores = softmax_gradient(weights, dcs @ hs_enc.swapaxes(1, 2))
         dhs_enc, dhs_dec = self.score.backward(dscores)
         dhs_enc += weights.swapaxes(1, 2) @ dcs

@@ -26,6 +26,7 @@ class DotScore(Layer):
     def backward(self, ds: Any) -> tuple[Any, Any]:
         """(dhs_enc, dhs_dec) from ds (N, T, S)."""
         hs_enc, hs_dec = self.cached()
+        ds = self.check_gradient(ds, (*hs_dec.shape[:2], hs_enc.shape[1]))
         return ds.swapaxes(1, 2) @ hs_dec, ds @ hs_enc
 
 
@@ -59,6 +60,7 @@ class AdditiveScore(Layer):
     def backward(self, ds: Any) -> tuple[Any, Any]:
         """(dhs_enc, dhs_dec) from ds (N, T, S)."""
         hs_enc, hs_dec, hidden = self.cached()
+        ds = self.check_gradient(ds, (*hs_dec.shape[:2], hs_enc.shape[1]))
         We, Wd, v = self.params
         dWe, dWd, dv = self.grads
         denc, ddec = np.zeros_like(hidden[0]), np.empty((*hs_dec.shape[:2], len(v)), v.dtype)

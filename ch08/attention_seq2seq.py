@@ -38,6 +38,7 @@ class AttentionDecoder(Decoder):
     """
 
     forget_bias = 1.0
+    _lengths: Any = None
 
     def __init__(
         self, vocab_size: int, wordvec_size: int, hidden_size: int, *, rng: Seed = None, dtype: Any = "f"
@@ -50,7 +51,6 @@ class AttentionDecoder(Decoder):
         layers = self.embed, self.lstm, self.affine
         self.params = [param for layer in layers for param in layer.params]
         self.grads = [grad for layer in layers for grad in layer.grads]
-        self._lengths: Any = None
 
     def forward(self, xs: Any, enc_hs: Any, lengths: Any = None) -> Any:
         self._lengths = lengths
@@ -64,8 +64,8 @@ class AttentionDecoder(Decoder):
 
     def backward(self, dscore: Any) -> Any:
         """The gradient of enc_hs (N, S, H): from the attention, and at the last step from the LSTM's first state."""
-        H = self.lstm.hidden_size
         dout = self.affine.backward(dscore)
+        H = dout.shape[2] // 2
         denc_hs, dhs = self.attention.backward(dout[:, :, :H])
         dhs += dout[:, :, H:]
         self.embed.backward(self.lstm.backward(dhs))
@@ -93,11 +93,12 @@ class AttentionSeq2seq(Seq2seq):
     encoder_type = AttentionEncoder
     decoder_type = AttentionDecoder
 
-    def encode(self, xs: Any) -> tuple[Any, ...]:
+    def _encode(self, xs: Any) -> tuple[Any, ...]:
         hs = self.encoder.forward(xs)
-        return hs, self.encoder.lengths
+        lengths = getattr(self.encoder, "lengths", None)
+        return (hs,) if lengths is None else (hs, lengths)  # the book's halves know of no lengths
 
     def attention_weights(self, xs: Any, ts: Any) -> Any:
         """(N, T, S): where in the questions xs (N, S) the decoder looks when it has read each symbol of ts (N, T)."""
-        self.predict(xs, ts)
-        return self.decoder.attention.weights
+        self._predict(xs, ts)
+        return np.stack(self.decoder.attention.attention_weights, axis=1)

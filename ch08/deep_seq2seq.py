@@ -19,6 +19,7 @@ from ch07.seq2seq import Seq2seq, checked_rows
 from ch08.attention_layer import TimeAttention
 from ch08.attention_scores import new_score
 from common.initial import check_sizes, new_affine, new_embedding, new_recurrent
+from common.losses import gradient_to_read
 from common.np import np
 from common.padding import add_to_last_states, last_states, reverse, row_lengths, without_pads
 from common.rng import Seed, generator
@@ -190,9 +191,9 @@ class DeepSeq2seq(Seq2seq):
     ) -> None:
         target_size = vocab_size if target_size is None else target_size
         sizes = {"vocab_size": vocab_size, "wordvec_size": wordvec_size, "hidden_size": hidden_size}
-        check_sizes(self, **sizes, target_size=target_size)
-        if layers < 1 or cell not in CELLS:
-            raise ValueError(f"DeepSeq2seq: {layers=} must be at least 1 and {cell=} one of {', '.join(CELLS)}")
+        check_sizes(self, **sizes, target_size=target_size, layers=layers)
+        if cell not in CELLS:
+            raise ValueError(f"DeepSeq2seq: cell must be one of {', '.join(CELLS)}, not {cell!r}")
         rng, kind = generator(rng), CELLS[cell]
         self.encoder = DeepEncoder(vocab_size, wordvec_size, hidden_size, layers, kind, bidirectional, rng, dtype)
         self.decoder = DeepDecoder(target_size, wordvec_size, hidden_size, layers, kind, score, rng, dtype)
@@ -200,18 +201,14 @@ class DeepSeq2seq(Seq2seq):
         self.params = self.encoder.params + self.decoder.params
         self.grads = self.encoder.grads + self.decoder.grads
 
-    def encode(self, xs: Any) -> tuple[Any, ...]:
+    def _encode(self, xs: Any) -> tuple[Any, ...]:
         hs, lasts = self.encoder.forward(xs)
         return hs, lasts, self.encoder.lengths
 
     def backward(self, dout: Any = 1) -> None:
-        self.encoder.backward(*self.decoder.backward(self.softmax.backward(dout)))
+        self.encoder.backward(*self.decoder.backward(gradient_to_read(self.softmax, dout)))
 
     def attention_weights(self, xs: Any, ts: Any) -> Any:
         """As :meth:`ch08.attention_seq2seq.AttentionSeq2seq.attention_weights`."""
-        self.predict(xs, ts)
+        self._predict(xs, ts)
         return self.decoder.attention.weights
-
-    def reset_state(self) -> None:
-        for cell in self.decoder.cells:
-            cell.reset_state()

@@ -22,10 +22,11 @@ class AveragedSGD(SGD):
     """
 
     slots = 1
+    start = -1  # how many steps had been taken when averaging began
 
     def __init__(self, lr: float = 0.01, *, weight_decay: float = 0.0) -> None:
         super().__init__(lr, weight_decay=weight_decay)
-        self.start = -1  # how many steps had been taken when averaging began
+        self.start = -1  # a number of its own, which checkpoints keep
 
     @property
     def averaging(self) -> bool:

@@ -99,6 +99,8 @@ class BaseModel:
         else:
             own = unique_params(self)
         name = type(self).__name__
+        if by_place and tensors.keys() != own.keys():  # they have no names, so none can be said to be missing
+            raise FileFormatError(path, f"has {len(tensors)} tensors, {name} has {len(self.params)}")
         for missing in [key for key in own if key not in tensors]:
             raise FileFormatError(
                 path, f"{len(tensors)} tensors, but {name} has {len(own)} and misses {missing} {own[missing].shape}"

@@ -4,6 +4,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ class BaseTrainer:
     def __init__(self, model: Any, optimizer: Any) -> None:
         self.model, self.optimizer = model, optimizer
         self.current_epoch = self.iteration = self.iterations = 0
-        self.history = History()
+        self._history = History()
         self.callbacks: list[Callback] = []
         self.stopped: str | None = None
         self.validates = False
@@ -55,6 +56,11 @@ class BaseTrainer:
         self._checkpoints: Checkpoints | None = None  # of the last fit
         self._put_back: dict[str, Any] | None = None  # a state that is not this fit's, but that of a later one
 
+    @cached_property
+    def history(self) -> History:
+        """The means of each finished epoch; a subclass may keep something else under this name."""
+        return self._history
+
     def stop(self, reason: str) -> None:
         """Let fit end after the current iteration; for callbacks."""
         self.stopped = reason
@@ -62,7 +68,7 @@ class BaseTrainer:
     def state_dict(self) -> dict[str, Any]:
         """What the rest of a training depends on, beside model, optimizer, callbacks and generators."""
         own = {name: getattr(self, name) for name in self.state}
-        return own | {"history": list(self.history), "sums": vars(self._sums)}
+        return own | {"history": list(self._history), "sums": vars(self._sums)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Put back what :meth:`state_dict` returned. ValueError for values that no training has."""
@@ -74,7 +80,7 @@ class BaseTrainer:
             raise ValueError("the history is no list of epochs")
         for name in self.state:
             setattr(self, name, state[name])
-        self.history[:] = state["history"]
+        self._history[:] = state["history"]
         vars(self._sums).update(state["sums"])
         self._restored = True
 
@@ -105,33 +111,35 @@ class BaseTrainer:
         self.validates = valid is not None
         if not self._restored:
             self._new_epoch()
-        saver = _Saver(self, checkpoint, settings) if checkpoint is not None else None
+        saver = _Saver(self, checkpoint, settings, max_epoch) if checkpoint is not None else None
         with saver.blamed() if saver else contextlib.nullcontext():
             for callback in self.callbacks:
                 callback.on_start(self)
             if saver:
                 saver.check()
-            try:
-                bar = progress(max_epoch * iterations, initial=max(0, self._done(max_epoch)))  # estimates the time left
-                with Interrupt() as interrupt, bar:
-                    while self.current_epoch < self._end and not self.stopped:
-                        self._restored = False
-                        bar.set_description(f"epoch {self.current_epoch + 1}", refresh=False)
-                        self._iterate(step, batches, max_grad, eval_interval, bar, interrupt, saver)
-                        if self.iteration == iterations:
-                            self._finish_epoch(valid)
-                        if interrupt.requested:
-                            raise TrainingInterrupted(self._farewell(saver))
-                if self.stopped:
-                    write(f"training ends in epoch {self.current_epoch + bool(self.iteration)}: {self.stopped}")
-                if saver and self._put_back is None:
-                    saver.save()
-            except (TrainingInterrupted, FloatingPointError):
-                for callback in self.callbacks:
-                    callback.on_end(self)
-                raise
-            for callback in self.callbacks:
-                callback.on_end(self)
+            with Interrupt() as interrupt:
+                try:
+                    done = max(0, self._done(max_epoch))
+                    with progress(max_epoch * iterations, initial=done) as bar:  # estimates the time left
+                        while self.current_epoch < self._end and not self.stopped and not interrupt.requested:
+                            self._restored = False
+                            bar.set_description(f"epoch {self.current_epoch + 1}", refresh=False)
+                            self._iterate(step, batches, max_grad, eval_interval, bar, interrupt, saver)
+                            if self.iteration == iterations:
+                                self._finish_epoch(valid)
+                    if self.stopped:
+                        write(f"training ends in epoch {self.current_epoch + bool(self.iteration)}: {self.stopped}")
+                    path = saver.save() if saver and self._put_back is None else None
+                except FloatingPointError:
+                    self._end_callbacks()
+                    raise
+                self._end_callbacks()
+            if interrupt.requested:
+                raise TrainingInterrupted(self._farewell(saver, path))
+
+    def _end_callbacks(self) -> None:
+        for callback in self.callbacks:
+            callback.on_end(self)
 
     def _iterate(
         self,
@@ -217,7 +225,7 @@ class BaseTrainer:
         means = self._sums.means(self.iterations, self._per_iteration())
         scores = {} if valid is None else own_scores(self.model, valid) if callable(valid) else self._scores(valid)
         self.current_epoch += 1
-        self.history.append(
+        self._history.append(
             {"epoch": self.current_epoch, **means, **self._more(means["loss"])}
             | {f"valid_{name}": value for name, value in scores.items()}
         )
@@ -234,11 +242,10 @@ class BaseTrainer:
             return f"after epoch {self.current_epoch}"
         return f"in epoch {self.current_epoch + 1}, at iteration {self.iteration} / {self.iterations}"
 
-    def _farewell(self, saver: "_Saver | None") -> str:
+    def _farewell(self, saver: "_Saver | None", path: Path | None) -> str:
         place = f"training stopped {self._place()}"
         if saver is None:
             return f"{place}. The model keeps what it has learnt; nothing was saved."
-        path = saver.save()
         return f"{place}, and was saved in {path}. It goes on with --resume, in Python resume=True." if path else place
 
     def _interval_label(self) -> str:
@@ -265,7 +272,7 @@ class BaseTrainer:
 class _Saver:
     """The checkpoints of a trainer. It begins by putting back the one to go on from, if there is one."""
 
-    def __init__(self, trainer: BaseTrainer, where: Any, settings: dict[str, Any]) -> None:
+    def __init__(self, trainer: BaseTrainer, where: Any, settings: dict[str, Any], max_epoch: int) -> None:
         self.trainer, self.settings = trainer, settings
         last = trainer._checkpoints
         if isinstance(where, Checkpoints):
@@ -274,6 +281,8 @@ class _Saver:
             self.checkpoints = last if last and last.folder == Path(where) else Checkpoints(where)
         trainer._checkpoints = self.checkpoints
         state = self.checkpoints.start()
+        if state is not None:  # as in a new program, also for a trainer whose fit was interrupted
+            trainer._end = max_epoch
         try:
             self.restored = self._restore(state)
         except BaseException:
@@ -326,10 +335,10 @@ class _Saver:
         """TypeError for a training whose state cannot be saved: better now than after the first hour."""
         self.checkpoints.check(training_state.take(self.trainer, self.settings))
 
-    def save(self) -> Any:
+    def save(self) -> Path | None:
         """Write a checkpoint; its path. If that fails, say so and return None, as the training is worth more."""
         try:
             return self.checkpoints.save(training_state.take(self.trainer, self.settings))
-        except OSError as error:
+        except (OSError, TypeError, ValueError) as error:  # the disk, or what others have put into the state
             write(f"the checkpoint could not be written, the one before it stays: {error}")
             return None

@@ -4,6 +4,7 @@ The functions work on the weighted sums A (N, G·H) of a step, G gates side by s
 caller, because the layers over time (:mod:`common.recurrent`) call them once for each step of a sequence.
 """
 
+from functools import cached_property
 from typing import Any
 
 from numpy import errstate  # CuPy never warns
@@ -85,7 +86,11 @@ class Cell(Layer):
     def __init__(self, Wx: Any, Wh: Any, b: Any) -> None:
         check_recurrent_weights(self, Wx, Wh, b)
         super().__init__(Wx, Wh, b)
-        self.hidden_size = Wh.shape[0]
+
+    @cached_property
+    def hidden_size(self) -> int:
+        """H; may be set."""
+        return len(self.params[1])
 
     def check_step(self, x: Any, *state: Any) -> tuple[Any, ...]:
         """x (N, D) and the state arrays (N, H), in the dtype of the weights."""

@@ -9,8 +9,9 @@ from typing import Any
 import numpy
 from scipy import sparse
 
+from common.labels import checked_corpus
 from common.np import np, to_cpu
-from common.text import check_ids, check_window
+from common.text import check_window
 
 __all__ = ["co_occurrences", "create_co_matrix", "ppmi"]
 
@@ -18,11 +19,11 @@ __all__ = ["co_occurrences", "create_co_matrix", "ppmi"]
 def co_occurrences(corpus: Any, vocab_size: int, window_size: int = 1) -> sparse.csr_array:
     """How often word j stands at most `window_size` places before or behind word i: C (V, V), sparse, int64, symmetric.
 
-    A window ends where the corpus ends. Raises ValueError for a window below 1, and for a corpus that is empty, not of
-    ids (n,), or has ids which a vocabulary of `vocab_size` words has not.
+    A window ends where the corpus ends. Raises ValueError for a window below 1, and for a corpus that is empty or
+    not (n,), IdError for ids which a vocabulary of `vocab_size` words has not, TypeError for ids that are no integers.
     """
     check_window("co_occurrences", window_size)
-    ids = to_cpu(check_ids("co_occurrences: corpus", corpus, vocab_size))
+    ids = to_cpu(checked_corpus("co_occurrences", corpus, vocab_size))
     shape = (vocab_size, vocab_size)
     after = sparse.csr_array(shape, dtype=numpy.int64)
     for distance in range(1, min(window_size, len(ids) - 1) + 1):
@@ -51,7 +52,10 @@ def ppmi(C: Any, verbose: bool = False, eps: float = 1e-8) -> Any:
     has counts in a row whose column has none (so that C is not symmetric); and for eps outside [0, 1).
     """
     dense = not sparse.issparse(C)
-    counts = sparse.coo_array(to_cpu(C) if dense else C)
+    if dense:
+        C = to_cpu(C)
+        C = C.astype("f4") if C.dtype == "f2" else C  # SciPy has no float16
+    counts = sparse.coo_array(C)
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
         raise ValueError(f"ppmi: expected square counts C (V, V), got {counts.shape}")
     if not 0 <= eps < 1:

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy
 
+from common.functions import check_highest, distribution
+from common.labels import check_counts
 from common.np import np, to_cpu
 from common.padding import PAD
 
@@ -22,16 +24,18 @@ def greedy(step: StepFunction, state: State, start_id: int, sample_size: int, st
     """The symbols (N, sample_size) after `start_id`, each the one with the highest score after those before it.
 
     The softmax, which does not change which score is the highest, is left out. A sequence that has reached `stop_id`
-    goes on with PAD. ValueError unless sample_size is positive.
+    goes on with PAD. ValueError or TypeError unless sample_size is a whole number of at least 1; FloatingPointError for
+    scores that are not finite.
     """
-    if sample_size < 1:
-        raise ValueError(f"generate: sample_size must be at least 1, not {sample_size}")
+    check_counts("generate", sample_size=sample_size)
     ids = np.full(len(state[0]), start_id)
     stopped = np.zeros(len(ids), bool)
     samples = np.full((len(ids), sample_size), PAD)
+    rows = np.arange(len(ids))
     for k in range(sample_size):
         scores, state = step(ids, state)
         ids = scores.argmax(axis=1)
+        check_highest(scores[rows, ids])
         samples[:, k] = np.where(stopped, PAD, ids)
         if stop_id is not None:
             stopped |= ids == stop_id
@@ -73,12 +77,12 @@ def beam_search(
     A positive penalty (Wu et al. 2016) favours longer answers, which have a smaller p.
 
     The state has one row, of a single sequence. Raises ValueError for a state of several rows, for sizes below 1 and
-    for a penalty that is not finite.
+    for a penalty that is not finite; TypeError for sizes that are no whole numbers; FloatingPointError for scores that
+    are not finite.
     """
-    if width < 1 or sample_size < 1 or not 1 <= n_best <= width:
-        raise ValueError(
-            f"beam_search: {width=} and {sample_size=} must be at least 1 and {n_best=} between 1 and the width"
-        )
+    check_counts("beam_search", sample_size=sample_size, width=width, n_best=n_best)
+    if n_best > width:
+        raise ValueError(f"beam_search: n_best must be at most the width, {width}, not {n_best}")
     if not math.isfinite(length_penalty):
         raise ValueError(f"beam_search: length_penalty must be a finite number, not {length_penalty}")
     if any(part is not None and len(part) != 1 for part in state):
@@ -88,7 +92,7 @@ def beam_search(
     last = np.full(1, start_id)
     for length in range(1, sample_size + 1):
         scores, state = step(last, state)
-        prolonged = log_p[:, None] + log_softmax(to_cpu(scores))  # (B, V)
+        prolonged = log_p[:, None] + distribution(to_cpu(scores))[0]  # (B, V)
         best = numpy.argsort(-prolonged, axis=None, kind="stable")[:width]
         rows, ids = numpy.unravel_index(best, prolonged.shape)
         candidates = numpy.concatenate([live[rows], ids[:, None]], axis=1)
@@ -111,10 +115,3 @@ def beam_search(
         ended += [found[i] for i in goes_on]  # as long as allowed, without a stop symbol
     best_first = sorted(ended, key=lambda h: -h.score)[:n_best]
     return [Hypothesis([i for i in h.ids if i != stop_id], h.score) for h in best_first]
-
-
-def log_softmax(scores: numpy.ndarray) -> numpy.ndarray:
-    """log softmax(scores) over the last axis in float64."""
-    x = scores.astype("d")
-    x = x - x.max(axis=-1, keepdims=True)
-    return x - numpy.log(numpy.exp(x).sum(axis=-1, keepdims=True))

@@ -25,8 +25,7 @@ def eval_perplexity(model: Any, corpus: Any, batch_size: int = 10, time_size: in
     words = len(corpus) - 1
     batch_size = min(batch_size, words)
     cut = words - words % batch_size
-    evaluate = {"train_flg": False} if "train_flg" in inspect.signature(model.forward).parameters else {}
-    total = 0.0
+    total, mode = 0.0, without_training(model, np.asarray(corpus[None, :1]), np.asarray(corpus[None, 1:2]))
     # Not one array with padded rows: which label a loss leaves out, if any, is the model's own business.
     for rows, part in ((batch_size, corpus[: cut + 1]), (1, corpus[cut:])):
         if len(part) < 2:
@@ -35,10 +34,30 @@ def eval_perplexity(model: Any, corpus: Any, batch_size: int = 10, time_size: in
         with evaluation_mode(model):
             for start in range(0, xs.shape[1], time_size):
                 x, t = xs[:, start : start + time_size], ts[:, start : start + time_size]
-                total += float(model.forward(np.asarray(x), np.asarray(t), **evaluate)) * t.size
+                total += float(model.forward(np.asarray(x), np.asarray(t), **mode)) * t.size
     if not math.isfinite(total):
         raise FloatingPointError(f"eval_perplexity: the loss is {total}, the model has weights that are not finite")
     return math.exp(min(total / words, 700))  # exp(710) exceeds a float
+
+
+def without_training(model: Any, x: Any, t: Any) -> dict[str, bool]:
+    """What a model's forward must be given beside a batch, lest it trains: ``train_flg=False`` if it takes that.
+
+    A forward that takes any argument by name, as the wrapper of another one does, is tried with the batch x, t.
+    """
+    arguments, mode = inspect.signature(model.forward).parameters, {"train_flg": False}
+    if "train_flg" in arguments:
+        return mode
+    if not any(argument.kind is argument.VAR_KEYWORD for argument in arguments.values()):
+        return {}
+    try:
+        with evaluation_mode(model):
+            model.forward(x, t, **mode)
+    except TypeError as error:
+        if "unexpected keyword argument 'train_flg'" not in str(error):
+            raise
+        return {}
+    return mode
 
 
 def eval_seq2seq(

@@ -22,7 +22,8 @@ parameters an experiment understands
     resume  go on with the training that was cut off; for scripts with ``@experiment(..., options=TRAINING)`` that give
             their trainer ``checkpoint=run.checkpoint``
 
-and leaves in its folder whatever it writes there and ``history.json`` with its arguments, scores and curves.
+and leaves in its folder whatever it writes there and ``history.json`` with its arguments, scores and curves. While it
+runs, no other process can run in that folder.
 """
 
 import enum
@@ -32,12 +33,13 @@ import inspect
 import operator
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 
 from common import config
 from common.files import remove_leftovers
+from common.folder_lock import FolderLock
 from common.run import Run
 
 __all__ = ["TRAINING", "Corpus", "Run", "Script", "experiment", "script"]
@@ -59,8 +61,15 @@ class Corpus(str, enum.Enum):
 
     def load(self, split: str = "train") -> tuple[Any, dict[str, int], dict[int, str]]:
         """``(corpus, word_to_id, id_to_word)`` of the split "train", "valid" or "test"."""
+        return self._call("load_data", split)
+
+    def load_vocab(self) -> tuple[dict[str, int], dict[int, str]]:
+        """``(word_to_id, id_to_word)``."""
+        return self._call("load_vocab")
+
+    def _call(self, function: str, *args: str) -> Any:
         try:
-            return importlib.import_module(f"dataset.{self.value}").load_data(split)
+            return getattr(importlib.import_module(f"dataset.{self.value}"), function)(*args)
         except FileNotFoundError as error:
             raise FileNotFoundError(f"{error}\nThe corpus mini needs no files: --corpus mini") from error
 
@@ -111,10 +120,10 @@ class Script(Generic[Result]):
             raise ValueError(f"seed must be a non-negative integer, not {seed}")
         default = _quick_folder(self.folder) if quick else self.folder
         out = _folder(values.get("out") or default)
-        if values.get("resume"):
-            remove_leftovers(out)  # of the run that was cut off
-        run = Run(self.name, out, own, seed, quick, bool(values.get("resume", False)))
-        with _backend(values.get("gpu", False)):
+        with _alone_in(out), _backend(values.get("gpu", False)):
+            if values.get("resume"):
+                remove_leftovers(out)  # of the run that was cut off
+            run = Run(self.name, out, own, seed, quick, bool(values.get("resume", False)))
             result = self.function(run, **own)
             run.finish(result)
         return result, run
@@ -199,6 +208,22 @@ def _folder(path: Path) -> Path:
         reason = "it is a file" if path.is_file() else error.strerror
         raise type(error)(f"out: cannot write to the folder {path.absolute()}: {reason}") from error
     return path
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Inside, no other process runs in the folder. ValueError naming the one that does.
+
+    Where no file for this can be written, nobody is kept out.
+    """
+    lock = None
+    with suppress(OSError):
+        lock = FolderLock(folder)
+    try:
+        yield
+    finally:
+        if lock:
+            lock.release()
 
 
 @contextmanager

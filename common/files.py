@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,6 +26,15 @@ class FileFormatError(ValueError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
+
+
+def regular(path: Location) -> Path:
+    """`path`, for a reader to open. FileFormatError, before it is, for a pipe or a device, which may have no end."""
+    with contextlib.suppress(OSError):  # which opening it raises, too
+        mode = Path(path).stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise FileFormatError(path, "it is a pipe or a device, not a file")
+    return Path(path)
 
 
 @contextlib.contextmanager

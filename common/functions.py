@@ -1,6 +1,9 @@
 """Functions that layers are made of."""
 
+import math
 from typing import Any
+
+import numpy
 
 from common.labels import class_ids
 from common.np import np
@@ -35,6 +38,31 @@ def softmax(x: Any) -> Any:
     y = np.exp(x - x.max(axis=-1, keepdims=True))
     y /= y.sum(axis=-1, keepdims=True)
     return y
+
+
+def distribution(scores: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """(log p, p) of p = softmax(scores) over the last axis: scores (..., K) on the host -> float64 (..., K).
+
+    Raises FloatingPointError as :func:`check_highest` does.
+    """
+    x = scores.astype("d")
+    highest = x.max(axis=-1, keepdims=True)
+    check_highest(highest)
+    x -= highest
+    p = numpy.exp(x)
+    total = p.sum(axis=-1, keepdims=True)
+    x -= numpy.log(total)
+    p /= total
+    return x, p
+
+
+def check_highest(scores: Any) -> None:
+    """FloatingPointError unless all these scores, each the highest of its row, are finite.
+
+    A NaN or infinity is the highest of the row that it stands in; -inf beside a finite score means p = 0.
+    """
+    if not bool((abs(scores) < math.inf).all()):
+        raise FloatingPointError("the model's scores are not finite, so they say nothing about what comes next")
 
 
 def softmax_gradient(y: Any, dy: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy
 
-from common.model_tree import unique_params
+from common.model_tree import state_of, unique_params
 from common.object_tree import GLOBAL_GENERATOR, generators, parts
 from common.rng import Seed, generator
 from common.shared_weights import remove_duplicate
@@ -63,7 +63,7 @@ class _Check:
         self.target = in_float64(target)
         self.inputs = [x.astype("d") if _floating(x) else x for x in inputs]
         self.states = [
-            (part, {key: vars(part)[key] for key in ("h", "c") if key in vars(part)})
+            (part, state_of(part))
             for part in [self.target, *(part for _, part in parts(self.target))]
             if hasattr(part, "reset_state")
         ]

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import numpy
 
+from common.labels import check_whole
 from common.np import np
 from common.recurrent import Recurrent
 from common.time_layers import TimeAffine, TimeEmbedding
@@ -55,7 +56,8 @@ def new_affine(input_size: int, output_size: int, rng: numpy.random.Generator, d
 
 
 def check_sizes(model: Any, **sizes: int) -> None:
-    """ValueError naming the sizes of a model unless all are at least 1."""
+    """TypeError or ValueError naming the sizes of a model unless all are whole numbers of at least 1."""
+    check_whole(type(model).__name__, **sizes)
     if min(sizes.values()) < 1:
         given = ", ".join(f"{name}={size}" for name, size in sizes.items())
         raise ValueError(f"{type(model).__name__}: sizes must be at least 1, not {given}")

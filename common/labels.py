@@ -1,5 +1,7 @@
-"""Ids of words and classes: checked before anything is looked up with them."""
+"""Ids of words and classes: checked before anything is looked up with them. And numbers."""
 
+import math
+from numbers import Integral, Real
 from typing import Any
 
 from common.np import np
@@ -9,20 +11,55 @@ class IdError(IndexError, ValueError):
     """An id outside the rows of a table, or a label outside the classes of the scores."""
 
 
-def checked_ids(name: str, ids: Any, size: int, what: str = "ids") -> Any:
+def is_number(value: Any) -> bool:
+    """Whether it is a number, NumPy's too, and finite."""
+    return isinstance(value, Real) and math.isfinite(value)
+
+
+def check_whole(name: str, **numbers: int) -> None:
+    """TypeError unless all of these, NumPy's too, are whole numbers: 3.0 is none."""
+    for what, number in numbers.items():
+        if not isinstance(number, Integral):
+            raise TypeError(f"{name}: {what} must be a whole number, not {number!r}")
+
+
+def check_counts(name: str, **counts: int) -> None:
+    """TypeError unless all of these are whole numbers, ValueError unless they are at least 1."""
+    check_whole(name, **counts)
+    for what, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name}: {what} must be at least 1, not {count}")
+
+
+def checked_ids(name: str, ids: Any, size: int | None, what: str = "ids") -> Any:
     """`ids`, integers of any shape, as an array of the active module.
 
     Raises TypeError for other dtypes and IdError unless ``0 <= ids < size``: NumPy would take a negative id for one
-    counted from the end.
+    counted from the end. Without a size, any integers pass.
     """
     ids = np.asarray(ids)
     if ids.dtype.kind not in "iu":
         raise TypeError(f"{name}: {what} must be integers, not {ids.dtype} {ids.shape}")
-    if ids.size:
+    if ids.size and size is not None:
         low, high = int(ids.min()), int(ids.max())
         if low < 0 or high >= size:
             raise IdError(f"{name}: {what} must lie in 0 … {size - 1}, got {low if low < 0 else high}")
     return ids
+
+
+def checked_corpus(name: str, corpus: Any, vocab_size: int | None = None) -> Any:
+    """A text: its ids (n,), one at least. Raises ValueError for another shape, otherwise as :func:`checked_ids`.
+
+    vocab_size: None, or a whole number, else TypeError.
+    """
+    if vocab_size is not None:
+        check_whole(name, vocab_size=vocab_size)
+    corpus = np.asarray(corpus)
+    if corpus.size == 0:
+        raise ValueError(f"{name}: corpus is empty, expected one id at least")
+    if corpus.ndim != 1:
+        raise ValueError(f"{name}: corpus must be ids (n,), got {corpus.shape}")
+    return checked_ids(name, corpus, vocab_size, "ids of the corpus")
 
 
 def class_ids(name: str, t: Any, shape: tuple[int, ...], ignore: int | None = None) -> Any:

@@ -1,24 +1,47 @@
 """What all recurrent language models do, whatever their layers are."""
 
+from collections.abc import Callable
 from typing import Any
 
 from common.base_model import BaseModel
+from common.losses import gradient_to_read
 from common.time_layers import TimeSoftmaxWithLoss
+
+
+class computed:
+    """A property that is found anew each time, unless a subclass or its user assigns another value to the name."""
+
+    def __init__(self, compute: Callable[[Any], Any]) -> None:
+        self.compute, self.__doc__ = compute, compute.__doc__
+
+    def __get__(self, item: Any, owner: Any = None) -> Any:
+        return self if item is None else self.compute(item)
 
 
 class LanguageModel(BaseModel):
     """A stack of layers that turns ids xs (N, T) into scores (N, T, V) of the word that follows each.
 
     A subclass builds `layers`, from the embedding to the affine layer, and calls ``super().__init__(layers)``.
-    Recurrent layers keep their state from one forward to the next until ``reset_state()``.
+    Recurrent layers keep their state from one forward to the next until ``reset_state()``. Where a layer in the
+    list is replaced, `params` and `grads` are to be collected anew.
     """
 
     def __init__(self, layers: list[Any]) -> None:
         self.layers = layers
         self.loss_layer = TimeSoftmaxWithLoss()
-        self.recurrent_layers = [layer for layer in layers if hasattr(layer, "reset_state")]
         self.params = [param for layer in layers for param in layer.params]
         self.grads = [grad for layer in layers for grad in layer.grads]
+
+    @computed
+    def recurrent_layers(self) -> list[Any]:
+        """Those of the layers that have a state."""
+        return [layer for layer in self.layers if hasattr(layer, "reset_state")]
+
+    @computed
+    def switched(self) -> list[Any]:
+        """What differs in training: all with a `train_flg`, the dropouts inside the recurrent layers too."""
+        inside = [getattr(layer, f"{what}_dropout", None) for layer in self.layers for what in ("state", "weight")]
+        return [part for part in [*self.layers, *inside] if hasattr(part, "train_flg")]
 
     def predict(self, xs: Any) -> Any:
         """The scores (N, T, V), before the softmax."""
@@ -32,7 +55,7 @@ class LanguageModel(BaseModel):
 
     def backward(self, dout: Any = 1) -> None:
         """Fill `grads` with the gradients of dout times the last loss."""
-        dout = self.loss_layer.backward(dout)
+        dout = gradient_to_read(self.loss_layer, dout)
         for layer in reversed(self.layers):
             dout = layer.backward(dout)
 
@@ -40,3 +63,8 @@ class LanguageModel(BaseModel):
         """Forget the words read so far."""
         for layer in self.recurrent_layers:
             layer.reset_state()
+
+
+def vocab_size(model: LanguageModel) -> int:
+    """How many words the model knows."""
+    return len(model.layers[0].params[0])

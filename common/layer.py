@@ -17,13 +17,14 @@ class Layer:
     """
 
     names: tuple[str, ...] = ()  # of the params, in files and messages
+    # What has a value at the start has it in the class: the __init__ of a subclass need not call that of its base.
+    _cache: Any = None
 
     def __init__(self, *params: Any) -> None:
         self.params: list[Any] = list(params)
         # zeros_like keeps the order in memory: the gradient of a transposed view is one too, and adds up fast with
         # the gradient of the array that it is a view of.
         self.grads: list[Any] = [np.zeros_like(param) for param in params]
-        self._cache: Any = None
 
     @cached_property
     def name(self) -> str:

@@ -1,8 +1,9 @@
 """Layers without a time axis (their inputs may have any number of leading axes where that makes sense)."""
 
+from functools import cached_property
 from typing import Any
 
-from common.functions import affine, cross_entropy_error, relu, sigmoid, softmax, softmax_gradient
+from common.functions import affine, as_float, cross_entropy_error, relu, sigmoid, softmax, softmax_gradient
 from common.labels import checked_ids
 from common.layer import Layer
 from common.losses import SigmoidWithLoss, SoftmaxWithLoss
@@ -121,8 +122,13 @@ class Dropout(Layer):
         super().__init__()
         self.dropout_ratio, self.rng = dropout_ratio, generator(rng)
 
+    @cached_property
+    def rng(self) -> Any:
+        """The generator that draws the masks; may be set."""
+        return generator()
+
     def forward(self, x: Any, train_flg: bool = True) -> Any:
-        x = np.asarray(x)
+        x = as_float(x)
         if not (train_flg and self.train_flg) or self.dropout_ratio == 0:
             self._cache = x.shape, None
             return x

@@ -9,6 +9,7 @@ import hashlib
 import importlib
 import inspect
 import json
+import math
 import re
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy
 
-from common.files import FileFormatError, Location, parse_json, write_bytes
+from common.files import FileFormatError, Location, parse_json, regular, write_bytes
 from common.np import np
 
 VERSION = 1
@@ -28,6 +29,11 @@ CONFIG, VOCABULARY, WEIGHTS = "config.json", "vocab.json", "weights.npz"
 
 _LIBRARY = re.compile(r"(common|ch0[1-8])\.[a-z]\w*")
 _TABLE = re.compile(r"(\w+_)?id_to_(\w+)")
+_UTF8 = re.compile("[^\ud800-\udfff]*")
+_DTYPES = {name for kind in map(numpy.dtype, "efd") for name in (kind.name, kind.char, kind.str[1:])}
+
+_SPARE = 4 << 20  # numbers that a model may draw beside those that its file has room for
+_LARGEST = 10_000  # of the integers that have nothing to do with the size of a file, such as that of a window
 
 
 def save(model: Any, folder: Location, vocabularies: Mapping[str, Mapping[int, str]]) -> Path:
@@ -39,7 +45,7 @@ def save(model: Any, folder: Location, vocabularies: Mapping[str, Mapping[int, s
     """
     folder = Path(folder)
     config = _config(model)
-    words = {name: _words(model, name, table, config["arguments"]) for name, table in vocabularies.items()}
+    words = {name: _words(model, name, table) for name, table in vocabularies.items()}
     text = json.dumps(words, indent=0, ensure_ascii=False).encode()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".") as new:
@@ -63,31 +69,75 @@ def load(kind: type[Any], folder: Location) -> Any:
             pass
         case _:
             raise FileFormatError(path, "no configuration of a model: it lacks module, class or arguments")
-    made = _find(path, kind, module, name)
-    given = set(inspect.signature(made).parameters)
+    made, size = _find(path, kind, module, name), regular(Path(folder, WEIGHTS)).stat().st_size
     try:
-        # The first weights are drawn from a generator of their own, and replaced at once.
-        model = made(**arguments, **({"rng": 0} if "rng" in given else {}))
-    except (TypeError, ValueError) as error:
-        raise FileFormatError(path, f"{name} cannot be made with {arguments}: {error}") from error
+        model = _make(made, arguments, size)
+    except Exception as error:  # whatever comes of arguments that somebody has changed
+        given = f"{arguments}"[:1000]
+        raise FileFormatError(path, f"{name} cannot be made with {given}: {str(error) or repr(error)}") from error
     model.load_params(Path(folder, WEIGHTS))
     tables = _read(Path(folder, VOCABULARY))
     for table, words in tables.items():
         match = _TABLE.fullmatch(table)
         if not match or not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise FileFormatError(Path(folder, VOCABULARY), f"{table[:100]!r} is no list of words named id_to_…")
+        try:
+            _words(model, table, dict(enumerate(words)))
+        except ValueError as error:
+            raise FileFormatError(Path(folder, VOCABULARY), str(error)) from error
         setattr(model, table, dict(enumerate(words)))
         setattr(model, f"{match[1] or ''}{match[2]}_to_id", {word: i for i, word in enumerate(words)})
     _compare(Path(folder), config.get("checksums", {}))  # which folders of before there were any lack
     return model
 
 
+class _FirstWeights(numpy.random.Generator):
+    """Draws the first weights of a model, which those of its file replace at once: at most `left` numbers."""
+
+    def __init__(self, left: float) -> None:
+        super().__init__(numpy.random.PCG64(0))
+        self.left = left
+
+    def _count(self, size: Any) -> None:
+        self.left -= 1 if size is None else math.prod(size) if isinstance(size, (tuple, list)) else size
+        if self.left < 0:
+            raise ValueError(f"its sizes ask for more weights than {WEIGHTS} has room for")
+
+    def standard_normal(self, size: Any = None, *args: Any, **kwargs: Any) -> Any:
+        self._count(size)
+        return super().standard_normal(size, *args, **kwargs)
+
+    def random(self, size: Any = None, *args: Any, **kwargs: Any) -> Any:
+        self._count(size)
+        return super().random(size, *args, **kwargs)
+
+
+def _make(kind: type[Any], arguments: dict[str, Any], size: int) -> Any:
+    """A model whose weights have their place in a file of `size` bytes. ValueError, before much memory is asked for,
+    for one that has not: every weight is a number of at least two bytes, and has been drawn.
+    """
+    for name, value in arguments.items():
+        if name == "dtype" and not (isinstance(value, str) and value in _DTYPES):
+            raise ValueError(f"dtype must be float16, float32 or float64, not {value!r}"[:200])
+        if isinstance(value, int) and value > max(size, _LARGEST):
+            raise ValueError(f"{name} is too large for the {size} bytes of {WEIGHTS}")
+    rng = _FirstWeights(size + _SPARE)
+    model = kind(**arguments, **({"rng": rng} if "rng" in inspect.signature(kind).parameters else {}))
+    if not hasattr(model, "params"):
+        raise ValueError("it has no weights")
+    rng.left = math.inf  # dropout goes on drawing
+    return model
+
+
+def _made_with(model: Any) -> inspect.BoundArguments:
+    return inspect.signature(type(model)).bind(*model._made_with[0], **model._made_with[1])
+
+
 def _config(model: Any) -> dict[str, Any]:
     kind = type(model)
-    bound = inspect.signature(kind).bind(*model._made_with[0], **model._made_with[1])
     arguments = {
         name: value.item() if isinstance(value, numpy.generic) else value
-        for name, value in bound.arguments.items()
+        for name, value in _made_with(model).arguments.items()
         if name != "rng"
     }
     if "dtype" in arguments:
@@ -129,7 +179,7 @@ def _find(path: Path, kind: type[Any], module: str, name: str) -> type[Any]:
     return found
 
 
-def _words(model: Any, name: str, table: Mapping[int, str], arguments: Mapping[str, Any]) -> list[str]:
+def _words(model: Any, name: str, table: Mapping[int, str]) -> list[str]:
     """The words of a vocabulary, which must be one of the model's: that of its ids, or of the ids that it answers."""
     match = _TABLE.fullmatch(name)
     if not match:
@@ -139,11 +189,15 @@ def _words(model: Any, name: str, table: Mapping[int, str], arguments: Mapping[s
     words = [table[i] for i in range(len(table))]
     if odd := [word for word in words if not isinstance(word, str)]:
         raise TypeError(f"{name}: words must be text, not {type(odd[0]).__name__}, such as {odd[0]!r}")
+    if odd := [word for word in words if not _UTF8.fullmatch(word)]:
+        raise ValueError(f"{name}: the word {odd[0]!r} has half a surrogate pair, which no file can hold")
     if len(set(words)) != len(words):
         word, times = Counter(words).most_common(1)[0]
         raise ValueError(f"{name}: expected each word once, but {word!r} is there {times} times")
-    size = arguments.get("vocab_size")
-    size = {None: size, "target_": arguments.get("target_size") or size}.get(match[1])
+    bound = _made_with(model)
+    bound.apply_defaults()
+    size = bound.arguments.get("vocab_size")
+    size = {None: size, "target_": bound.arguments.get("target_size") or size}.get(match[1])
     if size is not None and size != len(words):
         raise ValueError(f"{name}: {type(model).__name__} has {size} words there, the vocabulary {len(words)}")
     return words
@@ -171,7 +225,8 @@ def _compare(folder: Path, checksums: Any) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    data = regular(path).read_bytes()
     try:
-        return parse_json(path.read_bytes())
+        return parse_json(data)
     except ValueError as error:
         raise FileFormatError(path, f"not sound JSON: {error}") from error

@@ -63,13 +63,14 @@ def unique_params(model: Any) -> dict[str, Any]:
     return {name: param for name, param in named_params(model).items() if id(param) in kept}
 
 
+def state_of(layer: Any) -> dict[str, Any]:
+    """The state of a recurrent layer by name: h and for an LSTM c, each None at the start of a text."""
+    return {key: vars(layer)[key] for key in ("h", "c") if key in vars(layer)}
+
+
 def recurrent_states(model: Any) -> dict[str, dict[str, Any]]:
-    """The states, h and for an LSTM c, of the layers that can reset theirs, by the layers' names."""
-    return {
-        name: {key: vars(layer)[key] for key in ("h", "c") if key in vars(layer)}
-        for name, layer in layers(model)
-        if hasattr(layer, "reset_state")
-    }
+    """The states of the layers that can reset theirs, by the layers' names."""
+    return {name: state_of(layer) for name, layer in layers(model) if hasattr(layer, "reset_state")}
 
 
 @contextmanager
@@ -97,7 +98,7 @@ def evaluation_mode(model: Any) -> Iterator[None]:
 def fresh_state(model: Any) -> Iterator[None]:
     """Zero recurrent states inside; outside, the states that were there before."""
     stateful = [layer for _, layer in layers(model) if hasattr(layer, "reset_state")]
-    before = [{key: vars(layer)[key] for key in ("h", "c") if key in vars(layer)} for layer in stateful]
+    before = [state_of(layer) for layer in stateful]
     if hasattr(model, "reset_state"):
         model.reset_state()
     for layer in stateful:

@@ -40,6 +40,12 @@ else:
             # __getattribute__, not __getattr__, which Python tries only after a slow failed look-up.
             return getattr(_cupy() if config.GPU else numpy, name)
 
+        def __setattr__(self, name: str, value: Any) -> None:
+            setattr(_cupy() if config.GPU else numpy, name, value)
+
+        def __delattr__(self, name: str) -> None:
+            delattr(_cupy() if config.GPU else numpy, name)
+
         def __dir__(self) -> list[str]:
             return dir(_cupy() if config.GPU else numpy)
 
@@ -63,7 +69,7 @@ _usable: set[ModuleType | None] = set()
 
 def _find_cupy() -> ModuleType:
     how = (
-        'Install one that fits the CUDA driver, pip install "nlp-from-scratch[cuda12]" or "nlp-from-scratch[cuda13]", '
+        "Install one that fits the CUDA driver, pip install cupy-cuda12x or pip install cupy-cuda13x, "
         "or set config.GPU = False."
     )
     try:

@@ -36,6 +36,12 @@ def parts(root: Any) -> Iterator[tuple[str, Any]]:
     yield from visit(root, "")
 
 
+def attributes(item: Any) -> dict[str, Any]:
+    """The attributes of an object by name, but for generators of random numbers, which :func:`generators` finds."""
+    rngs = numpy.random.Generator, numpy.random.RandomState
+    return {name: value for name, value in vars(item).items() if not isinstance(value, rngs)}
+
+
 class LegacyGenerator:
     """A numpy.random.RandomState, or numpy.random itself, whose state is read and set as that of a Generator is:
     ``rng.bit_generator.state``, a dictionary of plain values and an array.

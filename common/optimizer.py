@@ -4,14 +4,19 @@ Their state, such as Momentum's velocity, belongs to a parameter, not to its pla
 between steps. The equations are PyTorch's where it has the method, with an epsilon of 1e-7 outside the root.
 """
 
+import copy
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 from common.np import np, row_blocks
+from common.object_tree import attributes
 from common.sparse_gradient import RowGradient
 
 EPSILON = 1e-7
+
+_TABLES = ("_steps", "_states")  # of an optimizer, by the ids of parameters
 
 
 class Optimizer:
@@ -22,13 +27,34 @@ class Optimizer:
     """
 
     slots = 0
+    _steps: dict[int, int]  # updates so far, by id of the parameter
+    _states: dict[int, tuple[Any, list[Any]]]  # with the parameter, so that no other gets its id
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """A new one. What it keeps begins here: the __init__ of a subclass may set lr alone."""
+        made = super().__new__(cls)
+        made._steps, made._states = {}, {}
+        return made
 
     def __init__(self, lr: float) -> None:
-        if not lr >= 0:
-            raise ValueError(f"{type(self).__name__}: lr must be a number of at least 0, not {lr}")
         self.lr = lr
-        self._steps: dict[int, int] = {}  # updates so far, by id of the parameter
-        self._states: dict[int, tuple[Any, list[Any]]] = {}  # with the parameter, so that no other gets its id
+
+    @property
+    def lr(self) -> float:
+        """The learning rate, a Python float: with NumPy's numbers NumPy computes other bits.
+
+        Whoever sets it gets a TypeError for what is no number, and a ValueError for one below 0 or not finite.
+        """
+        return self._lr
+
+    @lr.setter
+    def lr(self, lr: Any) -> None:
+        if not isinstance(lr, Real) and getattr(lr, "shape", None) != ():
+            raise TypeError(f"{type(self).__name__}: lr must be a number, not {lr!r}")
+        value = float(lr)
+        if not (math.isfinite(value) and value >= 0):
+            raise ValueError(f"{type(self).__name__}: lr must be a number of at least 0, not {lr}")
+        self._lr = value
 
     def update(self, params: Sequence[Any], grads: Sequence[Any], scale: float = 1.0) -> None:
         """Take one step along -`scale` times the gradients.
@@ -73,9 +99,12 @@ class Optimizer:
         return entry[1]
 
     def state_dict(self, params: Sequence[Any]) -> dict[str, Any]:
-        """What the next steps of the params depend on: lr and the other numbers, and for each its steps and state."""
+        """What the next steps of the params depend on: lr and the other attributes, such as those of a subclass, and
+        for each param its steps and state.
+        """
+        own = {"lr" if name == "_lr" else name: value for name, value in attributes(self).items()}
         return {
-            "numbers": {name: value for name, value in vars(self).items() if isinstance(value, (int, float))},
+            "numbers": {name: value for name, value in own.items() if name not in _TABLES},  # no others, once
             "steps": [self._steps.get(id(p), 0) for p in params],
             "arrays": [self._state_of(p) if id(p) in self._states else None for p in params],
         }
@@ -91,12 +120,22 @@ class Optimizer:
                     f"{name}: the state of params[{i}] must be {self.slots} arrays of shape {p.shape}, "
                     f"not {[a.shape for a in slots]}"
                 )
-        vars(self).update(state["numbers"])
+        for attribute, value in state["numbers"].items():
+            if attribute not in _TABLES:
+                setattr(self, attribute, copy.deepcopy(value))
         for p, step, slots in zip(params, state["steps"], arrays, strict=True):
             if slots is not None:
                 self._steps[id(p)] = step
                 for own, saved in zip(self._state_of(p), slots, strict=True):
                     own[...] = np.asarray(saved)
+
+    def _check(self, name: str, value: Any, below: float = math.inf) -> None:
+        """TypeError unless the value is a number, ValueError unless it lies in [0, below)."""
+        if not isinstance(value, Real):
+            raise TypeError(f"{type(self).__name__}: {name} must be a number, not {value!r}")
+        if not 0 <= float(value) < below:
+            end = "" if below == math.inf else f" and below {below}"
+            raise ValueError(f"{type(self).__name__}: {name} must be a number of at least 0{end}, not {value!r}")
 
     def _step(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
         raise NotImplementedError
@@ -112,8 +151,7 @@ class SGD(Optimizer):
 
     def __init__(self, lr: float = 0.01, *, weight_decay: float = 0.0) -> None:
         super().__init__(lr)
-        if not (math.isfinite(weight_decay) and weight_decay >= 0):
-            raise ValueError(f"{type(self).__name__}: weight_decay must be a number of at least 0, not {weight_decay}")
+        self._check("weight_decay", weight_decay)
         if weight_decay:
             self.weight_decay = weight_decay
 
@@ -137,6 +175,7 @@ class Momentum(Optimizer):
 
     def __init__(self, lr: float = 0.01, momentum: float = 0.9) -> None:
         super().__init__(lr)
+        self._check("momentum", momentum, below=1)
         self.momentum = momentum
 
     def _step(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
@@ -184,6 +223,7 @@ class RMSprop(Optimizer):
 
     def __init__(self, lr: float = 0.01, decay_rate: float = 0.99) -> None:
         super().__init__(lr)
+        self._check("decay_rate", decay_rate, below=1)
         self.decay_rate = decay_rate
 
     def _step(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
@@ -209,6 +249,8 @@ class Adam(Optimizer):
 
     def __init__(self, lr: float = 0.001, beta1: float = 0.9, beta2: float = 0.999) -> None:
         super().__init__(lr)
+        self._check("beta1", beta1, below=1)
+        self._check("beta2", beta2, below=1)
         self.beta1, self.beta2 = beta1, beta2
 
     def _step(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:

@@ -1,8 +1,9 @@
 """Figures: axes in, axes out.
 
-Every function draws into the Matplotlib axes `ax`, or into those of a new figure, and returns them. Matplotlib is
-optional (``pip install "nlp-from-scratch[plot]"``) and imported at the first figure, not before. NumPy and CuPy arrays
-are both welcome.
+Every function draws into the Matplotlib axes `ax` and returns them. By default these are pyplot's current ones, where
+the caller has opened a figure with it, as by ``plt.subplot``, and otherwise those of a new figure. Matplotlib is
+optional (``pip install matplotlib``) and imported at the first figure, not before. NumPy and CuPy arrays are both
+welcome.
 
 A new figure belongs to pyplot where somebody can see it, in a notebook or where there is a display, and also where the
 program has imported pyplot itself, as for ``plt.savefig``. Elsewhere it is a plain object, so that a server writes
@@ -13,6 +14,7 @@ they can be seen, since nobody closes them.
 import contextlib
 import os
 import sys
+import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -43,21 +45,32 @@ def new_axes() -> "Axes":
 
 
 def callers_axes() -> "Axes":
-    """As :func:`new_axes`, for a figure in the hands of a caller: pyplot's also where the caller has imported that."""
-    return _axes(has_viewer() or "matplotlib.pyplot" in sys.modules)
+    """pyplot's current axes, if the caller has made them, or those of a new figure.
+
+    That is as in :func:`new_axes`, but pyplot's also where the caller has imported that.
+    """
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None and pyplot.get_fignums() and (ax := pyplot.gca()) not in _own:
+        return ax
+    return _axes(has_viewer() or pyplot is not None)
+
+
+_own: "weakref.WeakSet[Axes]" = weakref.WeakSet()  # of our new figures
 
 
 def _axes(of_pyplot: bool) -> "Axes":
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError(f'figures need Matplotlib: pip install "nlp-from-scratch[plot]" ({error})') from error
+        raise ImportError(f"figures need Matplotlib: pip install matplotlib ({error})") from error
     if of_pyplot:
         # Without a display after all, or without its toolkit, the backend that was asked for cannot be imported.
         with contextlib.suppress(ImportError):
             from matplotlib import pyplot
 
-            return pyplot.figure(layout="constrained").add_subplot()
+            ax = pyplot.figure(layout="constrained").add_subplot()
+            _own.add(ax)
+            return ax
     return Figure(layout="constrained").add_subplot()
 
 

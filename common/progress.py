@@ -21,8 +21,8 @@ def progress(work: Iterable[Any] | int, description: str = "", **options: Any) -
     use it in a ``with`` statement. The bar disappears when it is done.
     """
     todo: dict[str, Any] = {"total": work} if isinstance(work, int) else {"iterable": work}
-    # disable=None: only where standard error is a terminal.
-    return tqdm(**todo, desc=description or None, **{"disable": None, "leave": False, "dynamic_ncols": True} | options)
+    shown = {"disable": not on_terminal(), "leave": False, "dynamic_ncols": True}
+    return tqdm(**todo, desc=description or None, **shown | options)
 
 
 def write(line: str) -> None:
@@ -31,11 +31,16 @@ def write(line: str) -> None:
     Characters that its encoding lacks are printed as backslash escapes.
     """
     # Without a terminal there is no bar, and print is ten times faster.
-    show = tqdm.write if sys.stderr.isatty() else print
+    show = tqdm.write if on_terminal() else print
     try:
         show(line)
     except UnicodeEncodeError as error:
         show(line.encode(error.encoding, "backslashreplace").decode(error.encoding))
+
+
+def on_terminal() -> bool:
+    """Whether standard error is a terminal. It may be None, or an object of somebody's with nothing but a write."""
+    return bool(getattr(sys.stderr, "isatty", bool)())
 
 
 def short(value: float) -> str:

@@ -12,7 +12,7 @@ from common.similarity import unknown
 from common.text import MARKS
 
 UNK = "<unk>"
-OPENS = "\"'`“‘„«([{$#"  # what may stand close to a word, before it
+OPENS = "\"'`“‘’„«([{$#"  # what may stand close to a word, before it
 CLOSES = "\"'`”’“»)]}%"  # and after it
 
 _CONTRACTION = re.compile(r"(.+?)(n't|'(?:s|re|m|ve|d|ll)?)")
@@ -59,7 +59,8 @@ def split(text: str, vocabulary: Container[str]) -> list[str]:
 
     What is no word as it stands may be one in lower case, a number (``N`` in the Penn Treebank), a contraction
     (``do n't``), or a word and a mark. A mark that is no word itself is ``<eos>`` if it ends a sentence, and else left
-    out, as are quotes, brackets and the signs of money and percent around a word.
+    out, as are quotes, brackets and the signs of money and percent around a word. The apostrophe may be a typographic
+    one, ’; as a word, ' is the one that ends a plural (``girls '``), not the quote that closes ``'girls'``.
     """
     return [word for token in text.split() for word in _parts(token, vocabulary)]
 
@@ -67,20 +68,27 @@ def split(text: str, vocabulary: Container[str]) -> list[str]:
 def _parts(token: str, vocabulary: Container[str]) -> list[str]:
     before: list[str] = []
     after: list[str] = []
+    quoted = False
     while token:
-        for form in (token, token.lower()):
+        straight = token.lower().replace("’", "'")
+        for form in (token, token.lower(), straight):
             if form in vocabulary:
                 return [*before, form, *after]
         if "N" in vocabulary and _NUMBER.fullmatch(token.rstrip(MARKS)):
             return [*before, "N", *_mark(token[-1], vocabulary), *after]
         if token[-1] in MARKS:
             token, after = token[:-1], _mark(token[-1], vocabulary) + after
-        elif (match := _CONTRACTION.fullmatch(token.lower())) and match[2] in vocabulary:
-            token, after = match[1], [match[2], *after]
+        elif token.endswith(("''", "’’")):
+            token = token[:-2]
         elif token[0] in OPENS:
             # As a word ' is the apostrophe that ends a plural, as in "girls ' school".
-            before += [token[0]] if token[0] in vocabulary and token[0] != "'" else []
+            before += [token[0]] if token[0] in vocabulary and token[0] not in "'’" else []
+            quoted = quoted or token[0] in "'`‘’"
             token = token[1:]
+        elif quoted and token[-1] in "'’":
+            token = token[:-1]
+        elif (match := _CONTRACTION.fullmatch(straight)) and match[2] in vocabulary:
+            token, after = match[1], [match[2], *after]
         elif token[-1] in CLOSES:
             token, after = token[:-1], ([token[-1]] if token[-1] in vocabulary else []) + after
         else:

@@ -1,10 +1,16 @@
-"""Recurrent layers over whole sequences: xs (N, T, D) -> hs (N, T, H).
+"""Recurrent layers over whole sequences: xs (N, T, D) -> hs (N, T, H). TimeRNN equals this plain loop::
 
-Only what depends on the previous state stays in the loop over time. The products with the input, x Wx of all steps, are
-one matrix product before it, and the gradients of the weights and of the input are one each after it. Inside, arrays
-are time-major (T, N, ·), so that a step is one piece of memory.
+    h = np.zeros((N, H))
+    for t in range(T):
+        h = np.tanh(xs[:, t] @ Wx + h @ Wh + b)
+        hs[:, t] = h
+
+To be faster, only what depends on the previous state stays in the loop over time. The products with the input, x Wx of
+all steps, are one matrix product before it, and the gradients of the weights and of the input are one each after it.
+Inside, arrays are time-major (T, N, ·), so that a step is one piece of memory.
 """
 
+from functools import cached_property
 from typing import Any
 
 from common.cells import (
@@ -44,19 +50,21 @@ class Recurrent(Layer):
 
     names: tuple[str, ...] = ("Wx", "Wh", "b")
     gates = 1
+    dh: Any = None
+    dconstant: Any = None
+    state_dropout: Any = None
+    weight_dropout: Any = None
 
     def __init__(self, Wx: Any, Wh: Any, b: Any, stateful: bool = False) -> None:
         check_recurrent_weights(self, Wx, Wh, b)
         super().__init__(Wx, Wh, b)
-        self.hidden_size, self.stateful = Wh.shape[0], stateful
+        self.stateful = stateful
         self.h: Any = None
-        self.dh: Any = None
-        self.dconstant: Any = None
-        self.state_dropout: Any = None
-        self.weight_dropout: Any = None
-        self._mask: Any = None  # of the states
-        self._Wh_mask: Any = None
-        self._Wh = Wh  # after dropout
+
+    @cached_property
+    def hidden_size(self) -> int:
+        """H; may be set."""
+        return len(self.params[1])
 
     def set_state(self, h: Any) -> None:
         """Let the next forward of a stateful layer start from h (N, H); None is the zero state."""
@@ -81,7 +89,8 @@ class Recurrent(Layer):
         hs[0] = self._start(self.h, N)
         self._cache = x, constant, A, hs, self._run(A, hs)
         self.h = hs[-1].copy()
-        return np.ascontiguousarray(hs[1:].transpose(1, 0, 2))
+        # A copy also for one sequence or one step, where ascontiguousarray would give a view of what backward needs.
+        return hs[1:].transpose(1, 0, 2).copy()
 
     def backward(self, dhs: Any) -> Any:
         """dxs (N, T, D) from dhs (N, T, H)."""
@@ -128,9 +137,9 @@ class Recurrent(Layer):
         def mask(dropout: Any, shape: tuple[int, ...]) -> Any:
             return dropout.draw_mask(shape, Wh.dtype) if dropout is not None and dropout.train_flg else None
 
-        self._mask = mask(self.state_dropout, (batch_size, self.hidden_size))
+        self._mask = mask(self.state_dropout, (batch_size, self.hidden_size))  # of the states
         self._Wh_mask = mask(self.weight_dropout, Wh.shape)
-        self._Wh = Wh if self._Wh_mask is None else Wh * self._Wh_mask
+        self._Wh = Wh if self._Wh_mask is None else Wh * self._Wh_mask  # after dropout
 
     def _masked(self, h: Any) -> Any:
         """The states h (..., N, H) as the product with Wh sees them; or the gradient of h, from that of these."""
@@ -187,12 +196,12 @@ class TimeLSTM(Recurrent):
     """
 
     gates = 4
+    joins = True  # [h x] and [Wh; Wx] where that is faster, see _sums; False for a subclass whose _run does not do so
+    dc: Any = None
 
     def __init__(self, Wx: Any, Wh: Any, b: Any, stateful: bool = False) -> None:
         super().__init__(Wx, Wh, b, stateful)
         self.c: Any = None
-        self.dc: Any = None
-        self._joined: Any = None  # [h x] and [Wh; Wx]
 
     def set_state(self, h: Any, c: Any = None) -> None:
         """Let the next forward of a stateful layer start from h and c (N, H); None is zero."""
@@ -211,8 +220,8 @@ class TimeLSTM(Recurrent):
         """
         T, N, D = x.shape
         H = self.hidden_size
-        self._joined = None
-        if 4 * D > H or T * N < H or self._mask is not None:
+        self._joined: Any = None  # [h x] and [Wh; Wx]
+        if not self.joins or 4 * D > H or T * N < H or self._mask is not None:
             return super()._sums(x, Wx, offset)
         self._joined = np.empty((T + 1, N, H + D), Wx.dtype), np.concatenate([self._Wh, Wx])
         h, x_there = self._joined[0][:, :, :H], self._joined[0][:-1, :, H:]
@@ -242,7 +251,7 @@ class TimeLSTM(Recurrent):
         return dA, dh
 
     def _weight_gradients(self, x: Any, h: Any, more: tuple[Any, ...], dA: Any, dWx: Any) -> None:
-        if more[0] is None:
+        if not self.joins or more[0] is None:
             return super()._weight_gradients(x, h, more, dA, dWx)
         hx, H = more[0][0][:-1], self.hidden_size
         dW = hx.reshape(len(dA), -1).T @ dA

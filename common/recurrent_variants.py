@@ -37,7 +37,7 @@ class TimePeepholeLSTM(TimeLSTM):
     """
 
     names = ("Wx", "Wh", "b", "Wc")
-    _sums, _weight_gradients = TimeRNN._sums, TimeRNN._weight_gradients  # not those of TimeLSTM, whose _run fits them
+    joins = False
 
     def __init__(self, Wx: Any, Wh: Any, b: Any, stateful: bool = False, Wc: Any = None) -> None:
         super().__init__(Wx, Wh, b, stateful)

@@ -23,7 +23,7 @@ def check_ratios(model: Any, **ratios: float) -> None:
 class VariationalDropout(TimeDropout):
     """Dropout of xs (N, T, D) by one mask (N, 1, D) for all time steps (Gal & Ghahramani 2016)."""
 
-    def forward(self, xs: Any, train_flg: bool | None = None) -> Any:
+    def forward(self, xs: Any, train_flg: bool = True) -> Any:
         return super().forward(self.check_input(xs, "N", "T", "D"), train_flg)
 
     def draw_mask(self, shape: tuple[int, ...], dtype: Any) -> Any:

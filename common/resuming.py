@@ -5,15 +5,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from common.files import FileFormatError, parse_json, write_bytes
+from common.files import FileFormatError, parse_json, regular, write_bytes
 
 NAME = "settings.json"
 FREE = ("max_epoch",)  # a longer training has the same beginning; where it has not, see check_length
 
 
 def note_settings(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Write the settings, which JSON must be able to hold, into the folder."""
-    write_bytes(_path(folder), json.dumps(dict(settings), indent=1, ensure_ascii=False).encode())
+    """Write the settings, which JSON must be able to hold, into the folder. Names of files may have surrogates."""
+    text = json.dumps(dict(settings), indent=1, ensure_ascii=False)
+    write_bytes(_path(folder), text.encode(errors="backslashreplace"))
 
 
 def check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
@@ -52,8 +53,9 @@ def _noted(folder: Path) -> dict[str, Any] | None:
     path = _path(folder)
     if not path.exists():
         return None
+    data = regular(path).read_bytes()
     try:
-        return parse_json(path.read_bytes())
+        return parse_json(data)
     except ValueError as error:
         raise FileFormatError(path, f"{error}. Without this file the settings are not compared") from error
 

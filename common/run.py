@@ -98,7 +98,7 @@ class Run:
         }
         text = json.dumps(plain(history), indent=1, ensure_ascii=False, allow_nan=False)
         with atomic_write(self.path("history.json")) as file:
-            file.write(text.encode("utf-8"))
+            file.write(text.encode("utf-8", "backslashreplace"))  # names of files may have surrogates; JSON reads this
 
 
 def versions() -> dict[str, Any]:

@@ -5,12 +5,11 @@ import os
 import struct
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy
 
-from common.files import FileFormatError, Location, atomic_write
+from common.files import FileFormatError, Location, atomic_write, regular
 from common.pickle_machine import PickleMachine
 from common.tensor_bytes import CHUNK, check_size, raw, to_float16
 
@@ -26,8 +25,9 @@ def read(path: Location) -> Any:
     goes unnoticed.
     Raises FileFormatError naming the file and what was refused; FileNotFoundError and other OSErrors as `open` does.
     """
+    source = regular(path)
     try:
-        with Path(path).open("rb") as file:
+        with source.open("rb") as file:
             return PickleMachine(file, _sealed_size(file)).run()
     except IndexError:
         raise FileFormatError(path, "a damaged pickle: an opcode asks for a value that is not there") from None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy
 
+from common.functions import distribution
 from common.labels import checked_ids
 
 BINS = 1000  # 16 to an octave, so that they reach from the largest p down to 1e-19 of it
@@ -36,20 +37,23 @@ class Sampling:
     def __post_init__(self) -> None:
         object.__setattr__(self, "banned", tuple(self.banned))  # also of an array or an iterator
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
-            raise ValueError(f"temperature must be 0 (the likeliest word) or a positive number, not {self.temperature}")
+            raise ValueError(
+                f"Sampling: temperature must be 0 (the likeliest word) or a positive number, not {self.temperature}"
+            )
         if self.top_k is not None and not (1 <= self.top_k < math.inf and self.top_k == int(self.top_k)):
-            raise ValueError(f"top_k must be a whole number of words, 1 at least, not {self.top_k}")
+            raise ValueError(f"Sampling: top_k must be a whole number of words, 1 at least, not {self.top_k}")
         if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p must lie in (0, 1], not {self.top_p}")
+            raise ValueError(f"Sampling: top_p must lie in (0, 1], not {self.top_p}")
         if not (math.isfinite(self.repetition_penalty) and self.repetition_penalty > 0):
-            raise ValueError(f"repetition_penalty must be a positive number, not {self.repetition_penalty}")
+            raise ValueError(f"Sampling: repetition_penalty must be a positive number, not {self.repetition_penalty}")
 
     def check(self, vocab_size: int) -> None:
         """Raise IdError for a banned id that is none of `vocab_size` words."""
-        checked_ids("banned", numpy.array([*self.banned], None if self.banned else int), vocab_size)
+        checked_ids("Sampling", numpy.array([*self.banned], None if self.banned else int), vocab_size, "banned ids")
 
     def probabilities(self, log_p: numpy.ndarray, seen: Collection[int] = ()) -> numpy.ndarray:
         """What the next word is drawn from, (V,), given the model's log p (V,) and the ids that the text has."""
+        log_p = numpy.asarray(log_p, "d")
         ids, weights = self._left(log_p, numpy.exp(log_p), seen)
         p = numpy.zeros(len(log_p))
         p[ids] = weights / weights.sum()
@@ -57,7 +61,7 @@ class Sampling:
 
     def draw(self, scores: numpy.ndarray, rng: numpy.random.Generator, seen: Collection[int] = ()) -> tuple[int, float]:
         """The next word, given the model's scores (V,), and its log p as the model has it, whatever the options."""
-        log_p, p = _distribution(scores)
+        log_p, p = distribution(scores)
         ids, weights = self._left(log_p, p, seen)
         running = weights.cumsum()
         # searchsorted passes over words with p = 0; only rounding up to the very end could lead beyond the last one.
@@ -83,7 +87,7 @@ class Sampling:
             p[changed] = numpy.exp(log_p[changed])
         best = int(log_p.argmax())
         if log_p[best] == -numpy.inf:
-            raise ValueError(f"all {len(log_p)} words are banned, none is left to come")
+            raise ValueError(f"Sampling: all {len(log_p)} words are banned, none is left to come")
         if self.temperature == 0:
             return numpy.array([best]), numpy.ones(1)
         # exp is half of the work, so it is done anew only if it has to: also where what is left is too improbable.
@@ -98,11 +102,6 @@ class Sampling:
             kept = nucleus(p, self.top_p * p.sum())
             ids, p = ids[kept], p[kept]
         return ids, p
-
-
-def log_softmax(scores: numpy.ndarray) -> numpy.ndarray:
-    """log softmax(scores) (V,) in float64. FloatingPointError for scores that are not finite."""
-    return _distribution(scores)[0]
 
 
 def largest(p: numpy.ndarray, k: int) -> numpy.ndarray:
@@ -136,16 +135,3 @@ def _at_least(p: numpy.ndarray, least: float, surplus: int) -> numpy.ndarray:
     if surplus:
         ids = numpy.delete(ids, numpy.flatnonzero(p[ids] == least)[-surplus:])
     return ids
-
-
-def _distribution(scores: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """log softmax(scores) and softmax(scores), both (V,) float64."""
-    x = scores.astype("d")
-    if not numpy.isfinite(x).all():
-        raise FloatingPointError("the model's scores are not finite, so they say nothing about the next word")
-    x -= x.max()
-    p = numpy.exp(x)
-    total = float(p.sum())
-    x -= math.log(total)
-    p /= total
-    return x, p

@@ -6,6 +6,7 @@ knows more, is :class:`common.word_vectors.WordVectors`.
 
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 import numpy
@@ -43,12 +44,14 @@ def most_similar(
 ) -> Pairs:
     """The `top` words whose vectors have the highest cosine with the query's, without the query, and their cosines.
 
-    word_matrix (V, D): the vector of word i in row i. Prints the list. For an unknown query it prints a message with
-    the nearest known words instead, and returns an empty list.
+    word_matrix (V, D): the vector of word i in row i. Words without a row, as those that a part of a corpus lacks, and
+    rows without a word are left out. Prints the list. For an unknown query it prints a message with the nearest known
+    words instead, and returns an empty list.
 
-    Raises ValueError when word_matrix does not have a row for each word, and for a negative `top`.
+    Raises TypeError for a query that is no str, ValueError when word_matrix is no matrix or has no row for the query,
+    and for a negative `top`.
     """
-    word_matrix = _check(word_to_id, id_to_word, word_matrix, top)
+    word_matrix = _check(word_matrix, top, [query], word_to_id)
     if not _all_known([query], word_to_id):
         return []
     print(f"\n[query] {query}")
@@ -67,7 +70,7 @@ def analogy(
     no answers. Prints the list, above it the cosine of `answer` if one is given. Unknown words and errors are treated
     as in :func:`most_similar`.
     """
-    word_matrix = _check(word_to_id, id_to_word, word_matrix, top)
+    word_matrix = _check(word_matrix, top, [a, b, c, *([] if answer is None else [answer])], word_to_id)
     if not _all_known([a, b, c], word_to_id):
         return []
     print(f"\n[analogy] {a}:{b} = {c}:?")
@@ -83,8 +86,9 @@ def best(
     scores: numpy.ndarray, words: Any, top: int, without: Collection[int] = ()
 ) -> list[tuple[str, numpy.floating[Any]]]:
     """The `top` words with the highest scores (V,), highest first, lower ids first among equals; none of `without`."""
-    order = (int(i) for i in numpy.argsort(-scores, kind="stable")[: top + len(without)])
-    return [(words[i], scores[i]) for i in order if i not in without][:top]
+    known = words if isinstance(words, Mapping) else range(len(words))
+    order = (int(i) for i in numpy.argsort(-scores, kind="stable"))
+    return list(islice(((words[i], scores[i]) for i in order if i not in without and i in known), top))
 
 
 def unknown(word: str, known: Iterable[str]) -> str:
@@ -109,13 +113,16 @@ def _print(found: list[tuple[str, numpy.floating[Any]]]) -> Pairs:
     return [(word, float(score)) for word, score in found]
 
 
-def _check(word_to_id: Mapping[str, int], id_to_word: Mapping[int, str], word_matrix: Any, top: int) -> Any:
+def _check(word_matrix: Any, top: int, asked: Iterable[str], word_to_id: Mapping[str, int]) -> Any:
+    """word_matrix as an array, with a row for each of the words `asked` that is known."""
     word_matrix = np.asarray(word_matrix)
-    if word_matrix.ndim != 2 or not len(word_matrix) == len(word_to_id) == len(id_to_word):
-        raise ValueError(
-            f"word_matrix {word_matrix.shape} does not fit {len(word_to_id)} words (word_to_id) "
-            f"and {len(id_to_word)} ids (id_to_word), expected a row for each word"
-        )
+    if word_matrix.ndim != 2:
+        raise ValueError(f"word_matrix must have a row for each word, (V, D), it is {word_matrix.shape}")
+    for word in asked:
+        if not isinstance(word, str):
+            raise TypeError(f"expected a word, a str, not {word!r}")
+        if word in word_to_id and not 0 <= word_to_id[word] < len(word_matrix):
+            raise ValueError(f"word_matrix {word_matrix.shape} has no row {word_to_id[word]}, that of {word!r}")
     if top < 0:
         raise ValueError(f"top must not be negative, it is {top}")
     return word_matrix

@@ -78,6 +78,9 @@ class RowGradient(numpy.lib.mixins.NDArrayOperatorsMixin):
     def __setitem__(self, key: Any, value: Any) -> None:
         dense = self.to_dense()
         dense[key] = value
+        self._assign_dense(dense)
+
+    def _assign_dense(self, dense: Any) -> None:
         self.ids, self.rows = np.arange(len(dense)), dense
 
     def fill(self, value: float) -> None:
@@ -98,12 +101,25 @@ class RowGradient(numpy.lib.mixins.NDArrayOperatorsMixin):
         return self.to_dense().T
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if copy is False:  # as of a function that is to change the array in place: what it did would be lost
+            raise ValueError("RowGradient: there is no array of it but a copy")
         return numpy.asarray(self.to_dense(), dtype)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if any(isinstance(out, RowGradient) for out in kwargs.get("out", ())):
-            return NotImplemented  # nothing but += and *= changes a gradient of rows in place
-        return getattr(ufunc, method)(*map(_dense, inputs), **kwargs)
+        """The ufunc of dense copies; those that it changes, as its `out` or by ``at``, are assigned."""
+        changed = inputs[:1] if method == "at" else kwargs.get("out", ())
+        own = {id(x): x for x in (*inputs, *changed) if isinstance(x, RowGradient)}
+        copies = {key: x.to_dense() for key, x in own.items()}
+        if "out" in kwargs:
+            kwargs["out"] = tuple(copies.get(id(x), x) for x in changed)
+        result = getattr(ufunc, method)(*(copies.get(id(x), x) for x in inputs), **kwargs)
+        for key in {id(x) for x in changed} & own.keys():
+            own[key]._assign_dense(copies[key])
+        if "out" not in kwargs:
+            return result
+        results = result if isinstance(result, tuple) else (result,)
+        results = tuple(own.get(id(x), y) for x, y in zip(changed, results, strict=True))
+        return results if isinstance(result, tuple) else results[0]
 
     def __repr__(self) -> str:
         return f"RowGradient({len(self.ids)} rows of {self.shape})"
@@ -117,7 +133,3 @@ def assign_rows(grad: Any, ids: Any, rows: Any) -> None:
         ids, rows = sum_rows(ids, rows)
         grad.fill(0)
         grad[ids] = rows
-
-
-def _dense(x: Any) -> Any:
-    return x.to_dense() if isinstance(x, RowGradient) else x

@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy
 
+from common.labels import check_counts, checked_corpus
 from common.np import np
 
 __all__ = ["convert_one_hot", "create_contexts_target", "preprocess"]
 
-# A mark that ends a sentence or a part of one is a word of its own, in Latin script and in Chinese and Japanese.
-MARKS = ".,;:!?。、，！？"
+# A mark that ends a sentence or a part of one is a word of its own: in Latin, Chinese, Japanese and Arabic script.
+MARKS = ".,;:!?。、，；：！？،؛؟"
 _WORD = re.compile(f"[{MARKS}]|[^\\s{MARKS}]+")
 
 
@@ -39,9 +40,10 @@ def create_contexts_target(corpus: Any, window_size: int = 1) -> tuple[Any, Any]
     contexts[m] holds, from left to right, the w words before and the w words after target[m]. As every target needs a
     full window, the first and last w words of the corpus are none: M = len(corpus) - 2 w. Ids keep their dtype.
 
-    Raises ValueError for a window below 1, a corpus shorter than one full window, or not of ids (n,).
+    Raises ValueError for a window below 1 and a corpus shorter than one full window or not (n,), TypeError for ids that
+    are no integers.
     """
-    ids = check_ids("create_contexts_target: corpus", corpus)
+    ids = checked_corpus("create_contexts_target", corpus)
     check_window("create_contexts_target", window_size)
     count = len(ids) - 2 * window_size
     if count < 1:
@@ -57,32 +59,15 @@ def create_contexts_target(corpus: Any, window_size: int = 1) -> tuple[Any, Any]
 def convert_one_hot(corpus: Any, vocab_size: int) -> Any:
     """Ids of any shape (...) as one-hot vectors (..., vocab_size), int32.
 
-    Raises ValueError for an id outside 0 … vocab_size - 1, and for ids that are no integers.
+    Raises IdError for an id outside 0 … vocab_size - 1, TypeError for ids that are no integers, ValueError for none.
     """
-    ids = check_ids("convert_one_hot: corpus", corpus, vocab_size, ndim=None)
+    corpus = np.asarray(corpus)
+    ids = checked_corpus("convert_one_hot", corpus.reshape(-1), vocab_size)
     one_hot = np.zeros((ids.size, vocab_size), "int32")
-    one_hot[np.arange(ids.size), ids.reshape(-1)] = 1
-    return one_hot.reshape(*ids.shape, vocab_size)
-
-
-def check_ids(name: str, ids: Any, vocab_size: int | None = None, ndim: int | None = 1) -> Any:
-    """`ids` as an array of the active module; ValueError, naming them, when they cannot be what they should be.
-
-    They must be integers in `ndim` dimensions, one at least, and of a vocabulary of `vocab_size` words.
-    """
-    ids = np.asarray(ids)
-    if ids.size == 0:
-        raise ValueError(f"{name} is empty, expected one id at least")
-    if ids.dtype.kind not in "iu" or (ndim is not None and ids.ndim != ndim):
-        expected = "" if ndim is None else f" in {ndim} dimension{'s' * (ndim > 1)}"
-        raise ValueError(f"{name}: expected integer ids{expected}, got {ids.dtype} {ids.shape}")
-    if vocab_size is not None and not 0 <= (low := int(ids.min())) <= (high := int(ids.max())) < vocab_size:
-        wrong = low if low < 0 else high
-        raise ValueError(f"{name} has the id {wrong}, expected ids from 0 to {vocab_size - 1} (vocab_size - 1)")
-    return ids
+    one_hot[np.arange(ids.size), ids] = 1
+    return one_hot.reshape(*corpus.shape, vocab_size)
 
 
 def check_window(name: str, window_size: int) -> None:
-    """ValueError for a window that reaches no word."""
-    if window_size < 1:
-        raise ValueError(f"{name}: window_size must be at least 1, not {window_size}")
+    """TypeError or ValueError for a window that is no whole number of words, or reaches none."""
+    check_counts(name, window_size=window_size)

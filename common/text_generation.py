@@ -5,12 +5,14 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy
 
-from common.language_model import LanguageModel
+from common.functions import distribution
+from common.labels import check_counts
+from common.language_model import LanguageModel, vocab_size
 from common.model_tree import evaluation_mode
 from common.np import np, to_cpu
 from common.prompt import check_prompt
 from common.rng import Seed, generator
-from common.sampling import Sampling, log_softmax
+from common.sampling import Sampling
 
 PLAIN = Sampling()
 Seeds: TypeAlias = "Seed | Sequence[Seed]"
@@ -37,7 +39,8 @@ def generate_texts(
     rounding of the scores. `rng` seeds these streams, or is a sequence of one for each text. Every text starts from a
     zero state, without dropout; afterwards the model's state is what it was before.
 
-    Raises ValueError for no prompt, an empty one, a size below 1, and all words banned; IdError for ids out of range.
+    Raises ValueError for no prompt, an empty one, a size below 1, and all words banned; TypeError for a size that is no
+    whole number; IdError for ids out of range.
     """
     size = vocab_size(model)
     prompts = [check_prompt(prompt, size) for prompt in prompts]
@@ -55,8 +58,9 @@ def continue_texts(
     rngs: Sequence[numpy.random.Generator],
 ) -> list[Generated]:
     """As :func:`generate_texts`, from the model's state, which then has read all words but the last one."""
-    if not prompts or sample_size < 1:
-        raise ValueError(f"generate: expected 1 prompt and 1 word at least, not {len(prompts)} and {sample_size}")
+    check_counts("generate", sample_size=sample_size)
+    if not prompts:
+        raise ValueError("generate: expected one prompt at least")
     sampling.check(vocab_size(model))
     texts = [Generated([*prompt], []) for prompt in prompts]
     going = [True] * len(texts)
@@ -86,20 +90,15 @@ def next_scores(model: LanguageModel, xs: Any) -> Any:
 def next_words(model: LanguageModel, prompt: Any, topn: int = 10) -> list[tuple[int, float]]:
     """The `topn` likeliest words after a prompt, and their probabilities; of equal ones that with the lower id first.
 
-    State and dropout are as in :func:`generate_texts`. Raises ValueError for topn below 1.
+    State and dropout are as in :func:`generate_texts`. Raises ValueError for topn below 1, TypeError if it
+    is no whole number.
     """
-    if topn < 1:
-        raise ValueError(f"topn must be 1 at least, not {topn}")
+    check_counts("next_words", topn=topn)
     prompt = check_prompt(prompt, vocab_size(model))
     with evaluation_mode(model):
-        p = numpy.exp(log_softmax(to_cpu(next_scores(model, np.asarray([prompt])))[0]))
+        p = distribution(to_cpu(next_scores(model, np.asarray([prompt])))[0])[1]
     best = numpy.argsort(-p, kind="stable")[:topn]
     return [(int(i), float(p[i])) for i in best]
-
-
-def vocab_size(model: LanguageModel) -> int:
-    """How many words the model knows."""
-    return len(model.layers[0].params[0])
 
 
 def streams(rng: Seeds, count: int) -> list[numpy.random.Generator]:

@@ -3,8 +3,6 @@
 The layers without recurrence do at every time step what their namesakes do: those take any number of leading axes.
 """
 
-from typing import Any
-
 from common.cells import GRU, LSTM, RNN
 from common.layers import (
     GPU,
@@ -68,6 +66,3 @@ class TimeAffine(Affine):
 
 class TimeDropout(Dropout):
     """Dropout of xs (N, T, D), which the attribute `train_flg` switches: with False the layer is the identity."""
-
-    def forward(self, xs: Any, train_flg: bool | None = None) -> Any:
-        return super().forward(xs, train_flg is None or train_flg)

@@ -7,6 +7,7 @@ put back goes on with the same bits on the CPU.
 
 import math
 import zlib
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy
 
 from common.model_tree import layers, recurrent_states, unique_params
 from common.np import np, to_cpu
-from common.object_tree import generators
+from common.object_tree import attributes, generators
 
 VERSION = 1
 
@@ -23,10 +24,15 @@ def take(trainer: Any, settings: dict[str, Any]) -> dict[str, Any]:
     """The state of a trainer; `settings` are what must be the same when the training goes on.
 
     TypeError for an optimizer whose state cannot be told: one that is not ours may have numbers, arrays and lists and
-    dictionaries of them as its attributes, or the methods `state_dict` and `load_state_dict` of ours.
+    dictionaries of them as its attributes, or the methods `state_dict` and `load_state_dict` of ours. The ids of
+    weights as keys would mean nothing to the process that reads them.
     """
     model, optimizer = trainer.model, trainer.optimizer
     weights = unique_params(model)
+    saved = optimizer.state_dict(list(weights.values())) if _ours(optimizer) else attributes(optimizer)
+    if _has_keys(saved, {id(param) for param in [*weights.values(), *model.params]}):
+        name = type(optimizer).__name__
+        raise TypeError(f"state.optimizer: {name} has the ids of weights as keys, take their places")
     return {
         "version": VERSION,
         "model": type(model).__name__,
@@ -34,7 +40,7 @@ def take(trainer: Any, settings: dict[str, Any]) -> dict[str, Any]:
         "settings": settings,
         "params": weights,
         "layers": recurrent_states(model),
-        "optimizer": optimizer.state_dict(list(weights.values())) if _ours(optimizer) else vars(optimizer),
+        "optimizer": saved,
         "trainer": trainer.state_dict(),
         "callbacks": [[type(callback).__name__, callback.state_dict()] for callback in trainer.callbacks],
         "generators": {name: rng.bit_generator.state for name, rng in generators(trainer).items()},
@@ -56,12 +62,13 @@ def restore(trainer: Any, settings: dict[str, Any], state: dict[str, Any]) -> No
     for name in settings:
         _same(name, state["settings"].get(name), settings[name])
     _same("callbacks", [name for name, _ in state["callbacks"]], [type(c).__name__ for c in trainer.callbacks])
-    _check("state", state, take(trainer, settings))
+    grows = "state.optimizer.numbers" if _ours(optimizer) else "state.optimizer"  # an optimizer's attributes
+    _check("state", state, take(trainer, settings), grows)
     weights, rngs = unique_params(model), generators(trainer)
     if _ours(optimizer):
-        optimizer.load_state_dict(list(weights.values()), state["optimizer"])
+        optimizer.load_state_dict(list(weights.values()), _on_device(state["optimizer"]))
     else:
-        vars(optimizer).update({name: _on_device(value) for name, value in state["optimizer"].items()})
+        vars(optimizer).update(_on_device(state["optimizer"]))
     for name, param in weights.items():
         param[...] = np.asarray(state["params"][name])
     by_name = dict(layers(model))
@@ -106,18 +113,30 @@ def _same(what: str, found: Any, expected: Any) -> None:
         raise ValueError(f"it belongs to another training: {what} {found}, now {expected}")
 
 
-def _check(place: str, found: Any, own: Any) -> None:
-    """ValueError unless `found` is of the same kind as `own`, this training's; None may become anything."""
+def _has_keys(value: Any, keys: set[int]) -> bool:
+    """Whether a dictionary, anywhere in nested ones and lists, has one of these keys."""
+    if isinstance(value, Mapping):
+        return not keys.isdisjoint(value) or any(_has_keys(item, keys) for item in value.values())
+    return isinstance(value, (list, tuple)) and any(_has_keys(item, keys) for item in value)
+
+
+def _check(place: str, found: Any, own: Any, grows: str) -> None:
+    """ValueError unless `found` is of the same kind as `own`, this training's. None may become anything, an empty
+    dictionary one with any keys, the one at the place `grows` may have more keys, and what is inside it others.
+    """
     if isinstance(own, dict) and isinstance(found, dict):
-        if found.keys() != own.keys():
-            raise ValueError(f"it belongs to another training: {place} has {', '.join(found)}, now {', '.join(own)}")
-        for key, value in own.items():
-            _check(f"{place}.{key}", found[key], value)
+        fits = own.keys() <= found.keys() if place == grows else not own or place.startswith(f"{grows}.")
+        if not fits and found.keys() != own.keys():
+            there, here = (", ".join(map(str, keys)) for keys in (found, own))
+            raise ValueError(f"it belongs to another training: {place} has {there}, now {here}")
+        for key in [key for key in own if key in found]:
+            _check(f"{place}.{key}", found[key], own[key], grows)
     elif own is not None and _kind(found) != _kind(own):
         raise ValueError(f"it belongs to another training: {place} is {_kind(found)}, now {_kind(own)}")
 
 
 def _kind(value: Any) -> str:
+    value = value.item() if isinstance(value, numpy.generic) else value
     if hasattr(value, "dtype") and hasattr(value, "shape"):
         return f"{value.dtype} {value.shape}"
     number = isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -3,7 +3,7 @@
 import inspect
 from typing import Any
 
-from common.evaluation import eval_perplexity
+from common.evaluation import eval_perplexity, without_training
 from common.model_tree import evaluation_mode
 from common.np import np
 
@@ -32,7 +32,7 @@ def example_scores(model: Any, x: Any, t: Any, batch_size: int) -> dict[str, flo
     x, t = np.asarray(x), np.asarray(t)
     if len(x) != len(t) or len(x) == 0:
         raise ValueError(f"fit: valid has {len(x)} inputs and {len(t)} targets, expected as many, and one at least")
-    mode = {"train_flg": False} if "train_flg" in inspect.signature(model.forward).parameters else {}
+    mode = without_training(model, x[:batch_size], t[:batch_size])
     classifies = t.ndim <= 2 and list(inspect.signature(getattr(model, "predict", example_scores)).parameters) == ["x"]
     loss, right = 0.0, 0
     with evaluation_mode(model):

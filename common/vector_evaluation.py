@@ -4,17 +4,17 @@ The files of the two usual tests are read here: pairs of words with people's sco
 al., 2002), and Google's analogies, ``questions-words.txt`` (Mikolov et al., 2013).
 """
 
+import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy
 from scipy import stats
 
-from common.files import FileFormatError, Location
+from common.files import FileFormatError, Location, regular
+from common.text_files import decode
 from common.word_vectors import WordVectors
-from dataset.text import decode
 
 __all__ = [
     "AnalogyAccuracy", "PairCorrelation", "evaluate_analogies", "evaluate_word_pairs",
@@ -92,9 +92,9 @@ def evaluate_word_pairs(vectors: WordVectors, pairs: Iterable[WordPair]) -> Pair
     """The rank correlation of the pairs' cosines with their scores, 1 if both order the pairs alike.
 
     A word is looked up as it is and in lower case. The correlation is NaN when all cosines or scores are equal. Raises
-    ValueError when fewer than two pairs are known.
+    ValueError when fewer than two pairs are known, and TypeError for what are no pairs, such as the name of a file.
     """
-    pairs = list(pairs)
+    pairs = _rows("evaluate_word_pairs", pairs, 3, "pairs (word, word, score), as of read_word_pairs")
     ids = _ids(vectors, [pair[:2] for pair in pairs])
     known = (ids >= 0).all(axis=1)
     if known.sum() < 2:
@@ -114,8 +114,13 @@ def evaluate_analogies(
     """How many questions a : b = c : d the vectors answer with d, in all and by section.
 
     The answer is the word with the highest cosine to b - a + c, all of length 1, that is none of the three. A word is
-    looked up as it is and in lower case.
+    looked up as it is and in lower case. Raises TypeError for what are no sections of questions.
     """
+    if not isinstance(sections, Mapping):
+        found = type(sections).__name__
+        raise TypeError(f"evaluate_analogies: expected sections {{name: questions}}, as of read_analogies, not {found}")
+    expected = "questions (word, word, word, word)"
+    sections = {name: _rows("evaluate_analogies", rows, 4, expected) for name, rows in sections.items()}
     unit = vectors.unit_vectors()
     scores = {name: _solve(unit, _ids(vectors, questions)) for name, questions in sections.items()}
     total = AnalogyAccuracy(*(sum(score[i] for score in scores.values()) for i in range(3)))
@@ -135,6 +140,15 @@ def _solve(unit: numpy.ndarray, ids: numpy.ndarray) -> AnalogyAccuracy:
     return AnalogyAccuracy(right, len(known), len(ids) - len(known))
 
 
+def _rows(name: str, rows: Any, width: int, expected: str) -> list[Any]:
+    """The rows as a list; TypeError, naming the first that is not, unless all are of `width`. A str is no row."""
+    rows = [rows] if isinstance(rows, (str, os.PathLike)) else list(rows)
+    for row in rows:
+        if isinstance(row, (str, os.PathLike)) or len(row) != width:
+            raise TypeError(f"{name}: expected {expected}, got {row!r}")
+    return rows
+
+
 def _ids(vectors: WordVectors, rows: Sequence[Sequence[str]]) -> numpy.ndarray:
     """The ids of words, -1 for an unknown one: int64 (rows, words a row)."""
     known = vectors.key_to_index
@@ -145,7 +159,7 @@ def _ids(vectors: WordVectors, rows: Sequence[Sequence[str]]) -> numpy.ndarray:
 def _lines(path: Location) -> list[tuple[int, str]]:
     """The lines of a text file that are not empty, with their numbers."""
     try:
-        text = decode(Path(path).read_bytes(), path)
+        text = decode(regular(path).read_bytes(), path)
     except ValueError as error:
         raise FileFormatError(path, str(error).removeprefix(f"{path}: ")) from error
     return [(number, line.strip()) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]

@@ -1,6 +1,6 @@
 """Named tensors on disk; the file's ending chooses the format.
 
-.npz          NumPy's archive, the default for a name without an ending, CRC-32 per tensor
+.npz          NumPy's archive, which a name with none of these endings gets, CRC-32 per tensor
 .safetensors  the format of other deep learning libraries, with a SHA-256 in its metadata
 .pkl          the book's layout: a list of float16 arrays without names, with a SHA-256 after the pickle
 """
@@ -16,7 +16,7 @@ from typing import Any
 import numpy
 
 from common import npz_file, safe_pickle, safetensors_file
-from common.files import FileFormatError, Location, atomic_write
+from common.files import FileFormatError, Location, atomic_write, regular
 from common.tensor_bytes import check_finite, is_numeric, to_float16
 
 SUFFIXES = (".npz", ".safetensors", ".pkl")
@@ -28,13 +28,15 @@ _DAMAGE = (ValueError, EOFError, NotImplementedError, RuntimeError, struct.error
 
 def write(path: Location, tensors: Mapping[str, numpy.ndarray], *, half: bool = False,
           metadata: Mapping[str, str] | None = None, allow_nonfinite: bool = False) -> Path:
-    """Write `tensors` in their own dtypes atomically and return the path, which gains ".npz" if it has no ending.
+    """Write `tensors` in their own dtypes atomically and return the path.
+
+    The path gains ".npz" unless it ends in one of SUFFIXES.
 
     half: floating tensors as float16, with a range check (.pkl always does). metadata: text by name, at most 1 MiB.
     The same tensors and metadata give the same bytes.
 
     Raises ValueError, and leaves any previous file as it is, naming the tensor that has an unfit name or dtype, holds
-    NaN or infinity (unless `allow_nonfinite`; float16 never does), or exceeds float16; or naming an unknown ending.
+    NaN or infinity (unless `allow_nonfinite`; float16 never does), or exceeds float16; or for metadata in a .pkl file.
     Raises OSError as `common.files.atomic_write` does.
     """
     target, metadata = with_suffix(path), dict(metadata or {})
@@ -59,7 +61,7 @@ def read(path: Location, *, allow_nonfinite: bool = False) -> tuple[dict[str, nu
     Raises FileFormatError naming the file for one that is damaged, of another kind, or holds NaN or infinity (unless
     `allow_nonfinite`); ValueError for an unknown ending; FileNotFoundError and other OSErrors as `open` does.
     """
-    source = with_suffix(path)
+    source = regular(with_suffix(path))
     if source != Path(path) and Path(path).suffix and Path(path).is_file() and not source.exists():
         raise ValueError(f"{path}: weight files end in {', '.join(SUFFIXES)}, not in {Path(path).suffix}")
     suffix = source.suffix.lower()
@@ -126,8 +128,13 @@ def _ready(name: str, array: Any, half: bool, allow_nonfinite: bool) -> numpy.nd
     return numpy.asarray(array, array.dtype.newbyteorder("<"), order="C")
 
 
+def is_name(name: Any) -> bool:
+    """Whether a tensor may have this name."""
+    return isinstance(name, str) and len(name) <= 1000 and bool(_NAME.fullmatch(name)) and name != npz_file.METADATA
+
+
 def _check_name(name: Any) -> None:
-    if not isinstance(name, str) or len(name) > 1000 or not _NAME.fullmatch(name) or name == npz_file.METADATA:
+    if not is_name(name):
         raise ValueError(f"{str(name)[:100]!r} is no name of a tensor: letters, digits, '_', '.' and '-' make one")
 
 

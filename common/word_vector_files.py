@@ -5,7 +5,8 @@ word2vec binary   a line "V D", then for each word the word, a blank, D float32 
 .npz              the tensors "vectors" and "words", the latter UTF-8 with a zero byte between words (common.npz_file)
 projector         vectors.tsv and metadata.tsv, for https://projector.tensorflow.org
 
-The first two are the formats of Mikolov's word2vec tool and of gensim. The readers believe no header: sizes are held
+The first two are the formats of Mikolov's word2vec tool and of gensim. Text may begin with a byte-order mark. The
+readers believe no header: sizes are held
 against the file's before memory is asked for, and a file with too few or too many numbers or words is refused, and so
 is text whose last line has no end, for its last number may have lost digits. They take at most twice the memory of the
 file, or of the vectors and words if that is more, and 4 MiB: numbers go straight into their array, and words become
@@ -25,7 +26,7 @@ from typing import BinaryIO
 import numpy
 
 from common import weight_files
-from common.files import PIECE, FileFormatError, Location, atomic_write, pieces
+from common.files import PIECE, FileFormatError, Location, atomic_write, pieces, regular
 from common.tensor_bytes import check_finite
 
 VECTORS, METADATA = "vectors.tsv", "metadata.tsv"
@@ -34,6 +35,7 @@ Content = tuple[numpy.ndarray, list[str]]
 
 _HEADER = re.compile(rb"([0-9]{1,15}) ([0-9]{1,15})\s*")
 _BLANKS = b"\r\n "  # at the end of a line
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LONGEST_WORD = 10_000  # bytes
 _LONGEST_LINE = 1 << 20  # bytes, where no first line tells the number of dimensions; 60,000 of them fit
 
@@ -49,20 +51,22 @@ def write_text(path: Location, vectors: numpy.ndarray, words: Sequence[str]) -> 
 def read_text(path: Location) -> Content:
     """word2vec text, float32, with its first line or, as GloVe writes it, without."""
     words = bytearray()
-    with Path(path).open("rb") as file:
+    with regular(path).open("rb") as file:
         size = os.fstat(file.fileno()).st_size
+        start = len(_BYTE_ORDER_MARK) if file.read(len(_BYTE_ORDER_MARK)) == _BYTE_ORDER_MARK else 0
+        file.seek(start)
         first = file.readline(_LONGEST_LINE)
         if len(first.split(maxsplit=2)) <= 2:
             count, width = _shape(path, first)
             if count * 2 * (width + 1) > size:  # a digit and a blank
                 raise FileFormatError(path, f"{size} bytes are too few for {count} words with {width} numbers each")
         else:
-            file.seek(0)
+            file.seek(start)
             count = sum(chunk.count(b"\n") for chunk in iter(partial(file.read, PIECE), b""))
             width = first.rstrip(_BLANKS).count(b" ")
             if not width:
                 raise FileFormatError(path, f"its first line has no numbers behind blanks: {first[:40]!r}")
-            file.seek(0)
+            file.seek(start)
         vectors = _read_rows(path, file, (count, width), b" ", "words, its first line announces", words)
     return vectors, _words(path, words, b" ")
 
@@ -70,6 +74,8 @@ def read_text(path: Location) -> Content:
 def write_binary(path: Location, vectors: numpy.ndarray, words: Sequence[str]) -> None:
     """word2vec binary; the vectors are rounded to float32."""
     _check_words(words, r"\S+", "word2vec files part words by blanks")
+    if (longest := max(len(word.encode()) for word in words)) > _LONGEST_WORD:
+        raise ValueError(f"a word of {longest} bytes cannot be written: in .bin files it has {_LONGEST_WORD} at most")
     ready = _float32(vectors)
     with atomic_write(path) as file:
         file.write(b"%d %d\n" % ready.shape)
@@ -80,20 +86,24 @@ def write_binary(path: Location, vectors: numpy.ndarray, words: Sequence[str]) -
 def read_binary(path: Location) -> Content:
     """word2vec binary, float32, with line ends between the words, as word2vec writes it, or without, as gensim does."""
     words, buffer, start = bytearray(), b"", 0
-    with Path(path).open("rb") as file:
+    with regular(path).open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         count, width = _shape(path, file.readline(100))
-        step = 4 * width
-        if file.tell() + count * (step + 2) > size:
+        header, step = file.tell(), 4 * width
+        lines = [file.readline(_LONGEST_WORD + 64 * width) for _ in range(min(count, 2))]
+        if all(_is_text(line, width) for line in lines):
+            raise FileFormatError(path, f"its numbers are text, which belongs in .txt or .vec: {lines[0][:40]!r}")
+        file.seek(header)
+        if header + count * (step + 2) > size:
             raise FileFormatError(path, f"{size} bytes are too few for {count} words with {width} numbers each")
-        longest = 1 + _LONGEST_WORD + step
+        longest = 2 + _LONGEST_WORD + step  # with the line end before it and the blank behind the word
         vectors = numpy.empty((count, width), numpy.float32)
         for number, vector in enumerate(vectors, start=1):
             if len(buffer) - start < longest:
                 buffer = buffer[start:]
                 buffer, start = buffer + file.read(max(PIECE, longest)), 0
             start += buffer[start : start + 1] == b"\n"
-            end = buffer.find(b" ", start, start + _LONGEST_WORD) + 1
+            end = buffer.find(b" ", start, start + _LONGEST_WORD + 1) + 1
             if not end or end + step > len(buffer):
                 raise FileFormatError(path, f"it ends or is damaged at word {number} of {count}")
             words += buffer[start:end]
@@ -132,10 +142,10 @@ def write_projector(folder: Location, vectors: numpy.ndarray, words: Sequence[st
 def read_projector(folder: Location) -> Content:
     """The pair of files, as :func:`write_projector` leaves it: the words in one column, without a heading."""
     metadata, path = Path(folder, METADATA), Path(folder, VECTORS)
-    words = metadata.read_bytes().replace(b"\r\n", b"\n")
+    words = regular(metadata).read_bytes().replace(b"\r\n", b"\n")
     if not words.endswith(b"\n"):
         raise _cut_short(metadata, words)
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
         width = file.readline(_LONGEST_LINE).count(b"\t") + 1
         file.seek(0)
         vectors = _read_rows(path, file, (words.count(b"\n"), width), b"\t", f"lines, {METADATA} has")
@@ -189,6 +199,12 @@ def _read_rows(
     if lines != count:
         raise FileFormatError(path, f"it has {'more' if lines > count else lines} {expected} {count}")
     return _finite(path, vectors)
+
+
+def _is_text(line: bytes, width: int) -> bool:
+    """Whether it is a word with `width` numbers in digits: binary ones have hardly such bytes up to a line end."""
+    _, _, row = line.rstrip(_BLANKS).partition(b" ")
+    return row != b"" and row.count(b" ") + 1 == width and not row.translate(None, b"0123456789+-.eE ")
 
 
 def _numbers(row: bytes, separator: bytes) -> Iterator[float]:

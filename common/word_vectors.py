@@ -1,6 +1,6 @@
 """Word vectors with their words: asked, saved and loaded, under the names that users of gensim know."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,9 @@ class WordVectors:
         return f"WordVectors({len(self)} words, {self.vector_size} dimensions)"
 
     def index(self, word: str) -> int:
-        """The row of a word. Raises KeyError, naming the nearest known words, for an unknown one."""
+        """The row of a word. KeyError, naming the nearest known words, for an unknown one, TypeError for no str."""
+        if not isinstance(word, str):
+            raise TypeError(f"WordVectors: expected a word, a str, got {word!r}; rows are in `vectors`")
         if word not in self.key_to_index:
             raise KeyError(unknown(word, self.key_to_index))
         return self.key_to_index[word]
@@ -108,7 +110,7 @@ class WordVectors:
 
         .npz (also without an ending) keeps everything; .txt and .vec are word2vec text, .bin is word2vec binary, both
         float32, and .pkl the book's file, float16. Raises ValueError for another ending and for what a format cannot
-        hold, such as a word with a blank in word2vec's.
+        hold, such as a word with a blank, or in .bin one of more than 10,000 bytes, in word2vec's.
         """
         path = _with_suffix(path)
         match path.suffix.lower():
@@ -149,7 +151,7 @@ class WordVectors:
 
 
 def _as_list(words: str | Sequence[str]) -> list[str]:
-    return [words] if isinstance(words, str) else list(words)
+    return [words] if isinstance(words, str) or not isinstance(words, Iterable) else list(words)
 
 
 def _with_suffix(path: Location) -> Path:

@@ -20,6 +20,8 @@ from typing import IO
 import platformdirs
 from tqdm import tqdm
 
+from common.progress import on_terminal
+
 VARIABLE = "NLP_FROM_SCRATCH_DATA"
 STALL_SECONDS = 20.0  # a mirror that is silent for so long is given up,
 MAX_SECONDS = 300.0  # and so is one that has not sent the whole file by then
@@ -35,11 +37,30 @@ class RemoteFile:
 
 
 def folders() -> list[Path]:
-    """The folders to look in, in this order; the last one is the cache."""
+    """The folders to look in, in this order; the last one is the cache, which a user without a home has not.
+
+    ValueError naming the environment variable if that begins with the home of nobody, such as ``~nobody/data``.
+    """
+    cache = _cache()
+    return [*_given(), *([cache] if cache else [])]
+
+
+def _given() -> list[Path]:
+    """The folders that somebody may have put a file into."""
     named = os.environ.get(VARIABLE)
     package = Path(__file__).resolve().parent
-    cache = platformdirs.user_cache_path("nlp-from-scratch", appauthor=False)
-    return [*([Path(named).expanduser().absolute()] if named else []), package, cache]
+    try:
+        return [*([Path(named).expanduser().absolute()] if named else []), package]
+    except RuntimeError as error:
+        raise ValueError(f"the environment variable {VARIABLE} is {named!r}: {error}") from error
+
+
+def _cache() -> Path | None:
+    """The user's cache folder, None for one without a home, such as a number alone in a container."""
+    try:
+        return platformdirs.user_cache_path("nlp-from-scratch", appauthor=False)
+    except RuntimeError:
+        return None
 
 
 def read(file: RemoteFile, mirrors: Sequence[str]) -> bytes:
@@ -49,7 +70,7 @@ def read(file: RemoteFile, mirrors: Sequence[str]) -> bytes:
     the cache is downloaded again. FileNotFoundError says where the file was looked for, what each mirror answered,
     and where to put it.
     """
-    *given, cache = folders()
+    given, cache = _given(), _cache()
     for folder in given:
         path = folder / file.name
         if path.is_file():
@@ -58,9 +79,9 @@ def read(file: RemoteFile, mirrors: Sequence[str]) -> bytes:
                 raise ValueError(f"{path} is not the expected file: {problem}. Replace or remove it.")
             return data
 
-    path, damage = cache / file.name, ""
-    if path.is_file():
-        data = path.read_bytes()
+    kept, damage = cache / file.name if cache else None, ""
+    if kept and kept.is_file():
+        data = kept.read_bytes()
         if not (problem := _problem(data, file)):
             return data
         damage = f" (damaged: {problem})"
@@ -73,14 +94,15 @@ def read(file: RemoteFile, mirrors: Sequence[str]) -> bytes:
         except (OSError, HTTPException, ValueError) as error:
             answers.append(f"{url}: {error or type(error).__name__}")
         else:
-            _store(data, path)
+            if kept:
+                _store(data, kept)
             return data
 
-    searched = [str(folder / file.name) for folder in given]
+    places = [*(str(folder / file.name) for folder in given), *([str(kept)] if kept else [])]
     raise FileNotFoundError(
-        "\n  ".join([f"{file.name} was looked for, but not found, at", *searched, f"{path}{damage}"])
+        "\n  ".join([f"{file.name} was looked for, but not found, at", *places]) + damage
         + "\n  ".join(["\nand could not be downloaded from", *answers])
-        + f"\nGet the file ({file.size:,} bytes, SHA-256 {file.sha256}) and put it at\n  {path}\n"
+        + f"\nGet the file ({file.size:,} bytes, SHA-256 {file.sha256}) and put it at\n  {places[-1]}\n"
         f"or set the environment variable {VARIABLE} to the folder that has it."
     )
 
@@ -116,8 +138,8 @@ def _download(url: str, file: RemoteFile) -> bytes:
     received = bytearray()
     with (
         opener.open(url, timeout=STALL_SECONDS) as response,
-        # disable=None: a bar on a terminal, nothing in a log.
-        tqdm(desc=file.name, total=file.size, unit="B", unit_scale=True, disable=None) as bar,
+        # A bar on a terminal, nothing in a log.
+        tqdm(desc=file.name, total=file.size, unit="B", unit_scale=True, disable=not on_terminal()) as bar,
     ):
         # read1 returns what has arrived; read would wait for a whole block, however slowly it drips.
         while len(received) <= file.size and (block := response.read1(1 << 16)):

@@ -15,11 +15,11 @@ from typing import NamedTuple
 import numpy
 
 from common.padding import PAD, pad
+from common.text_files import decoded_pieces, quoted, without_blank_end
 from dataset import sequence
 from dataset.sequence import Ids
-from dataset.text import decoded_pieces, quoted, without_blank_end
 
-START, STOP = "<start>", "<stop>"  # no characters, hence in nobody's text
+START, STOP = "< start >", "< stop >"  # neither characters nor, with blanks inside, words: in nobody's text
 MOST_PADDING = 20  # numbers in the padded arrays for each symbol of a file
 
 
@@ -35,16 +35,21 @@ class Codec(NamedTuple):
     reversed: bool = False  # questions are read from their end
 
     def encode(self, questions: Sequence[str]) -> Ids:
-        """The questions as ids (N, S). ValueError for one that is empty, too long or has an unknown symbol."""
+        """The questions as ids (N, S). TypeError for one str.
+
+        ValueError for a question that is empty, too long or has an unknown symbol.
+        """
+        if isinstance(questions, str):
+            raise TypeError(f"encode: expected a list of questions, not the str {questions!r}: pass [{questions!r}]")
         return pad([self._ids(question) for question in questions])
 
     def symbols(self, question: str) -> list[str]:
         """The symbols of a question in the order in which people read them."""
-        parts: list[str] = question.split() if self.words else list(question)
-        if not parts:
+        if not question.strip():
             raise ValueError("the question is empty")
-        if self.width is None:
-            return parts
+        if self.width is None:  # as the sides of a line are read from a file
+            return question.split() if self.words else list(question.strip())
+        parts = list(question)
         if len(parts) > self.width:
             raise ValueError(f"{question!r} has {len(parts)} characters, the model reads questions of {self.width}")
         return parts + [" "] * (self.width - len(parts))

@@ -12,8 +12,8 @@ Interspeech 2011.
 import numpy
 from numpy.typing import NDArray
 
+from common.text_files import decode
 from dataset import download
-from dataset.text import decode
 
 EOS = "<eos>"
 MIRRORS: tuple[str, ...] = (

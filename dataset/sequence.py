@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 import numpy
 from numpy.typing import NDArray
 
-from dataset.text import decoded_pieces, quoted, without_blank_end
+from common.text_files import decoded_pieces, quoted, without_blank_end
 
 Ids: TypeAlias = NDArray[numpy.int64]
 Vocabulary: TypeAlias = tuple[dict[str, int], dict[int, str]]

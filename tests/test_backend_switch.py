@@ -57,7 +57,7 @@ class TestSwitch:
     def test_without_cupy(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "cupy", None)  # import says ImportError
         monkeypatch.setattr(config, "GPU", True)
-        remedy = r"config.GPU is set, but CuPy cannot be imported .*pip install .*cuda12.*config.GPU = False"
+        remedy = r"config.GPU is set, but CuPy cannot be imported .*pip install cupy-cuda12x or .*config.GPU = False"
         for use in (lambda: np.zeros(1), lambda: Rnnlm(7, 3, 4), lambda: softmax([1.0]), lambda: to_gpu([1])):
             with pytest.raises(ImportError, match=remedy):
                 use()

@@ -8,13 +8,16 @@ import pytest
 
 from ch01.two_layer_net import TwoLayerNet
 from ch04.cbow import CBOW
+from ch04.negative_sampling_layer import NegativeSamplingLoss
+from ch05.simple_rnnlm import SimpleRnnlm
 from ch06.better_rnnlm import BetterRnnlm
 from ch06.rnnlm import Rnnlm
-from ch07.peeky_seq2seq import PeekySeq2seq
-from ch07.rnnlm_gen import RnnlmGen
-from ch07.seq2seq import Decoder, Seq2seq
-from ch08.attention_layer import TimeAttention
-from ch08.attention_seq2seq import AttentionSeq2seq
+from ch07.peeky_seq2seq import PeekyDecoder, PeekySeq2seq
+from ch07.rnnlm_gen import BetterRnnlmGen, RnnlmGen
+from ch07.seq2seq import Decoder, Encoder, Seq2seq
+from ch08.attention_layer import Attention, TimeAttention
+from ch08.attention_seq2seq import AttentionDecoder, AttentionEncoder, AttentionSeq2seq
+from common.averaged_sgd import AveragedSGD
 from common.base_model import BaseModel
 from common.evaluation import seq2seq_accuracy
 from common.np import *  # noqa: F403
@@ -314,7 +317,197 @@ def test_a_decoder_with_another_generate():
     model = Seq2seq(9, 4, 6)
     model.decoder = Sevens(9, 4, 6)
     assert model.generate(numpy.zeros((1, 5), int), 8, 4) == [7] * 4
-    assert model.generate(numpy.zeros((2, 5), int), 8, 2) == [[7, 7]] * 2
+    assert model.generate_batch(numpy.zeros((2, 5), int), 8, 2).tolist() == [[7, 7]] * 2
+
+
+def test_what_a_decoder_of_ones_own_generates_is_not_touched():
+    class Answers(Decoder):
+        def generate(self, h, start_id, sample_size):
+            return self.answers
+
+    model, x = Seq2seq(9, 4, 6), numpy.array([[0, 1, 2], [3, 4, -1]])
+    decoder = model.decoder = Answers(9, 4, 6)
+    for answers in (numpy.ones((2, 4), int), [[1, 2], [3]], ([1, 2, 3], [0.5, 0.2]), "7 8", [], None):
+        decoder.answers = answers
+        assert model.generate(x, 0, 4) is answers
+    for answers, expected in (([3], [3, -1, -1]), (numpy.array([[1, 2, 3]]), [1, 2, 3]), ([], [-1] * 3)):
+        decoder.answers = answers
+        assert model.generate_batch(x, 0, 3).tolist() == [expected] * 2
+    decoder.answers = [1, 2, 3]
+    assert model.generate(x, 0, 3, stop_id=2) == [[1]] * 2
+    assert model.generate_batch(x, 0, 3, stop_id=2).tolist() == [[1, 2, -1]] * 2
+    for answers in ([1, 2, 3, 4], ([1, 2], [0.5]), "7 8", [0.5]):
+        decoder.answers = answers
+        with pytest.raises(ValueError, match=r"Answers.generate: expected 3 ids at most for one question, got .*[47.]"):
+            model.generate_batch(x, 0, 3)
+
+
+class StopsEarly(AttentionDecoder):
+    """With a forward and a generate of its own, which know nothing of padding."""
+
+    def forward(self, xs, enc_hs):
+        self.lstm.set_state(enc_hs[:, -1])
+        hs = self.lstm.forward(self.embed.forward(xs))
+        return self.affine.forward(np.concatenate((self.attention.forward(enc_hs, hs), hs), axis=2))
+
+    def generate(self, enc_hs, start_id, sample_size):
+        self.lstm.set_state(enc_hs[:, -1])
+        ids = [start_id]
+        while len(ids) <= sample_size and (len(ids) < 3 or ids[-1] % 2):
+            hs = self.lstm.forward(self.embed.forward(np.array([[ids[-1]]])))
+            scores = self.affine.forward(np.concatenate((self.attention.forward(enc_hs, hs), hs), axis=2))
+            ids.append(int(scores.argmax()))
+        return ids[1:]
+
+
+class LastState(Encoder):
+    def forward(self, xs):
+        self.hs = self.lstm.forward(self.embed.forward(xs))
+        return self.hs[:, -1, :]
+
+
+class AllStates(AttentionEncoder):
+    def forward(self, xs):
+        return self.lstm.forward(self.embed.forward(xs))
+
+
+class OwnBackward(Encoder):
+    def backward(self, dh):
+        dhs = np.zeros_like(self.hs)
+        dhs[:, -1, :] = dh
+        return self.embed.backward(self.lstm.backward(dhs))
+
+
+class Joins(PeekyDecoder):
+    def forward(self, xs, h):
+        self.lstm.set_state(h)
+        peek = np.repeat(h[:, None], xs.shape[1], axis=1)
+        hs = self.lstm.forward(np.concatenate((peek, self.embed.forward(xs)), axis=2))
+        return self.affine.forward(np.concatenate((peek, hs), axis=2))
+
+
+def put(model, **halves):
+    """The model with other halves, which get the weights of those before."""
+    for name, half in halves.items():
+        for mine, theirs in zip(half.params, getattr(model, name).params, strict=True):
+            mine[...] = theirs
+        setattr(model, name, half)
+    model.params = model.encoder.params + model.decoder.params
+    model.grads = model.encoder.grads + model.decoder.grads
+    return model
+
+
+@pytest.mark.parametrize(
+    ("kind", "halves"),
+    [
+        (Seq2seq, {"encoder": LastState}),
+        (Seq2seq, {"encoder": OwnBackward}),
+        (PeekySeq2seq, {"encoder": LastState, "decoder": Joins}),
+        (AttentionSeq2seq, {"encoder": AllStates}),
+        (AttentionSeq2seq, {"decoder": StopsEarly}),
+    ],
+)
+def test_halves_with_one_method_of_ones_own(kind, halves):
+    ours = kind(9, 4, 6, rng=0)
+    model = put(kind(9, 4, 6, rng=0), **{name: half(9, 4, 6) for name, half in halves.items()})
+    x, t = numpy.random.randint(0, 9, (6, 7)), numpy.random.randint(0, 9, (6, 5))
+    for _ in range(2):
+        assert model.forward(x, t) == pytest.approx(ours.forward(x, t), rel=1e-6)
+        model.backward()
+        ours.backward()
+        for mine, theirs in zip(model.grads, ours.grads, strict=True):
+            numpy.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-7)
+        expected = ours.generate_batch(x, 8, 4)
+        if model._own_generate():
+            even = expected % 2 == 0
+            even[:, 0] = False
+            expected = numpy.where(even.cumsum(axis=1) > even, -1, expected)
+        numpy.testing.assert_array_equal(model.generate_batch(x, 8, 4), expected)
+    model.reset_state()
+
+
+def test_questions_of_unequal_length_and_a_generate_that_knows_no_padding():
+    model = AttentionSeq2seq(9, 4, 6)
+    model.decoder = StopsEarly(9, 4, 6)
+    rows = model.generate_batch(numpy.array([[1, 2, 3, 4], [5, 6, -1, -1]]), 8, 4)
+    alone = model.generate(numpy.array([[5, 6]]), 8, 4)
+    assert rows[1].tolist() == alone + [-1] * (4 - len(alone))
+
+
+class BothWays:
+    """An encoder with nothing but embed, lstm, params, grads, forward and backward."""
+
+    def __init__(self, V, D, H):
+        shapes = [(D, 2 * H), (H // 2, 2 * H), (2 * H,)] * 2
+        self.embed = TimeEmbedding(numpy.random.randn(V, D).astype("f"))
+        self.lstm = TimeBiLSTM(*((numpy.random.randn(*shape) / 2).astype("f") for shape in shapes))
+        collect(self, [self.embed, self.lstm])
+
+    def forward(self, xs):
+        return self.lstm.forward(self.embed.forward(xs))
+
+    def backward(self, dhs):
+        self.embed.backward(self.lstm.backward(dhs))
+
+
+def test_an_encoder_of_ones_own_that_reads_both_ways():
+    model = AttentionSeq2seq(9, 4, 24, rng=0)
+    model.encoder = BothWays(9, 4, 24)
+    put(model)
+    x = numpy.random.default_rng(0).integers(1, 9, size=(60, 4))
+    t = numpy.concatenate([numpy.zeros((60, 1), int), x[:, ::-1]], axis=1)
+    trainer = Trainer(model, Adam(0.02), rng=0)
+    trainer.fit(x, t, 30, 20, 5.0)
+    assert trainer.loss_list[-1] < 0.5
+    assert seq2seq_accuracy(model, x, t) > 0.5
+    assert model.attention_weights(x, t).shape == (60, 5, 4)
+
+
+class StepByStep:
+    """The attention of all steps by a layer for each, as one builds it first."""
+
+    def __init__(self):
+        self.params, self.grads = [], []
+
+    def forward(self, hs_enc, hs_dec):
+        self.layers = [Attention() for _ in range(hs_dec.shape[1])]
+        contexts = [layer.forward(hs_enc, hs_dec[:, t]) for t, layer in enumerate(self.layers)]
+        self.attention_weights = [layer.attention_weight for layer in self.layers]
+        return np.stack(contexts, axis=1)
+
+    def backward(self, dout):
+        dhs_enc, dhs_dec = zip(*(layer.backward(dout[:, t]) for t, layer in enumerate(self.layers)), strict=True)
+        return sum(dhs_enc), np.stack(dhs_dec, axis=1)
+
+
+def test_an_attention_of_ones_own():
+    model, ours = AttentionSeq2seq(9, 4, 6, rng=0), AttentionSeq2seq(9, 4, 6, rng=0)
+    model.decoder.attention = StepByStep()
+    x, t = numpy.random.randint(0, 9, (6, 7)), numpy.random.randint(0, 9, (6, 5))
+    for each in (model, ours):
+        each.forward(x, t)
+        each.backward()
+    for mine, theirs in zip(model.grads, ours.grads, strict=True):
+        numpy.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-7)
+    assert model.generate(x, 8, 4) == ours.generate(x, 8, 4)
+    numpy.testing.assert_allclose(model.attention_weights(x, t), ours.attention_weights(x, t), rtol=1e-5)
+
+
+def test_methods_of_ones_own_called_encode_and_predict():
+    class Answering(AttentionSeq2seq):
+        def encode(self, text):
+            return numpy.array([[ord(symbol) - 97 for symbol in text]])
+
+        def predict(self, text):
+            return "".join(chr(97 + i) for i in self.generate(self.encode(text), 0, 3))
+
+    model, ours = Answering(9, 4, 6, rng=0), AttentionSeq2seq(9, 4, 6, rng=0)
+    x, t = numpy.random.randint(0, 9, (6, 7)), numpy.random.randint(0, 9, (6, 5))
+    assert model.forward(x, t) == ours.forward(x, t)
+    model.backward()
+    assert [ord(symbol) - 97 for symbol in model.predict("abc")] == ours.generate(numpy.array([[0, 1, 2]]), 0, 3)
+    assert model.beam_search(x[:1], 0, 3) == ours.beam_search(x[:1], 0, 3)
+    numpy.testing.assert_array_equal(model.attention_weights(x, t), ours.attention_weights(x, t))
 
 
 def plain_layer(weights):
@@ -359,6 +552,121 @@ def test_predict_of_a_readers_own_decides_what_is_generated():
             return scores
 
     assert min(Late(20, 5, 5).generate(16, None, 10)) >= 15
+
+
+class Averages:
+    """A recurrent layer of a reader's own: h is the mean of the last h and of x, and there are no weights."""
+
+    def __init__(self):
+        self.params, self.grads, self.h, self.stateful = [], [], None, True
+
+    def set_state(self, h):
+        self.h = h
+
+    def reset_state(self):
+        self.h = None
+
+    def forward(self, xs):
+        h, hs = 0 if self.h is None else self.h, []
+        for t in range(xs.shape[1]):
+            h = (h + xs[:, t]) / 2
+            hs.append(h)
+        self.h = h
+        return np.stack(hs, axis=1)
+
+    def backward(self, dhs):
+        dxs, dh = np.empty_like(dhs), 0
+        for t in reversed(range(dhs.shape[1])):
+            dh = (dhs[:, t] + dh) / 2
+            dxs[:, t] = dh
+        self.dh = dh
+        return dxs
+
+
+def test_recurrent_layers_of_ones_own():
+    ids = numpy.random.randint(0, 9, (6, 7))
+    for kind in (Seq2seq, AttentionSeq2seq):
+        model = kind(9, 6, 6, rng=0)
+        model.decoder.lstm = Averages()
+        model.forward(ids, ids)
+        model.backward()
+        assert len(model.generate(ids, 8, 4)) == 6
+        model.reset_state()
+        assert model.decoder.lstm.h is None
+    model = RnnlmGen(9, 6, 6, rng=0)
+    model.layers[1] = Averages()
+    collect(model, model.layers)
+    trainer = RnnlmTrainer(model, SGD(1.0))
+    trainer.fit(ids.reshape(-1), numpy.roll(ids.reshape(-1), -1), 20, 2, 5)
+    assert trainer.ppl_list[-1] < trainer.ppl_list[0]
+    assert model.get_state()[0] is model.layers[1].h is not None
+    assert len(model.generate(3, [], 10)) == 10
+
+
+def gru_layers(V, D, H):
+    rn = numpy.random.randn
+    weights = rn(V, D), rn(D, 3 * H), rn(H, 3 * H), rn(3 * H), rn(H, V), rn(V)
+    embed, Wx, Wh, b, W, c = (w.astype("f") / 10 for w in weights)
+    return [TimeEmbedding(embed), TimeGRU(Wx, Wh, b, stateful=True), TimeAffine(W, c)]
+
+
+def test_language_models_with_layers_of_ones_own(tmp_path):
+    class GruLm(Rnnlm):
+        def __init__(self, V, D, H):
+            self.layers, self.loss_layer = gru_layers(V, D, H), TimeSoftmaxWithLoss()
+            self.rnn_layer = self.lstm_layer = self.layers[1]
+            collect(self, self.layers)
+
+    class GruGen(GruLm, RnnlmGen):
+        pass
+
+    class Dropping(BetterRnnlm):
+        def __init__(self, V, D, H):
+            self.layers, self.loss_layer = gru_layers(V, D, H), TimeSoftmaxWithLoss()
+            self.layers.insert(2, TimeDropout(0.5))
+            self.drop_layers, self.recurrent_layers = [self.layers[2]], [self.layers[1]]
+            collect(self, self.layers)
+
+    ids = numpy.random.randint(0, 9, (2, 3))
+    for kind in (GruLm, GruGen, Dropping):
+        model = kind(9, 4, 5)
+        model.forward(ids, ids)
+        model.backward()
+        state = model.layers[1].h
+        assert eval_perplexity(model, ids.reshape(-1)) == eval_perplexity(model, ids.reshape(-1)) > 1
+        assert model.layers[1].h is state
+        model.reset_state()
+        assert model.layers[1].h is None
+    assert len(GruGen(9, 4, 5).generate(0, sample_size=4)) == 4
+    assert len(GruGen(9, 4, 5).get_state()) == 1
+    loss = model.forward(ids, ids, False)
+    model.reset_state()
+    assert model.forward(ids, ids, False) == loss
+
+
+def test_layers_of_a_language_model_may_be_replaced():
+    ids, gru = numpy.random.randint(0, 9, (1, 3)), gru_layers(9, 5, 5)[1]
+    for kind, place in ((SimpleRnnlm, 1), (Rnnlm, 1), (RnnlmGen, 1), (BetterRnnlm, 4), (BetterRnnlmGen, 4)):
+        model = kind(9, 5, 5)
+        model.layers[place] = gru
+        model.predict(ids)
+        if hasattr(model, "get_state"):
+            state = model.get_state()
+            assert (state[0] if kind is RnnlmGen else state[1][0]) is gru.h
+        model.reset_state()
+        assert gru.h is None
+    dropout = model.layers[1] = TimeDropout(0.1)
+    model.predict(ids)
+    assert not dropout.train_flg and dropout in model.drop_layers
+    model.forward(ids, ids)
+    assert dropout.train_flg
+
+
+def test_layers_by_the_books_names():
+    assert SimpleRnnlm(9, 4, 5).rnn_layer.hidden_size == Rnnlm(9, 4, 5).lstm_layer.hidden_size == 5
+    model = BetterRnnlm(9, 4, 4)
+    assert model.lstm_layers == [model.layers[2], model.layers[4]]
+    assert model.drop_layers == [model.layers[1], model.layers[3], model.layers[5]]
 
 
 def test_copies_go_on_as_the_original_does():
@@ -418,3 +726,121 @@ def test_attributes_of_ones_own():
     layer.name = "fc1"
     with pytest.raises(ValueError, match="fc1"):
         layer.forward(numpy.ones((2, 4)))
+
+
+def test_a_trainer_with_a_history_of_its_own():
+    class Scored(Trainer):
+        def __init__(self, model, optimizer):
+            super().__init__(model, optimizer)
+            self.history = {"accuracy": []}
+
+        def fit(self, x, t, max_epoch):
+            for _ in range(max_epoch):
+                super().fit(x, t, 1, 4)
+                self.history["accuracy"].append((self.model.predict(x).argmax(axis=1) == t).mean())
+
+    x, t = numpy.random.randn(8, 2), numpy.arange(8) % 3
+    trainer = Scored(TwoLayerNet(2, 5, 3), SGD())
+    trainer.fit(x, t, 3)
+    assert len(trainer.history["accuracy"]) == len(trainer.loss_list) == 3
+    ours = Trainer(TwoLayerNet(2, 5, 3), SGD())
+    ours.fit(x, t, 2, 4)
+    assert ours.history.column("epoch") == [1, 2] and ours.history is ours.history
+
+
+def test_a_subclass_that_begins_all_by_itself():
+    """Its __init__ sets what the book's does, and does not call that of its base."""
+
+    class Decaying(SGD):
+        def __init__(self, lr):
+            self.lr = lr
+
+        def update(self, params, grads):
+            self.lr *= 0.5
+            super().update(params, grads)
+
+    class Heavy(Momentum):
+        def __init__(self):
+            self.lr, self.momentum, self.v = 1.0, 0.5, None
+
+    class Averaged(AveragedSGD):
+        def __init__(self):
+            self.lr = 1.0
+
+    for kind, args, expected in ((Decaying, (1.0,), 0.25), (Heavy, (), -1.5), (Averaged, (), -1)):
+        optimizer, param = kind(*args), numpy.ones(1)
+        for _ in range(2):
+            optimizer.update([param], [numpy.ones(1)])
+        assert param == expected
+        copy.deepcopy(optimizer).update([param], [numpy.ones(1)])
+
+    class Drop(TimeDropout):
+        def __init__(self, ratio):
+            self.params, self.grads, self.dropout_ratio, self.mask, self.train_flg = [], [], ratio, None, True
+
+    class Rows(TimeEmbedding):
+        def __init__(self, W):
+            self.params, self.grads = [W], [np.zeros_like(W)]
+
+    class Product(TimeAffine):
+        def __init__(self, W, b):
+            self.params, self.grads, self.x = [W, b], [np.zeros_like(W), np.zeros_like(b)], None
+
+    class Loss(TimeSoftmaxWithLoss):
+        def __init__(self):
+            self.params, self.grads, self.cache = [], [], None
+
+    class Look(TimeAttention):
+        def __init__(self):
+            self.params, self.grads, self.attention_weights = [], [], None
+
+    def own(kind):
+        class Own(kind):
+            def __init__(self, Wx, Wh, b, stateful=False):
+                self.params = [Wx, Wh, b]
+                self.grads = [np.zeros_like(Wx), np.zeros_like(Wh), np.zeros_like(b)]
+                self.h, self.c, self.dh, self.stateful = None, None, None, stateful
+
+        return Own
+
+    randn = numpy.random.randn
+    layers = [Rows(randn(9, 4))]
+    layers += [own(kind)(randn(4, g * 4), randn(4, g * 4), randn(g * 4), True)
+               for kind, g in ((TimeRNN, 1), (TimeLSTM, 4), (TimeGRU, 3))]  # fmt: skip
+    layers += [Drop(0.5), Product(randn(4, 9), randn(9))]
+    loss, ids = Loss(), numpy.arange(8).reshape(2, 4)
+    for _ in range(2):
+        xs = ids
+        for layer in layers:
+            xs = layer.forward(xs)
+        assert numpy.isfinite(loss.forward(xs, ids))
+        dout = loss.backward()
+        for layer in reversed(layers):
+            dout = layer.backward(dout)
+    states, attention = randn(2, 3, 4), Look()
+    assert attention.forward(states, states).shape == (2, 3, 4)
+    attention.backward(states)
+    for kind, columns, state in ((RNN, 4, 1), (LSTM, 16, 2), (GRU, 12, 1)):
+        step = own(kind)(randn(4, columns), randn(4, columns), randn(columns))
+        out = step.forward(*[randn(2, 4)] * (1 + state))
+        assert len(step.backward(*([randn(2, 4)] * state))) == 1 + state and len(out) == 2
+
+
+def test_dropout_of_integers():
+    for layer in (Dropout(0.5), TimeDropout(0.5)):
+        y = layer.forward(numpy.ones((10, 10, 3), int))
+        assert set(y.ravel().tolist()) == {0.0, 2.0} and y.dtype == "f"
+        assert layer.forward([[1, 2]], False).tolist() == [[1, 2]]
+
+
+def test_a_sampler_with_nothing_but_get_negative_sample():
+    class Fixed:
+        def get_negative_sample(self, target):
+            return numpy.zeros((len(target), 5), int)
+
+    loss = NegativeSamplingLoss(numpy.ones((7, 3)), numpy.arange(7))
+    loss.sampler = Fixed()
+    assert numpy.isfinite(loss.forward(numpy.ones((2, 3)), numpy.array([1, 6])))
+    assert loss.backward().shape == (2, 3)
+    with pytest.raises(IndexError, match="NegativeSamplingLoss"):
+        loss.forward(numpy.ones((2, 3)), numpy.array([1, 7]))

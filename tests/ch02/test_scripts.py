@@ -95,12 +95,28 @@ def test_count_method_big_finds_the_neighbours_of_the_book(penn_treebank):
 
 @pytest.mark.parametrize(("arguments", "message"), [
     ({"window_size": 0}, "window_size must be at least 1, not 0"),
-    ({"wordvec_size": 0}, "width 0"),
+    ({"wordvec_size": 0}, "wordvec_size must be at least 2 for a map, not 0"),
+    ({"wordvec_size": 1}, "wordvec_size must be at least 2 for a map, not 1"),
+    ({"wordvec_size": 0, "mapped": 0}, "wordvec_size must be at least 1, not 0"),
+    ({"mapped": -1}, "mapped must be 0, for no map, or at least 2, not -1"),
+    ({"mapped": 1}, "at least 2, not 1"),
     ({"wordvec_size": 1000}, "width 1000"),
 ])  # fmt: skip
 def test_impossible_settings(arguments, message):
     with pytest.raises(ValueError, match=message):
         count_method_big.main(corpus="mini", **arguments)
+
+
+def test_count_method_big_without_a_map():
+    count_method_big.main(quick=True, out="run", mapped=0, wordvec_size=1)
+    assert WordVectors.load("run/vectors.npz").vector_size == 1
+    assert not Path("run/map.png").exists()
+
+
+def test_count_method_small_needs_two_words():
+    with pytest.raises(ValueError, match="text must have two different words at least, not 'hello hello'"):
+        count_method_small.main("hello hello", out="run")
+    count_method_small.main("hello you", out="run")
 
 
 def test_i_and_goodbye_coincide_in_figure_2_11():

@@ -108,8 +108,14 @@ def test_misuse(kind):
 
 
 def test_cbow_needs_its_number_of_context_words():
-    with pytest.raises(ValueError, match="2 context words"):
-        SimpleCBOW(7, 5).forward(CONTEXTS[:, :1], TARGET)
+    model = SimpleCBOW(7, 5, rng=0)
+    for contexts in (CONTEXTS[:, :1], numpy.concatenate([CONTEXTS, CONTEXTS], axis=1)):
+        for use in (lambda x: model.forward(x, TARGET), model.predict):
+            with pytest.raises(ValueError, match=r"SimpleCBOW: made for 2 context words.*\(N, 2, 7\), got"):
+                use(contexts)
+    with pytest.raises(ValueError, match="SimpleCBOW"):
+        model.predict(CONTEXTS[0])
+    assert (model.predict(CONTEXTS.tolist()) == model.predict(CONTEXTS)).all()
 
 
 def test_skip_gram_needs_a_forward():

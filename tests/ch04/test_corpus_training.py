@@ -1,6 +1,11 @@
+import importlib
+import sys
+from pathlib import Path
+
 import numpy
 import pytest
 
+import ch04
 from ch04.cbow import CBOW
 from ch04.corpus_training import CorpusTrainer, RowAdaGrad
 from ch04.skip_gram import SkipGram
@@ -169,22 +174,54 @@ def test_gpu(kind, gpu):
     assert len(trainer.loss_list) == 1
 
 
+def test_models_of_the_chapters_folder(monkeypatch):
+    """``from skip_gram import SkipGram`` is another class object than that of ch04, but trained alike."""
+    monkeypatch.syspath_prepend(str(Path(ch04.__file__).parent))
+    monkeypatch.delitem(sys.modules, "skip_gram", raising=False)
+    other = importlib.import_module("skip_gram").SkipGram
+    assert other is not SkipGram
+    one, two = trained(SkipGram)[0], trained(other)[0]
+    assert (one.word_vecs == two.word_vecs).all()
+    monkeypatch.delitem(sys.modules, "skip_gram")
+
+
+def test_learning_rate_is_one_number_or_two():
+    model = CBOW(WORDS, 4, 2, CORPUS)
+    assert CorpusTrainer(model, numpy.float32(0.5)).learning_rate == (0.5, 0.5)
+    assert CorpusTrainer(model, [0.5, 0.25]).learning_rate == (0.5, 0.25)
+
+
 class TestMisuse:
+    @pytest.mark.parametrize("rate", [0, -0.1, "0.1", numpy.nan, numpy.inf, (0.1,), (0.1, 0), (0.1, 0.1, 0.1), {}])
+    def test_learning_rate(self, rate):
+        with pytest.raises(ValueError, match="CorpusTrainer: learning_rate must be a positive number, or two"):
+            CorpusTrainer(CBOW(WORDS, 4, 2, CORPUS), rate)
+
+    def test_settings_of_the_wrong_kind(self):
+        model = CBOW(WORDS, 4, 2, CORPUS)
+        for name in ("shared", "stretch", "threads"):
+            with pytest.raises(TypeError, match=f"CorpusTrainer: {name} must be a whole number, not 1.5"):
+                CorpusTrainer(model, **{name: 1.5})
+        with pytest.raises(TypeError, match=r"CorpusTrainer.fit: max_epoch must be a whole number, not 2\.5"):
+            CorpusTrainer(model).fit(CORPUS, 2.5)
+        with pytest.raises(ValueError, match=r"CorpusTrainer: sample must be positive, .* not 'a'"):
+            CorpusTrainer(model, sample="a")
+
     def test_settings(self):
         model = CBOW(WORDS, 4, 2, CORPUS)
         for options in ({"shared": 0}, {"stretch": 0}, {"threads": 0}):
-            with pytest.raises(ValueError, match=f"{next(iter(options))}=0"):
+            with pytest.raises(ValueError, match=f"CorpusTrainer: {next(iter(options))} must be at least 1, not 0"):
                 CorpusTrainer(model, **options)
-        with pytest.raises(ValueError, match="max_epoch"):
+        with pytest.raises(ValueError, match="fit: max_epoch must be at least 1, not 0"):
             CorpusTrainer(model).fit(CORPUS, 0)
         with pytest.raises(ValueError, match="sample must be positive"):
-            CorpusTrainer(model, sample=-1.0).fit(CORPUS, 1)
+            CorpusTrainer(model, sample=-1.0)
 
     def test_corpus(self):
         model = CBOW(WORDS, 4, 2, CORPUS)
         with pytest.raises(ValueError, match="window of 2 takes 5 words, got 4"):
             CorpusTrainer(model).fit(CORPUS[:4], 1)
-        with pytest.raises(ValueError, match=f"id {WORDS}"):
+        with pytest.raises(ValueError, match=f"got {WORDS}"):
             CorpusTrainer(model).fit(numpy.append(CORPUS, WORDS), 1)
         with pytest.raises(ValueError, match="empty"):
             CorpusTrainer(model).fit(CORPUS[:0], 1)

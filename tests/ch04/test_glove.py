@@ -68,5 +68,10 @@ def test_misuse():
         model.forward(PAIRS + 1, COUNTS)
     with pytest.raises(ValueError, match="hidden_size=0"):
         GloVe(4, 0)
+    for x_max in (0, -1.0, numpy.nan, "100"):
+        with pytest.raises(ValueError, match=f"GloVe: x_max must be a positive number, not {x_max!r}"):
+            GloVe(4, 3, x_max=x_max)
     with pytest.raises(ValueError, match="window_size"):
         weighted_counts([0, 1], 2, 0)
+    with pytest.raises(RuntimeError, match=r"^GloVe: backward needs a forward before it$"):
+        GloVe(4, 3).backward()

@@ -89,6 +89,17 @@ def test_counts_serve_as_the_corpus(kind):
 
 
 @both
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "uint64"])
+def test_ids_of_any_integer_dtype(kind, dtype):
+    contexts, target = BATCH
+    one, two = kind(8, 4, 2, CORPUS, rng=0), kind(8, 4, 2, CORPUS.astype(dtype), rng=0)
+    assert one.forward(contexts, target) == two.forward(contexts.astype(dtype), target.astype(dtype))
+    for model in (one, two):
+        model.backward()
+    assert all((a.to_dense() == b.to_dense()).all() for a, b in zip(one.grads, two.grads, strict=True))
+
+
+@both
 def test_gpu(kind, gpu):
     model = kind(8, 4, 2, CORPUS, rng=0)
     trainer = Trainer(model, Adam(), rng=0)
@@ -100,9 +111,14 @@ def test_gpu(kind, gpu):
 def test_misuse(kind):
     with pytest.raises(ValueError, match=f"{kind.__name__}.*window_size=0"):
         kind(8, 4, 0, CORPUS)
-    with pytest.raises(ValueError, match=f"{kind.__name__}: corpus has the id 7"):
+    with pytest.raises(ValueError, match=f"{kind.__name__}: ids of the corpus .* got 7"):
         kind(7, 4, 2, CORPUS)
+    for window in (2.5, "2", None):
+        with pytest.raises(TypeError, match=f"{kind.__name__}: window_size must be a whole number, not {window!r}"):
+            kind(8, 4, window, CORPUS)
     model = kind(8, 4, 2, CORPUS)
+    with pytest.raises(ValueError, match=rf"{kind.__name__}: expected .* one at least, got \(0, 4\), \(0,\)"):
+        model.forward(BATCH[0][:0], BATCH[1][:0])
     with pytest.raises(ValueError, match=kind.__name__):
         model.forward(BATCH[0], BATCH[1][:3])
     with pytest.raises(ValueError, match=kind.__name__):

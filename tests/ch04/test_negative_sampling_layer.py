@@ -1,6 +1,6 @@
 import numpy
 import pytest
-from gradient_check import check_gradients
+from gradient_check import check_gradients, check_results_belong_to_the_caller
 
 from ch04.negative_sampling_layer import EmbeddingDot, NegativeSamplingLoss, UnigramSampler
 from common.labels import IdError
@@ -31,6 +31,9 @@ class TestEmbeddingDot:
     def test_gradient(self, rng, shape):
         layer = EmbeddingDot(rng.standard_normal((5, 3)))
         check_gradients(layer, [rng.standard_normal((4, 3)), rng.integers(0, 5, shape)], rng)
+        for rows in (1, 4):
+            inputs = [rng.standard_normal((rows, 3)), rng.integers(0, 5, (rows, *shape[1:]))]
+            check_results_belong_to_the_caller(layer, inputs, rng)
 
     def test_sparse_gives_the_same(self, rng):
         W, h, ids = rng.standard_normal((9, 3)), rng.standard_normal((4, 3)), rng.integers(0, 9, (4, 6))
@@ -73,6 +76,17 @@ class TestUnigramSampler:
             assert found[expected == 0].tolist() == [0.0] * int((expected == 0).sum())
             assert found == pytest.approx(expected, abs=0.015)
 
+    @pytest.mark.parametrize("power", [20.0, 400.0, -400.0])
+    def test_powers_that_leave_one_word_all_of_p(self, power):
+        corpus = numpy.repeat([0, 1, 2, 4], [60, 25, 5, 10])  # 3 does not occur
+        sampler = UnigramSampler(corpus, power, 4, vocab_size=6, rng=0)
+        assert numpy.isfinite(sampler.word_p).all()
+        first = sampler.word_p.argmax()
+        for target in range(6):
+            drawn = sampler.get_negative_sample(numpy.full(500, target))
+            assert numpy.isin(drawn, [0, 1, 2, 4]).all()
+            assert (drawn != target).all() if target == first else (drawn == first).all()
+
     @pytest.mark.parametrize("power", [0.0, 0.75, 3.0])
     def test_never_the_target(self, rng, power):
         corpus = rng.zipf(1.5, 5000) % 50
@@ -111,9 +125,14 @@ class TestUnigramSampler:
             UnigramSampler(numpy.array([3, 3]), 0.75, 5)
         with pytest.raises(ValueError, match="sample_size"):
             UnigramSampler(numpy.array([0, 1]), 0.75, 0)
+        for power in (numpy.nan, numpy.inf, "0.75"):
+            with pytest.raises(ValueError, match=f"UnigramSampler: power must be a finite number, not {power!r}"):
+                UnigramSampler(numpy.array([0, 1]), power, 5)
+        with pytest.raises(TypeError, match=r"sample_size must be a whole number, not 2\.5"):
+            UnigramSampler(numpy.array([0, 1]), 0.75, 2.5)
         with pytest.raises(ValueError, match="empty"):
             UnigramSampler(numpy.zeros(0, int), 0.75, 5)
-        with pytest.raises(ValueError, match="id 7"):
+        with pytest.raises(ValueError, match="got 7"):
             UnigramSampler(numpy.array([0, 7]), 0.75, 5, vocab_size=7)
         with pytest.raises(IdError, match="2"):
             UnigramSampler(numpy.array([0, 1]), 0.75, 5).get_negative_sample(numpy.array([2]))
@@ -167,6 +186,12 @@ class TestNegativeSamplingLoss:
         loss = layer.forward(numpy.ones((2, 3), "f"), numpy.array([0, 1]))
         assert loss == pytest.approx(6 * numpy.log(2), rel=1e-6)
         assert layer.backward().dtype == layer.grads[0].dtype == numpy.float32
+
+    @pytest.mark.parametrize("shape", [(0,), (0, 2), (3, 0)])
+    def test_empty_batch(self, shape):
+        layer = NegativeSamplingLoss(numpy.zeros((6, 3), "f"), self.corpus)
+        with pytest.raises(ValueError, match=r"NegativeSamplingLoss: expected targets .* one at least, got"):
+            layer.forward(numpy.ones((shape[0], 3), "f"), numpy.zeros(shape, int))
 
     def test_gpu(self, gpu, rng):
         layer = NegativeSamplingLoss(np.asarray(rng.standard_normal((6, 3))), self.corpus, rng=0)

@@ -49,6 +49,17 @@ def test_options(small):
     assert vectors.vectors.dtype == numpy.float16
 
 
+@pytest.mark.parametrize(("arguments", "message"), [
+    ({"plain": True, "sample": 1e-3}, r"sample 0.001 makes no sense with plain"),
+    ({"plain": True, "threads": 1}, "threads 1 makes no sense with plain"),
+    ({"sample": -1.0}, r"sample must be positive, .*not -1\.0"),
+    ({"threads": 0}, "threads must be at least 1, not 0"),
+])  # fmt: skip
+def test_impossible_settings(small, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        train.main(corpus="mini", max_epoch=1, hidden_size=8, **arguments)
+
+
 def test_glove(small):
     scores = train_glove.main(corpus="mini", max_epoch=3, hidden_size=8, out="run")
     history = json.loads(Path("run/history.json").read_text(encoding="utf-8"))

@@ -27,7 +27,7 @@ def test_probabilities():
 def test_misuse():
     with pytest.raises(ValueError, match="min_count = 3"):
         keep_frequent([0, 1], {"a": 0, "b": 1}, 3)
-    with pytest.raises(ValueError, match="id 2"):
+    with pytest.raises(ValueError, match="got 2"):
         keep_frequent([0, 2], {"a": 0, "b": 1}, 1)
     with pytest.raises(ValueError, match="sample"):
         keep_probability(numpy.ones(2), 0.0)

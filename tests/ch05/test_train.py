@@ -36,6 +36,14 @@ def test_thousand_words_are_learnt_by_heart(penn_treebank):
     assert train.main()["perplexity"] < 10
 
 
+@pytest.mark.parametrize("main", SCRIPTS)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_perplexity_beyond_floats(main, monkeypatch):
+    forward = SimpleRnnlm.forward
+    monkeypatch.setattr(SimpleRnnlm, "forward", lambda *inputs: forward(*inputs) + 1e6)
+    assert main(corpus="mini", max_epoch=1, out="run")["perplexity"] == math.exp(700)
+
+
 def test_untrained_model_knows_nothing():
     ids = mini.load_data("train")[0][:1001]
     model = SimpleRnnlm(328, 100, 100, rng=0)

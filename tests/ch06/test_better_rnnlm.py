@@ -61,14 +61,14 @@ class TestDropout:
     def test_variational_masks_are_one_for_all_steps(self):
         model = small(variational=True)
         model.forward(ids(N, T), ids(N, T))
-        _, mask = model.drops[0].cached()
+        _, mask = model.drop_layers[0].cached()
         assert mask.shape == (N, 1, H) and set(numpy.unique(mask)) == {0, 2}
         assert model.recurrent_layers[0]._mask.shape == (N, H)
 
     def test_plain_masks_differ_from_step_to_step(self):
         model = small()
         model.forward(ids(N, T), ids(N, T))
-        _, mask = model.drops[0].cached()
+        _, mask = model.drop_layers[0].cached()
         assert mask.shape == (N, T, H) and (mask[:, 0] != mask[:, 1]).any()
 
 
@@ -82,7 +82,7 @@ class TestDropout:
 )  # fmt: skip
 def test_gradients(options, rng):
     model = BetterRnnlm(V, H, H, 0.4, rng=0, dtype="d", **options)
-    for drop in model.drops:  # the same mask in every forward
+    for drop in model.drop_layers:  # the same mask in every forward
         draw = drop.draw_mask
         drop.draw_mask = lambda shape, dtype, draw=draw, drop=drop: (setattr(drop, "rng", numpy.random.default_rng(7)),
                                                                 draw(shape, dtype))[1]
@@ -109,6 +109,11 @@ def test_float32_stays_float32():
 def test_misuse(arguments, message):
     with pytest.raises(ValueError, match=message):
         BetterRnnlm(**{"vocab_size": V, "wordvec_size": H, "hidden_size": H, **arguments})
+
+
+def test_layers_that_are_no_whole_number():
+    with pytest.raises(TypeError, match=r"^BetterRnnlm: layers must be a whole number, not 1\.5$"):
+        BetterRnnlm(V, H, H, layers=1.5)
 
 
 def test_another_batch_size_needs_a_reset():

@@ -9,6 +9,7 @@ from ch06.better_rnnlm import BetterRnnlm
 from ch06.rnnlm import Rnnlm
 from common.evaluation import eval_perplexity
 from common.files import FileFormatError
+from common.labels import IdError
 
 V, TEXT = 12, numpy.random.default_rng(0).integers(12, size=60)
 
@@ -87,6 +88,42 @@ def test_tuning_finds_the_best_pair(model):
     assert cache.cache_perplexity(model, text, found.theta, found.lam) == pytest.approx(found.perplexity)
     pairs = [cache.cache_perplexity(model, text, theta, lam) for theta in cache.THETAS[::3] for lam in (0, 0.3, 0.6)]
     assert found.perplexity <= min(pairs) + 1e-9
+
+
+def test_probabilities_too_small_for_float32():
+    made = Rnnlm(V, 7, 8, rng=0)
+    made.params[-1][3] = -200
+    expected = eval_perplexity(made, TEXT, batch_size=1)
+    assert math.isfinite(expected)
+    assert cache.cache_perplexity(made, TEXT, 0.5, 0.0) == pytest.approx(expected, rel=1e-5)
+    assert cache.cache_perplexity(made, TEXT, 0.5, 0.2) < expected
+
+
+@pytest.mark.parametrize("p", [0.0, math.nan])
+def test_words_without_a_probability(p):
+    p_model = numpy.array([0.5, p, 0.5])
+    with pytest.raises(FloatingPointError, match=f"the probability of a word is {p}"):
+        cache.perplexity(p_model, numpy.zeros(3), 0.1)
+
+
+def test_a_perplexity_beyond_floats():
+    assert cache.perplexity(numpy.array([5e-324, 5e-324]), numpy.zeros(2), 0.0) == math.exp(700)
+
+
+@pytest.mark.parametrize("place", [0, 30, 59])
+@pytest.mark.parametrize("word", [-1, V])
+def test_ids_that_the_model_does_not_know(model, place, word):
+    text = TEXT.copy()
+    text[place] = word
+    with pytest.raises(IdError, match=f"cache: ids of the corpus must lie in 0 … 11, got {word}"):
+        cache.read(model, text)
+
+
+def test_ids_and_sizes_that_are_no_whole_numbers(model):
+    with pytest.raises(TypeError, match="cache: ids of the corpus must be integers"):
+        cache.read(model, TEXT.astype("d"))
+    with pytest.raises(TypeError, match=r"cache: window must be a whole number, not 2\.5"):
+        cache.cache_perplexity(model, TEXT, 0.5, 0.1, 2.5)
 
 
 @pytest.mark.parametrize(

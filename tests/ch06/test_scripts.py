@@ -1,6 +1,7 @@
 """train_rnnlm, eval, rnn_gradient_graph and clip_grads."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,13 @@ def test_evaluation_of_other_weights():
     Path("cut.npz").write_bytes(Path("run/weights.npz").read_bytes()[:1000])
     with pytest.raises(FileFormatError, match=r"cut\.npz"):
         eval.main(Path("cut.npz"), corpus="mini")
+
+
+@pytest.mark.parametrize("rates", [{"final_lr": -1.0}, {"final_lr": math.nan}, {"lr": 0.0}])
+def test_rates_are_checked_before_the_first_epoch(rates):
+    with pytest.raises(ValueError, match="lr must be a positive number and final_lr one of at least 0, not"):
+        train_rnnlm.main(**{**SMALL, **rates}, out="run")
+    assert not Path("run/checkpoints").exists()
 
 
 def test_resuming_with_a_rate_of_its_own_in_the_last_epoch():

@@ -233,7 +233,7 @@ def test_other_files():
         generate_better_text.main("the queen", weights="better.npz", cell="cnn", corpus="mini", out="a")
 
 
-def test_vocabulary_travels_with_the_weights():
+def test_vocabulary_travels_with_the_weights(capsys):
     model = Rnnlm(328, 6, 6, rng=0)
     _, id_to_word = mini.load_vocab()
     rnnlm_file.write_rnnlm("m.npz", model, id_to_word)
@@ -241,14 +241,20 @@ def test_vocabulary_travels_with_the_weights():
     loaded = rnnlm_file.read_rnnlm("m.npz", Rnnlm)
     assert all(abs(a - b).max() < 1e-3 for a, b in zip(loaded.params, model.params, strict=True))
     predict_word.main("the queen", weights="m.npz")
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("script", [generate_text, generate_better_text, predict_word])
 def test_weights_of_the_small_corpus_need_no_more_words(script, capsys):
     """Neither --corpus nor a prompt: the number of words says which corpus it is, and the usual prompt is not in it."""
     Rnnlm(len(mini.load_vocab()[0]), 4, 5, rng=0).save_params("w.npz")
-    script.main(weights=Path("w.npz"), **({"topn": 3} if script is predict_word else {"length": 3}))
-    assert len(capsys.readouterr().out.splitlines()) >= 1
+    size = {"topn": 3} if script is predict_word else {"length": 3}
+    script.main(weights=Path("w.npz"), **size)
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) >= 1
+    assert printed.err == "vocabulary: that of mini, which has as many words (--corpus names another)\n"
+    script.main(weights=Path("w.npz"), corpus="mini", **size)
+    assert capsys.readouterr().err == ""
     Rnnlm(17, 4, 5, rng=0).save_params("other.npz")
     with pytest.raises(ValueError, match="no vocabulary: say with --corpus"):
         script.main(weights=Path("other.npz"))

@@ -5,8 +5,9 @@ from ch06.better_rnnlm import BetterRnnlm
 from ch06.rnnlm import Rnnlm
 from ch07.rnnlm_gen import BetterRnnlmGen, RnnlmGen
 from common.decoding import greedy
+from common.functions import distribution
 from common.labels import IdError
-from common.sampling import Sampling, log_softmax
+from common.sampling import Sampling
 from common.text_generation import generate_texts, next_words
 
 V = 20
@@ -124,14 +125,14 @@ def test_states_that_do_not_fit(state):
 
 def test_dropout_is_off_and_its_numbers_are_not_used_up():
     model = small(BetterRnnlmGen)
-    for drop in model.drops:
+    for drop in model.drop_layers:
         drop.train_flg = True
-    before = [drop.rng.bit_generator.state for drop in model.drops]
+    before = [drop.rng.bit_generator.state for drop in model.drop_layers]
     assert model.generate(0, sample_size=20, rng=2) == small(BetterRnnlmGen, dropout_ratio=0.0).generate(
         0, sample_size=20, rng=2
     )
-    assert [drop.rng.bit_generator.state for drop in model.drops] == before
-    assert all(drop.train_flg for drop in model.drops)
+    assert [drop.rng.bit_generator.state for drop in model.drop_layers] == before
+    assert all(drop.train_flg for drop in model.drop_layers)
 
 
 @models
@@ -168,14 +169,14 @@ def test_log_probabilities_are_the_models():
     (text,) = generate_texts(model, [[1, 2]], 10, Sampling(temperature=3.0, banned=[0]), rng=0)
     model.reset_state()
     scores = model.predict(numpy.array([text.ids]))[0]
-    expected = [log_softmax(scores[k - 1])[text.ids[k]] for k in range(2, 12)]
+    expected = [distribution(scores[k - 1])[0][text.ids[k]] for k in range(2, 12)]
     assert text.log_probs == pytest.approx(expected)
 
 
 def test_next_words():
     model = small()
     found = next_words(model, [1, 2], topn=V)
-    p = numpy.exp(log_softmax(model.predict(numpy.array([[1, 2]]))[0, -1]))
+    p = distribution(model.predict(numpy.array([[1, 2]]))[0, -1])[1]
     assert sorted(found) == [(i, pytest.approx(p[i])) for i in range(V)]
     assert [q for _, q in found] == pytest.approx(sorted(p, reverse=True))
     assert next_words(model, 1, topn=3) == next_words(model, [1], topn=V)[:3]
@@ -191,6 +192,7 @@ def test_next_words():
         ({"start_id": "you"}, TypeError, "integers"),
         ({"start_id": [1, 2]}, ValueError, "one id"),
         ({"sample_size": 0}, ValueError, "sample_size"),
+        ({"sample_size": 2.5}, TypeError, r"generate: sample_size must be a whole number, not 2\.5"),
         ({"skip_ids": [V]}, IdError, "got 20"),
         ({"skip_ids": ["the"]}, TypeError, "integer"),
         ({"skip_ids": range(V)}, ValueError, "all 20 words are banned"),
@@ -208,8 +210,12 @@ def test_misuse(arguments, error, message):
 def test_misuse_of_batches():
     model = small()
     for prompts, size, rng in (([], 5, 0), ([[1]], 0, 0), ([[1], [2]], 5, [0])):
-        with pytest.raises(ValueError, match=r"prompt|seeds"):
+        with pytest.raises(ValueError, match=r"prompt|sample_size|seeds"):
             generate_texts(model, prompts, size, rng=rng)
+    with pytest.raises(TypeError, match=r"sample_size must be a whole number, not 2\.5"):
+        generate_texts(model, [[1]], 2.5, rng=0)
+    with pytest.raises(TypeError, match=r"topn must be a whole number, not 2\.5"):
+        next_words(model, [1], topn=2.5)
     model.predict(numpy.ones((20, 3), int))
     with pytest.raises(ValueError, match=r"reset_state\(\) forgets it"):
         model.generate(0)

@@ -4,6 +4,7 @@ from gradient_check import check_model
 
 from ch07.peeky_seq2seq import PeekySeq2seq
 from ch07.seq2seq import Decoder, Encoder, Seq2seq
+from common.evaluation import seq2seq_accuracy
 from common.labels import IdError
 from common.optimizer import Adam
 from common.padding import pad
@@ -183,6 +184,21 @@ class TestMisuse:
             self.model.generate(XS, 0, 0)
         with pytest.raises(IdError, match="9"):
             self.model.generate(XS, 9, 3)
+
+    def test_backward_first(self):
+        with pytest.raises(RuntimeError, match=r"^Encoder: backward needs a forward before it$"):
+            Encoder(7, 3, 4).backward(numpy.ones((1, 4)))
+
+    def test_weights_that_are_not_finite(self):
+        model = small(Seq2seq)
+        model.decoder.affine.params[1][2] = numpy.nan
+        for answer in (
+            lambda: model.generate(XS, 0, 3),
+            lambda: model.beam_search(XS[:1], 0, 3),
+            lambda: seq2seq_accuracy(model, XS, TS),
+        ):
+            with pytest.raises(FloatingPointError, match="the model's scores are not finite"):
+                answer()
 
     def test_a_longer_question_than_any_before_and_a_batch_of_one(self):
         assert len(self.model.generate(numpy.ones((1, 100), int), 0, 3)) == 3

@@ -1,6 +1,8 @@
+import re
+
 import numpy
 import pytest
-from gradient_check import check_gradients
+from gradient_check import check_gradients, check_results_belong_to_the_caller
 
 from ch08.attention_layer import Attention, AttentionWeight, TimeAttention, WeightSum
 from ch08.attention_scores import AdditiveScore, DotScore, ScaledScore, new_score
@@ -36,6 +38,18 @@ def test_gradients_of_all_steps(kind, lengths, rng):
     check_gradients(layer, list(states(rng)), rng)
 
 
+@pytest.mark.parametrize(("examples", "steps"), [(N, 1), (1, T), (1, 1)])
+def test_results_belong_to_the_caller(examples, steps, rng):
+    hs, hs_dec = (rng.standard_normal((examples, steps, H)) for _ in range(2))
+    h, a = hs_dec[:, 0].copy(), rng.random((examples, steps))
+    for layer, inputs in (
+        (WeightSum(), [hs, a]), (AttentionWeight(), [hs, h]), (Attention(), [hs, h]),
+        *((TimeAttention(new_score(kind, H, rng, "d")), [hs, hs_dec]) for kind in ("dot", "scaled", "additive")),
+        *((new_score(kind, H, rng, "d"), [hs, hs_dec]) for kind in ("dot", "scaled", "additive")),
+    ):  # fmt: skip
+        check_results_belong_to_the_caller(layer, inputs, rng)
+
+
 def test_all_steps_at_once_equal_step_by_step(rng):
     hs_enc, hs_dec = states(rng)
     whole, steps = TimeAttention(), [Attention() for _ in range(T)]
@@ -60,6 +74,15 @@ def test_weights_are_shares_and_pads_get_none(rng):
     numpy.testing.assert_allclose(layer.weights.sum(axis=2), 1)
     for row, length in zip(layer.weights, lengths, strict=True):
         assert (row[:, length:] == 0).all() and (row[:, :length] > 0).all()
+
+
+def test_lists_serve_as_arrays(rng):
+    hs_enc, hs_dec = states(rng)
+    of_lists, of_arrays = TimeAttention(), TimeAttention()
+    contexts = of_lists.forward(hs_enc.tolist(), hs_dec.tolist(), [5, 1, 3])
+    numpy.testing.assert_array_equal(contexts, of_arrays.forward(hs_enc, hs_dec, numpy.array([5, 1, 3])))
+    for mine, theirs in zip(of_lists.backward(contexts.tolist()), of_arrays.backward(contexts), strict=True):
+        numpy.testing.assert_array_equal(mine, theirs)
 
 
 def test_scores(rng):
@@ -88,6 +111,15 @@ def test_huge_scores(rng):
 
 
 class TestMisuse:
+    @pytest.mark.parametrize(
+        "lengths", [[0, 5, 3], [1, 6, 3], [-1, 2, 3], [5, 1], [5, 1, 3, 2], [[5, 1, 3]], [[5], [1], [3]], 3]
+    )
+    def test_lengths(self, lengths, rng):
+        layer = TimeAttention()
+        with pytest.raises(ValueError, match=r"TimeAttention: lengths must be numbers \(3,\) in 1 … 5, got "):
+            layer.forward(*states(rng), lengths)
+        assert layer.weights is None
+
     def test_shapes(self):
         for layer, shapes in (
             (WeightSum(), ((2, 3, 4), (2, 4))),
@@ -97,6 +129,22 @@ class TestMisuse:
         ):
             with pytest.raises(ValueError, match=layer.name):
                 layer.forward(*(numpy.ones(shape) for shape in shapes))
+
+    def test_gradients_of_another_batch(self):
+        one, two = numpy.ones((2, 3, 4)), numpy.ones((2, 5, 4))
+        score = AdditiveScore(numpy.ones((4, 2)), numpy.ones((4, 2)), numpy.ones(2))
+        for layer, inputs, right, wrong in (
+            (WeightSum(), (one, one[:, :, 0]), (2, 4), (1, 4)),
+            (AttentionWeight(), (one, one[:, 0]), (2, 3), (1, 3)),
+            (TimeAttention(), (one, two), (2, 5, 4), (1, 5, 4)),
+            (DotScore(), (one, two), (2, 5, 3), (1, 5, 3)),
+            (ScaledScore(), (one, two), (2, 5, 3), (2, 5, 1)),
+            (score, (one, two), (2, 5, 3), (1, 5, 3)),
+        ):
+            layer.forward(*inputs)
+            with pytest.raises(ValueError, match=re.escape(f"{layer.name}: the output is {right}, ") + ".*got"):
+                layer.backward(numpy.ones(wrong))
+            assert len(layer.backward(numpy.ones(right))) == 2
 
     def test_backward_first(self):
         with pytest.raises(RuntimeError, match="TimeAttention"):

@@ -180,3 +180,10 @@ def test_impossible_options(options):
     (value,) = options.values()
     with pytest.raises(ValueError, match=str(value)):
         DeepSeq2seq(**settings)
+
+
+@pytest.mark.parametrize("name", ["hidden_size", "layers", "target_size"])
+def test_sizes_that_are_no_whole_numbers(name):
+    settings = {"vocab_size": V, "wordvec_size": D, "hidden_size": H, name: 2.5}
+    with pytest.raises(TypeError, match=rf"^DeepSeq2seq: {name} must be a whole number, not 2\.5$"):
+        DeepSeq2seq(**settings)

@@ -134,7 +134,7 @@ class TestRefused:
 
     def test_a_pkl_with_another_number_of_arrays(self):
         weight_files.write("w.pkl", {str(i): p for i, p in enumerate(Lm().params[:-1])})
-        self.check(Lm(), "5 tensors, but Lm has", "w.pkl")
+        self.check(Lm(), "w.pkl: has 5 tensors, Lm has 6$", "w.pkl")
 
     def test_no_file(self):
         for name in (None, "w.npz", "w.pkl", Path("w.npz").absolute()):

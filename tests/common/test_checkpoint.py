@@ -14,7 +14,7 @@ import numpy
 import pytest
 from small_trainings import OPTIMIZERS, TRAININGS, BookAdam, ExampleTraining, LanguageTraining, Word2vecTraining
 
-from common import checkpoint, state_file
+from common import checkpoint, state_file, weight_files
 from common.callbacks import BestWeights, Callback, EarlyStopping, Plateau, Schedule, cosine_decay
 from common.checkpoint import Checkpoints
 from common.experiment import TRAINING, Run, experiment
@@ -85,6 +85,106 @@ def test_a_schedule_of_an_earlier_version_goes_on(folder):
     options = {"callbacks": [Schedule(cosine_decay(4))], "checkpoint": Checkpoints(folder, resume=True)}
     whole = LanguageTraining().fit(callbacks=[Schedule(cosine_decay(4))])
     assert LanguageTraining().fit(**options).result == whole.result
+
+
+class Heavy(SGD):
+    """Momentum as a reader writes it, with a velocity of its own; each subclass keeps it in another way."""
+
+    def __init__(self):
+        super().__init__(0.1)
+        self.begin()
+
+    def begin(self):
+        self.v = None
+
+    def velocity(self, i, p):
+        if self.v is None:
+            self.v = [None] * 99
+        if self.v[i] is None:
+            self.v[i] = numpy.zeros_like(p)
+        return self.v[i]
+
+    def update(self, params, grads, scale=1.0):
+        for i, (p, g) in enumerate(zip(params, grads, strict=True)):
+            v = self.velocity(i, p)
+            v *= 0.9
+            v -= self.lr * scale * g
+            p += v
+
+
+class ByText(Heavy):
+    def begin(self):
+        self.v = {}
+
+    def velocity(self, i, p):
+        return self.v.setdefault(f"weight {i}", numpy.zeros_like(p))
+
+
+class ByPlace(ByText):
+    def velocity(self, i, p):
+        return self.v.setdefault(i, numpy.zeros_like(p))
+
+
+class Late(ByPlace):
+    def begin(self):
+        self.v = {"unused": 1}
+
+    def velocity(self, i, p):
+        if not hasattr(self, "m"):
+            self.m = {0: {}}
+        return self.m[0].setdefault(i, numpy.zeros_like(p))
+
+
+class Foreign:
+    """The same without our base."""
+
+    update = Heavy.update
+
+    def __init__(self):
+        self.lr = numpy.float32(0.1)
+        self.begin()
+
+
+def foreign(kind):
+    return type(f"Foreign{kind.__name__}", (Foreign,), {name: getattr(kind, name) for name in ("begin", "velocity")})
+
+
+OWN = [Heavy, ByText, ByPlace, Late]
+
+
+@pytest.mark.parametrize("kind", [*OWN, *map(foreign, OWN)], ids=lambda kind: kind.__name__)
+def test_an_optimizer_of_ones_own_goes_on(kind, folder, tmp_path):
+    whole = ExampleTraining(kind()).fit()
+    for path in all_checkpoints(ExampleTraining(kind()), folder)[::3]:
+        assert resume(ExampleTraining(kind(), seed=7), path, tmp_path / "other").result == whole.result
+
+
+@pytest.mark.parametrize("make", [SGD, BookAdam])
+def test_learning_rates_of_numpy(make, folder, tmp_path):
+    """They compute other bits than Python's, and so what is resumed must have the same kind of number."""
+
+    class Falling(Callback):
+        kind = numpy.float64
+
+        def on_iteration(self, trainer):
+            trainer.optimizer.lr = self.kind(0.3) * self.kind(0.9) ** trainer.iteration
+
+    for Falling.kind in (numpy.float64, numpy.float32, float):
+        lr = Falling.kind(0.1)
+        for path in all_checkpoints(ExampleTraining(make(lr)), folder, callbacks=[Falling()])[-11::3]:
+            resumed = resume(ExampleTraining(make(lr)), path, tmp_path / "other", callbacks=[Falling()])
+            assert resumed.result == ExampleTraining(make(lr)).fit(callbacks=[Falling()]).result
+
+
+def test_ids_of_weights_as_keys_are_not_saved(folder, capsys):
+    class ById(ByPlace):
+        def velocity(self, i, p):
+            return self.v.setdefault(id(p), numpy.zeros_like(p))
+
+    training = ExampleTraining(ById()).fit(checkpoint=folder)
+    assert training.result[0] == ExampleTraining(ByPlace()).fit().result[0]
+    assert "ById has the ids of weights as keys, take their places" in capsys.readouterr().out
+    assert Checkpoints(folder).files() == []
 
 
 @pytest.mark.parametrize("optimizer", [None, BookAdam])
@@ -192,7 +292,7 @@ class TestFolder:
                 errors.append(done.stderr.splitlines()[-1])
 
         LanguageTraining().fit(1, checkpoint=folder, callbacks=[Intruder()])
-        message = f"ValueError: {folder}: process {os.getpid()} is training in this folder."
+        message = f"ValueError: {folder}: process {os.getpid()} is at work in this folder."
         assert errors[0].startswith(message)
         assert [path.name for path in folder.iterdir()] == ["000001.npz"]
 
@@ -368,6 +468,8 @@ class TestValuesThatNoTrainingHas:
             ("trainer/order", {}, "AxisError|the order of the examples"),
             ("trainer/loss_list", None, "a list|loss_list must be numbers"),
             ("optimizer/numbers/lr", "text", "is str, now a number"),
+            ("optimizer/numbers/lr", -1.0, "Adam: lr must be a number of at least 0, not -1"),
+            ("optimizer/numbers", {"beta1": 0.9}, "state.optimizer.numbers has beta1, now lr, beta1, beta2"),
         ],
     )
     def test_examples(self, folder, place, value, message):
@@ -489,6 +591,34 @@ class TestInterrupt:
         options = {"callbacks": [BestWeights()], "checkpoint": Checkpoints(folder, resume=True)}
         assert LanguageTraining().fit(**options).result == LanguageTraining().fit(callbacks=[BestWeights()]).result
 
+    def test_while_the_last_checkpoint_is_written(self, folder, monkeypatch):
+        ended, fsync = [], os.fsync
+
+        class Ends(Callback):
+            def on_end(self, trainer):
+                ended.append(trainer.current_epoch)
+
+        def interrupted(descriptor):
+            monkeypatch.setattr(os, "fsync", fsync)
+            signal.raise_signal(signal.SIGINT)
+            fsync(descriptor)
+
+        training = LanguageTraining()
+        checkpoints = Checkpoints(folder)
+        state = checkpoints.start()
+        monkeypatch.setattr(os, "fsync", interrupted)
+        with pytest.raises(TrainingInterrupted, match="stopped after epoch 2, and was saved"):
+            training.fit(2, callbacks=[Ends()], checkpoint=checkpoints)
+        assert state is None and len(checkpoints.files()) == 1 and ended == [2]
+
+    @pytest.mark.parametrize("at", [3, 8])
+    def test_the_same_trainer_goes_on_to_the_epochs_it_was_asked_for(self, folder, at):
+        training = Interrupted(at)
+        with pytest.raises(TrainingInterrupted):
+            training.fit(2, checkpoint=folder)
+        training.fit(2, checkpoint=Checkpoints(folder, resume=True))
+        assert training.trainer.current_epoch == 2 and training.result == LanguageTraining().fit(2).result
+
     def test_without_a_folder(self):
         with pytest.raises(TrainingInterrupted, match="nothing was saved"):
             Interrupted(at=3).fit()
@@ -505,6 +635,21 @@ class TestInterrupt:
             training.fit(2)
         training.fit(2)
         assert training.trainer.current_epoch == 3
+
+
+def test_what_cannot_be_saved_in_the_middle_does_not_end_the_training(folder, capsys):
+    class Counts(Callback):
+        state = ("seen",)
+
+        def __init__(self):
+            self.seen = {}
+
+        def on_epoch(self, trainer):
+            self.seen[trainer.current_epoch] = object()
+
+    training = LanguageTraining().fit(2, callbacks=[Counts()], checkpoint=Checkpoints(folder))
+    assert training.trainer.current_epoch == 2 and training.result[0] == LanguageTraining().fit(2).result[0]
+    assert "the checkpoint could not be written" in capsys.readouterr().out
 
 
 def test_a_loop_of_ones_own(folder):
@@ -572,7 +717,7 @@ class TestScript:
 
     def test_command_line(self, capsys, monkeypatch):
         with monkeypatch.context() as patch, pytest.raises(SystemExit) as end:
-            patch.setitem(INTERRUPT, "at", 9)  # three of them in the validation
+            patch.setitem(INTERRUPT, "at", 10)  # four of them in the validation, which tries first what forward takes
             main.cli([])
         assert end.value.code == 130 and "goes on with --resume" in capsys.readouterr().err
         with pytest.raises(SystemExit) as end:
@@ -588,14 +733,45 @@ class TestStateFile:
             "inf": [math.inf, -math.inf],
             "empty": numpy.zeros((0, 3), "f"),
             "bad": numpy.array([math.nan], "d"),
+            "keys": {1: numpy.arange(2), "1": numpy.arange(3), -2: {"a b": numpy.arange(4)}, numpy.int8(5): None},
+            "text": "q\udcff \ud83d",
         }
         read = state_file.read(state_file.write(tmp_path / "state.npz", state))
         assert read["a"][:5] == [1, 2.5, None, True, "ü"] and read["a"][5]["c"] == float(numpy.float32(0.1))
         numpy.testing.assert_array_equal(read["a"][5]["b"], [0, 1, 2])
         assert read["big"] == 2**127 + 1 and read["inf"] == [math.inf, -math.inf]
         assert read["empty"].shape == (0, 3) and read["empty"].dtype == "f" and math.isnan(read["bad"][0])
+        assert list(read["keys"]) == [1, "1", -2, 5] and read["text"] == state["text"]
+        assert [len(read["keys"][1]), len(read["keys"]["1"]), len(read["keys"][-2]["a b"])] == [2, 3, 4]
 
-    @pytest.mark.parametrize("value", [{1: 2}, {"__array__": "a"}, object(), numpy.zeros(1, object), 1j])
+    @pytest.mark.parametrize("value", [numpy.float64(0.1), numpy.float16(3), numpy.int8(-3), numpy.bool_(True)])
+    def test_numbers_keep_their_type(self, value, tmp_path):
+        (read,) = state_file.read(state_file.write(tmp_path / "state.npz", {"a": [value]}))["a"]
+        assert type(read) is type(value) and read == value
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '{"__number__": ["float64", "1"]}',
+            '{"__number__": ["int8", 300]}',
+            '{"__number__": ["object", 1]}',
+            '{"__number__": 1}',
+            '{"__items__": [[1, 2], [1, 3]]}',
+            '{"__items__": [[null, 2]]}',
+            '{"__items__": [1]}',
+            '{"__array__": "b"}',
+        ],
+    )
+    def test_a_damaged_tree(self, text, tmp_path):
+        for tree in (f'{{"a": {text}}}', text):
+            weight_files.write(tmp_path / "a.npz", {"__state__": numpy.frombuffer(tree.encode(), numpy.uint8)})
+            with pytest.raises(FileFormatError, match=r"a\.npz: a damaged checkpoint"):
+                state_file.read(tmp_path / "a.npz")
+
+    @pytest.mark.parametrize(
+        "value",
+        [{(1, 2): 2}, {"__array__": "a"}, {"__items__": []}, object(), numpy.zeros(1, object), 1j, numpy.complex64(1)],
+    )
     def test_what_has_no_place(self, value, tmp_path):
         with pytest.raises((TypeError, ValueError), match=r"state\.a|tensor a"):
             state_file.write(tmp_path / "state.npz", {"a": value})

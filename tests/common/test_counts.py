@@ -54,17 +54,29 @@ class TestCoOccurrences:
         ("corpus", "window", "message"),
         [
             ([0, 1], 0, "window_size must be at least 1, not 0"),
-            ([0, 7], 1, "the id 7, expected ids from 0 to 6"),
-            ([0, -1], 1, "the id -1"),
+            ([0, 7], 1, "ids of the corpus must lie in 0 … 6, got 7"),
+            ([0, -1], 1, "got -1"),
             ([], 1, "empty"),
-            ([[0, 1]], 1, "1 dimension"),
-            ([0.0], 1, "float64"),
+            ([[0, 1]], 1, r"\(n,\), got \(1, 2\)"),
         ],
     )
     @pytest.mark.parametrize("count", [co_occurrences, create_co_matrix])
     def test_misuse(self, count, corpus, window, message):
         with pytest.raises(ValueError, match=message):
             count(corpus, 7, window)
+
+    @pytest.mark.parametrize("count", [co_occurrences, create_co_matrix])
+    def test_numbers_are_whole(self, count):
+        with pytest.raises(TypeError, match="window_size must be a whole number, not '1'"):
+            count([0, 1, 2, 1], 3, "1")
+        with pytest.raises(TypeError, match=r"vocab_size must be a whole number, not 3\.0"):
+            count([0, 1], 3.0)
+        assert count([0, 1], numpy.int64(3), numpy.int8(1)).shape == (3, 3)
+
+    @pytest.mark.parametrize("count", [co_occurrences, create_co_matrix])
+    def test_ids_are_integers(self, count):
+        with pytest.raises(TypeError, match="ids of the corpus must be integers, not float64"):
+            count([0.0], 7)
 
 
 class TestPPMI:
@@ -95,6 +107,9 @@ class TestPPMI:
         C = form(numpy.array([[0, 3], [3, 1]]))
         ppmi(C)
         assert numpy.asarray(C.toarray() if sparse.issparse(C) else C).tolist() == [[0, 3], [3, 1]]
+
+    def test_float16(self):
+        assert ppmi(numpy.eye(2, dtype="f2")).tolist() == [[1, 0], [0, 1]]
 
     def test_no_pairs(self):
         assert not ppmi(numpy.zeros((3, 3), "int32")).any()

@@ -4,7 +4,8 @@ import math
 import numpy
 import pytest
 
-from common.decoding import as_lists, beam_search, greedy, log_softmax
+from common.decoding import as_lists, beam_search, greedy
+from common.functions import distribution
 
 V, LENGTH, START, STOP = 4, 3, 0, 1
 
@@ -29,7 +30,7 @@ def exhaustive(step, penalty):
         state, last, total = (numpy.zeros(1, int),), START, 0.0
         for symbol in symbols:
             scores, state = step(numpy.array([last]), state)
-            total += log_softmax(scores)[0, symbol]
+            total += distribution(scores)[0][0, symbol]
             last = symbol
         found.append((total / len(symbols) ** penalty, [s for s in symbols if s != STOP]))
     return sorted(found, key=lambda pair: -pair[0])
@@ -73,6 +74,20 @@ def test_impossible_sizes(options):
         beam_search(chain(numpy.random.default_rng(0)), (numpy.zeros(1, int),), START, **settings)
 
 
+@pytest.mark.parametrize("options", [{"width": 2.5}, {"sample_size": 3.0}, {"n_best": 1.5}])
+def test_sizes_that_are_no_whole_numbers(options):
+    ((name, value),) = options.items()
+    with pytest.raises(TypeError, match=f"^beam_search: {name} must be a whole number, not {value}$"):
+        beam_search(chain(numpy.random.default_rng(0)), (numpy.zeros(1, int),), START, **{"sample_size": 3} | options)
+
+
+def test_greedy_takes_whole_numbers_of_symbols_only():
+    with pytest.raises(TypeError, match=r"^generate: sample_size must be a whole number, not 2\.5$"):
+        greedy(chain(numpy.random.default_rng(0)), (numpy.zeros(1, int),), START, 2.5)
+    with pytest.raises(ValueError, match=r"^generate: sample_size must be at least 1, not 0$"):
+        greedy(chain(numpy.random.default_rng(0)), (numpy.zeros(1, int),), START, 0)
+
+
 @pytest.mark.parametrize("penalty", [math.nan, math.inf, -math.inf])
 def test_impossible_penalty(penalty):
     with pytest.raises(ValueError, match=f"length_penalty must be a finite number, not {penalty}"):
@@ -82,3 +97,30 @@ def test_impossible_penalty(penalty):
 def test_several_questions_at_once():
     with pytest.raises(ValueError, match="one sequence"):
         beam_search(chain(numpy.random.default_rng(0)), (numpy.zeros(2, int),), START, 3)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("search", [greedy, beam_search])
+def test_scores_that_are_not_finite(search, bad):
+    step = chain(numpy.random.default_rng(0))
+
+    def diverges(ids, state):
+        scores, state = step(ids, state)
+        scores = scores.copy()
+        scores[0, 2] = bad
+        return scores, state
+
+    with pytest.raises(FloatingPointError, match="the model's scores are not finite"):
+        search(diverges, (numpy.zeros(1, int),), START, 3)
+
+
+def test_a_score_of_minus_infinity_forbids_a_symbol():
+    def step(ids, state):
+        return numpy.array([[0.0, -math.inf, 1.0, -math.inf]]), state
+
+    state = (numpy.zeros(1, int),)
+    assert greedy(step, state, START, 2).tolist() == [[2, 2]]
+    found = beam_search(step, state, START, 2, 4, n_best=4)
+    assert [h.ids for h in found] == [[2, 2], [2, 0], [0, 2], [0, 0]]
+    with pytest.raises(FloatingPointError):
+        greedy(lambda ids, state: (numpy.full((1, 4), -math.inf), state), state, START, 2)

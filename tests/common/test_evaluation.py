@@ -6,6 +6,7 @@ import numpy
 import pytest
 
 from ch05.simple_rnnlm import SimpleRnnlm
+from ch06.better_rnnlm import BetterRnnlm
 from ch06.rnnlm import Rnnlm
 from ch08.answerer import MODELS
 from common.evaluation import eval_perplexity, eval_seq2seq, seq2seq_accuracy
@@ -13,6 +14,7 @@ from common.functions import softmax
 from common.language_model import LanguageModel
 from common.padding import pad
 from common.time_layers import SoftmaxWithLoss, TimeAffine, TimeDropout, TimeEmbedding, TimeSoftmaxWithLoss
+from common.validation import example_scores
 
 
 def word_by_word(model, corpus, batch_size):
@@ -191,3 +193,38 @@ def test_dropout_is_off_in_models_that_know_of_no_such_argument():
     found = [eval_perplexity(model, corpus, 2, 5) for _ in range(2)]
     model.layers[1].train_flg = False
     assert found == [eval_perplexity(model, corpus, 2, 5)] * 2
+
+
+class TestWrappedForward:
+    """A forward in a wrapper, which takes any arguments and passes them on."""
+
+    def wrap(self, model):
+        forward, model.calls = model.forward, []
+
+        def counted(*args, **kwargs):
+            model.calls.append(kwargs)
+            return forward(*args, **kwargs)
+
+        model.forward = counted
+        return model
+
+    def test_dropout_is_off(self, corpus):
+        plain, wrapped = (BetterRnnlm(7, 6, 6, 0.5, rng=0) for _ in range(2))
+        for model in (plain, wrapped):
+            for p in model.params:
+                p *= 4
+        assert eval_perplexity(self.wrap(wrapped), corpus) == eval_perplexity(plain, corpus)
+        assert wrapped.calls == [{"train_flg": False}] * len(wrapped.calls)
+        x, t = corpus[:20].reshape(4, 5), corpus[1:21].reshape(4, 5)
+        assert example_scores(wrapped, x, t, 2) == example_scores(plain, x, t, 2)
+
+    def test_a_model_that_refuses_the_argument(self, corpus):
+        model, expected = Rnnlm(7, 4, 5, rng=0), eval_perplexity(Rnnlm(7, 4, 5, rng=0), corpus)
+        assert eval_perplexity(self.wrap(model), corpus) == expected
+        assert model.calls == [{"train_flg": False}] + [{}] * (len(model.calls) - 1)
+
+    def test_other_errors_of_the_model_are_its_own(self, corpus):
+        model = Rnnlm(7, 4, 5, rng=0)
+        model.forward = lambda x, t, **options: len(None)
+        with pytest.raises(TypeError, match="NoneType"):
+            eval_perplexity(model, corpus)

@@ -9,10 +9,12 @@ from typing import Annotated, get_args
 
 import numpy
 import pytest
+from other_process import OtherProcess
 
 from common import config
-from common.experiment import Corpus, Run, experiment, script
+from common.experiment import TRAINING, Corpus, Run, experiment, script
 from common.plotting import plot_curve
+from dataset import mini, ptb
 
 NAME = "common_test_experiment"  # <folder>_<file> of this file, where main is defined
 
@@ -183,6 +185,53 @@ class TestFolder:
             experiment()(lambda run: started.append(run))(out="results")
         assert started == []
 
+    def test_two_processes_at_once(self):
+        Path("results").mkdir()
+        temporary = Path("results", ".0123456789abcdef.tmp")
+        temporary.touch()  # of the other process, which is writing it
+        started = []
+        work = experiment(options=TRAINING)(lambda run: started.append(run))
+        other = OtherProcess("results")
+        for options in ({}, {"resume": True}):
+            with pytest.raises(ValueError, match=f"results: process {other.number} is at work in this folder"):
+                work(out="results", **options)
+        assert not started and temporary.exists()
+        other.end()
+        work(out="results", resume=True)
+        assert started and [path.name for path in Path("results").iterdir()] == ["history.json"]
+
+    def test_runs_inside_runs(self):
+        @experiment()
+        def outer(run):
+            result = main(quick=True, out=run.path("inner")) | main(quick=True, out=run.out)
+            other = OtherProcess("results")
+            other.end()
+            assert not other.holds
+            return result
+
+        assert outer(out="results")["loss"] == 0.5
+        assert not list(Path("results").rglob("lock"))
+
+    @pytest.mark.parametrize("refuse", [None, PermissionError(13, "Permission denied")])
+    def test_where_no_lock_can_be_written(self, refuse, monkeypatch):
+        def refused(folder):
+            raise refuse
+
+        if refuse:
+            monkeypatch.setattr("common.experiment.FolderLock", refused)
+        else:
+            Path("results", "lock").mkdir(parents=True)
+        assert main(quick=True, out="results")["loss"] == 0.5
+
+    def test_after_an_error_the_folder_is_free(self):
+        @experiment()
+        def failing(run):
+            raise ValueError("a mistake of mine")
+
+        with pytest.raises(ValueError, match="a mistake of mine"):
+            failing(out="results")
+        assert list(Path("results").iterdir()) == []
+
     def test_nothing_but_the_results_is_left(self):
         main(quick=True, out="results")
         assert [path.name for path in Path("results").iterdir()] == ["history.json"]
@@ -227,6 +276,18 @@ class TestHistory:
 
         main()
         assert "私" in Path(f"runs/{NAME}/history.json").read_text(encoding="utf-8")
+
+    def test_names_of_files_that_are_no_text(self):
+        @experiment(options=TRAINING)
+        def main(run, data: Path):
+            run.checkpoint.start()
+            run.checkpoint.save({"step": 1})
+            run.checkpoint.release()
+
+        name = "q\udcff.txt"  # what Python makes of a byte that is not UTF-8
+        for resume in (False, True):
+            main(data=name, resume=resume)
+        assert history()["arguments"] == {"data": name}
 
     def test_broken_off_run_keeps_the_curves_so_far(self):
         @experiment()
@@ -273,7 +334,7 @@ class TestPlot:
         assert main() == {"loss": 2.0}
         message = capsys.readouterr().err
         assert message.count("\n") == 1
-        assert 'pip install "nlp-from-scratch[plot]"' in message
+        assert "figures need Matplotlib: pip install matplotlib (" in message
         assert [path.name for path in Path(f"runs/{NAME}").iterdir()] == ["history.json"]
 
     def test_windows_open_after_everything_is_written(self, monkeypatch):
@@ -292,3 +353,16 @@ class TestPlot:
 
 def test_corpus_prints_as_its_name():
     assert f"{Corpus.mini} {Corpus('ptb')}" == "mini ptb"
+
+
+def test_corpus_loads_its_vocabulary(monkeypatch):
+    assert Corpus.mini.load_vocab() == mini.load_vocab()
+
+    def missing(*_):
+        raise FileNotFoundError("ptb.train.txt is nowhere")
+
+    monkeypatch.setattr(ptb, "load_vocab", missing)
+    monkeypatch.setattr(ptb, "load_data", missing)
+    for load in (Corpus.ptb.load_vocab, Corpus.ptb.load):
+        with pytest.raises(FileNotFoundError, match=r"(?s)ptb.train.txt is nowhere.*The corpus mini needs no files"):
+            load()

@@ -10,7 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from common.files import FileFormatError, atomic_write, parse_json, remove_leftovers, write_bytes
+from common import safe_pickle, state_file, weight_files
+from common.base_model import BaseModel
+from common.files import FileFormatError, atomic_write, parse_json, regular, remove_leftovers, write_bytes
+from common.resuming import check_settings
+from common.vector_evaluation import read_analogies, read_word_pairs
+from common.word_vector_files import read_projector
+from common.word_vectors import WordVectors
 
 
 def names(folder):
@@ -121,6 +127,38 @@ def test_permissions_follow_the_umask_and_links_stay(tmp_path):
     assert link.is_symlink() and target.read_bytes() == b"new"
     (tmp_path / "plain").write_bytes(b"")
     assert target.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+READERS = [
+    ("pipe.npz", weight_files.read),
+    ("pipe.safetensors", weight_files.read),
+    ("pipe.pkl", weight_files.read),
+    ("pipe.pkl", safe_pickle.read),
+    ("pipe.npz", state_file.read),
+    *((f"pipe.{kind}", WordVectors.load) for kind in ("npz", "txt", "vec", "bin", "pkl")),
+    ("metadata.tsv", lambda path: read_projector(path.parent)),
+    ("pipe.txt", read_word_pairs),
+    ("pipe.txt", read_analogies),
+    ("config.json", lambda path: BaseModel.load(path.parent)),
+    ("settings.json", lambda path: check_settings(path.parent, {"seed": 1})),
+]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with a name")
+@pytest.mark.parametrize(("name", "read"), READERS)
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_may_have_no_end_is_not_read(tmp_path, name, read, kind):
+    path = tmp_path / name
+    os.mkfifo(path) if kind == "pipe" else path.symlink_to("/dev/zero")
+    with pytest.raises(FileFormatError) as caught:
+        read(path)
+    assert str(caught.value) == f"{path}: it is a pipe or a device, not a file"
+
+
+def test_regular_leaves_everything_else_to_open(tmp_path):
+    (tmp_path / "file").touch()
+    for name in ("file", "", "missing"):
+        assert regular(str(tmp_path / name)) == tmp_path / name
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")

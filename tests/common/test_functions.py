@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from common.functions import affine, cross_entropy_error, relu, sigmoid, softmax
+from common.functions import affine, cross_entropy_error, distribution, relu, sigmoid, softmax
 
 scores = arrays("f", array_shapes(max_dims=4, max_side=5), elements=st.floats(-1e4, 1e4, width=32))
 
@@ -17,6 +17,22 @@ def test_softmax_of_any_rank_gives_probabilities(x):
     assert y.dtype == x.dtype and y.shape == x.shape
     assert (y >= 0).all()
     numpy.testing.assert_allclose(y.sum(axis=-1), 1, rtol=1e-5)
+
+
+@given(scores)
+def test_distribution_is_softmax_in_float64_with_its_logarithm(x):
+    log_p, p = distribution(x)
+    assert log_p.dtype == p.dtype == numpy.float64
+    numpy.testing.assert_allclose(p, softmax(x.astype("d")), rtol=1e-12, atol=1e-300)  # smaller ones lose digits
+    numpy.testing.assert_allclose(numpy.exp(log_p), p, rtol=1e-10, atol=1e-300)
+    assert numpy.isfinite(log_p).all()
+
+
+@pytest.mark.parametrize("bad", [[0, math.nan], [math.inf, 0], [-math.inf, -math.inf]])
+def test_no_distribution_without_a_finite_highest_score(bad):
+    with pytest.raises(FloatingPointError, match="the model's scores are not finite"):
+        distribution(numpy.array([[1.0, 2.0], bad]))
+    assert distribution(numpy.array([0.0, -math.inf]))[1].tolist() == [1, 0]
 
 
 @given(scores)

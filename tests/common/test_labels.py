@@ -1,7 +1,7 @@
 import numpy
 import pytest
 
-from common.labels import IdError, checked_ids, class_ids
+from common.labels import IdError, check_counts, check_whole, checked_corpus, checked_ids, class_ids, is_number
 
 
 def test_ids_pass_in_their_shape():
@@ -26,6 +26,22 @@ def test_only_integers_are_ids(ids):
         checked_ids("E", ids, 5)
 
 
+def test_without_a_size_any_integers_pass():
+    assert checked_ids("E", [-1, 10**9], None).tolist() == [-1, 10**9]
+
+
+def test_a_corpus_is_ids_in_a_row():
+    assert checked_corpus("C", [0, 4], 5).tolist() == checked_corpus("C", [0, 4]).tolist() == [0, 4]
+    with pytest.raises(ValueError, match=r"^C: corpus is empty, expected one id at least$"):
+        checked_corpus("C", [])
+    with pytest.raises(ValueError, match=r"^C: corpus must be ids \(n,\), got \(1, 2\)$"):
+        checked_corpus("C", [[0, 1]])
+    with pytest.raises(IdError, match=r"^C: ids of the corpus must lie in 0 … 4, got 5$"):
+        checked_corpus("C", [0, 5], 5)
+    with pytest.raises(TypeError, match=r"^C: ids of the corpus must be integers, not float64 \(1,\)$"):
+        checked_corpus("C", [0.5], 5)
+
+
 def test_one_hot_labels_become_ids():
     numpy.testing.assert_array_equal(class_ids("L", numpy.eye(3, dtype=int)[[2, 0]], (2, 3)), [2, 0])
     numpy.testing.assert_array_equal(class_ids("L", [2, 0], (2, 3)), [2, 0])
@@ -46,3 +62,20 @@ def test_the_label_to_ignore_needs_no_class():
     numpy.testing.assert_array_equal(class_ids("L", [-1, 1], (2, 2), ignore=-1), [-1, 1])
     with pytest.raises(IdError, match="got -2"):
         class_ids("L", [-1, -2], (2, 2), ignore=-1)
+
+
+def test_whole_numbers():
+    check_whole("f", one=1, two=numpy.int32(2), three=True)
+    for value in (3.0, "3", None, numpy.float32(3), [3]):
+        with pytest.raises(TypeError, match=r"f: size must be a whole number, not .*3|f: size .* not None"):
+            check_whole("f", ok=1, size=value)
+        with pytest.raises(TypeError, match="f: size must be a whole number"):
+            check_counts("f", ok=1, size=value)
+    check_counts("f", one=1, many=numpy.uint8(200))
+    with pytest.raises(ValueError, match="f: size must be at least 1, not 0"):
+        check_counts("f", ok=1, size=0)
+
+
+def test_numbers():
+    assert all(map(is_number, [0, -1.5, numpy.float16(1), numpy.int8(1)]))
+    assert not any(map(is_number, [numpy.nan, numpy.inf, "1", None, [1], 1j]))

@@ -5,7 +5,15 @@ import numpy
 import pytest
 
 import common.np
-from common.losses import SigmoidWithLoss, SoftmaxWithLoss, TimeSigmoidWithLoss, TimeSoftmaxWithLoss
+from ch06.rnnlm import Rnnlm
+from ch07.seq2seq import Seq2seq
+from common.losses import (
+    SigmoidWithLoss,
+    SoftmaxWithLoss,
+    TimeSigmoidWithLoss,
+    TimeSoftmaxWithLoss,
+    gradient_to_read,
+)
 
 
 def one_hot(ids, size):
@@ -33,6 +41,13 @@ class TestSoftmaxWithLoss:
             ours, gradient = loss_and_gradient(SoftmaxWithLoss(), x, labels)
             assert ours == pytest.approx(loss.item(), rel=1e-12)
             numpy.testing.assert_allclose(gradient, their.grad, rtol=1e-10)
+
+    def test_probabilities_are_those_of_the_forward(self, rng):
+        layer, x, t = SoftmaxWithLoss(), rng.standard_normal((4, 3)), numpy.array([2, 0, 1, 1])
+        layer.forward(x, t)
+        expected = numpy.exp(x) / numpy.exp(x).sum(axis=1, keepdims=True)
+        x *= 0  # as a network does that computes in place
+        numpy.testing.assert_allclose(layer.y, expected)
 
     def test_one_example(self):
         assert SoftmaxWithLoss().forward(numpy.zeros(4), numpy.array(1)) == pytest.approx(math.log(4))
@@ -93,6 +108,84 @@ class TestTimeSoftmaxWithLoss:
     def test_untrained_scores_cost_the_logarithm_of_the_vocabulary(self):
         loss = TimeSoftmaxWithLoss().forward(numpy.zeros((2, 3, 10000), "f"), numpy.zeros((2, 3), int))
         assert math.exp(loss) == pytest.approx(10000, rel=1e-5)
+
+
+LOSSES = [SoftmaxWithLoss, TimeSoftmaxWithLoss, SigmoidWithLoss, TimeSigmoidWithLoss]
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_gradients_belong_to_the_caller(kind, rng):
+    layer, x = kind(), rng.standard_normal((2, 3, 4) if kind is TimeSoftmaxWithLoss else (2, 3))
+    layer.forward(x, rng.integers(0, 2, x.shape if "Sigmoid" in kind.__name__ else x.shape[:-1]))
+    for dout in (1, 1.0, 3, numpy.float32(1)):
+        expected = layer.backward(dout)
+        changed = layer.backward(dout)
+        changed *= 0
+        numpy.testing.assert_array_equal(layer.backward(dout), expected)
+
+
+class TestGradientToRead:
+    """What the language models take: no copy of an array that large."""
+
+    @pytest.mark.parametrize("kind", LOSSES)
+    def test_is_the_gradient(self, kind, rng):
+        layer, x = kind(), rng.standard_normal((2, 3, 4) if kind is TimeSoftmaxWithLoss else (2, 3))
+        with pytest.raises(RuntimeError, match="backward needs a forward before it"):
+            gradient_to_read(layer)
+        layer.forward(x, rng.integers(0, 2, x.shape if "Sigmoid" in kind.__name__ else x.shape[:-1]))
+        assert gradient_to_read(layer) is gradient_to_read(layer, 1.0)
+        for dout in (1, 3, numpy.float32(1)):
+            numpy.testing.assert_array_equal(gradient_to_read(layer, dout), layer.backward(dout))
+
+    def test_other_losses_and_another_backward(self):
+        class Plain:
+            def backward(self, dout=1):
+                return 7 * dout
+
+        class Halved(TimeSoftmaxWithLoss):
+            def backward(self, dout=1):
+                return super().backward(dout) / 2
+
+        halved, wrapped, x, t = Halved(), TimeSoftmaxWithLoss(), numpy.ones((1, 2, 3)), numpy.array([[0, 1]])
+        backward = wrapped.backward
+        wrapped.backward = lambda dout=1: backward(dout) / 2
+        halved.forward(x, t)
+        wrapped.forward(x, t)
+        assert gradient_to_read(Plain(), 2) == 14
+        for layer in (halved, wrapped):
+            numpy.testing.assert_array_equal(gradient_to_read(layer), backward() / 2)
+
+    def test_language_models_copy_no_gradient(self):
+        model, ids, given = Rnnlm(7, 4, 5), numpy.arange(12).reshape(2, 6) % 7, []
+        backward = model.layers[-1].backward
+        model.layers[-1].backward = lambda dout: given.append(dout) or backward(dout)
+        model.forward(ids, ids)
+        for _ in range(2):
+            model.backward()
+        assert given[0] is given[1] is model.loss_layer.cached()
+
+    def test_language_models_with_a_loss_of_ones_own(self):
+        class Mine:
+            def __init__(self):
+                self.ours = TimeSoftmaxWithLoss()
+
+            def forward(self, xs, ts):
+                return self.ours.forward(xs, ts)
+
+            def backward(self, dout=1):
+                dx = self.ours.backward(dout)
+                dx *= 2
+                return dx
+
+        ids = numpy.arange(12).reshape(2, 6) % 7
+        for kind, name in ((Rnnlm, "loss_layer"), (Seq2seq, "softmax")):
+            ours, theirs = kind(7, 4, 5, rng=0), kind(7, 4, 5, rng=0)
+            setattr(theirs, name, Mine())
+            for model in (ours, theirs):
+                model.forward(ids, ids)
+                model.backward()
+            for one, two in zip(ours.grads, theirs.grads, strict=True):
+                numpy.testing.assert_allclose(2 * one, two, rtol=1e-5, atol=1e-9)
 
 
 class TestSigmoidWithLoss:

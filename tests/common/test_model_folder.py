@@ -1,21 +1,32 @@
 import errno
 import hashlib
 import json
+import pickle
 
 import numpy
 import pytest
+from memory import peak
 from small_trainings import TiedLanguageModel
 
 from ch01.two_layer_net import TwoLayerNet
+from ch03.simple_cbow import SimpleCBOW
+from ch03.simple_skip_gram import SimpleSkipGram
 from ch04.cbow import CBOW
+from ch04.glove import GloVe
 from ch04.skip_gram import SkipGram
+from ch05.simple_rnnlm import SimpleRnnlm
+from ch06.awd_lstm import AwdLstm
 from ch06.better_rnnlm import BetterRnnlm
 from ch06.rnnlm import Rnnlm
+from ch07.peeky_seq2seq import PeekySeq2seq
 from ch07.seq2seq import Seq2seq
+from ch08.attention_seq2seq import AttentionSeq2seq
+from ch08.deep_seq2seq import DeepSeq2seq
 from common import config, files, model_folder
 from common.base_model import BaseModel
 from common.files import FileFormatError
 from common.np import np, to_cpu
+from common.object_tree import generators
 
 WORDS = dict(enumerate(["you", "say", "goodbye", "안녕", "こんにちは", "."]))
 IDS = numpy.array([[0, 1, 2], [3, 4, 5]])
@@ -35,6 +46,35 @@ def test_a_loaded_model_predicts_the_same(name, tmp_path):
     loaded = BaseModel.load(model.save(tmp_path / "m"))
     assert type(loaded) is type(model) and [p.dtype for p in loaded.params] == [p.dtype for p in model.params]
     numpy.testing.assert_array_equal(loaded.predict(x), model.predict(x))
+
+
+EVERY = [
+    lambda: TwoLayerNet(2, 40, 3),
+    lambda: SimpleCBOW(2, 1, context_size=50),
+    lambda: SimpleSkipGram(30, 2),
+    lambda: CBOW(6, 4, 2, numpy.arange(6), sample_size=300),
+    lambda: SkipGram(6, 4, 200, numpy.arange(6)),
+    lambda: GloVe(3, 2, x_max=10_000),
+    lambda: SimpleRnnlm(6, 1, 50),
+    lambda: Rnnlm(6, 50, 1),
+    lambda: BetterRnnlm(6, 2, 2, layers=9, cell="peephole", variational=True),
+    lambda: AwdLstm(6, 4, 30, layers=4),
+    lambda: Seq2seq(6, 4, 5, target_size=90),
+    lambda: PeekySeq2seq(90, 4, 5, target_size=6),
+    lambda: AttentionSeq2seq(6, 4, 5),
+    lambda: DeepSeq2seq(6, 4, 6, layers=5, score="additive"),
+    lambda: Rnnlm(1500, 800, 1, dtype="f2"),  # more numbers than may be drawn beside those of the file
+]
+
+
+@pytest.mark.parametrize("make", EVERY)
+def test_every_model_of_any_proportions(make, tmp_path):
+    model = make()
+    loaded = BaseModel.load(model.save(tmp_path / "m"))
+    assert type(loaded) is type(model) and all(map(numpy.array_equal, loaded.params, model.params))
+    for rng in generators(loaded).values():
+        rng.random(10**7)  # goes on drawing
+        assert type(pickle.loads(pickle.dumps(rng))) is numpy.random.Generator
 
 
 def test_a_loaded_model_generates_at_once(tmp_path):
@@ -187,6 +227,13 @@ class TestDamage:
             ({"module": 3}, "it lacks module, class or arguments"),
             ({"arguments": {"size": 3}}, "Rnnlm cannot be made with"),
             ({"arguments": {"vocab_size": -3}}, "Rnnlm cannot be made with"),
+            ({"arguments": {"vocab_size": 10**9}}, r"config\.json: .*: vocab_size is too large for the .* bytes of"),
+            ({"arguments": {"vocab_size": 2**70}}, r"config\.json: .*: vocab_size is too large"),
+            ({"arguments": {"hidden_size": 9999, "wordvec_size": 9999}}, "more weights than weights.npz has"),
+            ({"class": "BetterRnnlm", "module": "ch06.better_rnnlm", "arguments": {"layers": 10**8}}, "layers is too"),
+            ({"arguments": {"dtype": "O"}}, r"config\.json: .*dtype must be float16, float32 or float64, not 'O'"),
+            ({"arguments": {"dtype": "i4"}}, r"config\.json: .*dtype must be float16"),
+            ({"class": "BaseModel", "module": "common.base_model", "arguments": {}}, r"config\.json: .*has no weights"),
             ({"arguments": {"vocab_size": 6, "wordvec_size": 4, "hidden_size": 7}}, r"weights\.npz: .*expects"),
         ],
     )
@@ -199,6 +246,29 @@ class TestDamage:
     def test_vocabulary(self, folder, values):
         self.change(folder, "vocab.json", **values)
         with pytest.raises(FileFormatError, match=r"vocab\.json: .* is no list of words named id_to_"):
+            BaseModel.load(folder)
+
+    def test_memory(self, folder):
+        self.change(folder, "config.json", arguments={"vocab_size": 9000, "wordvec_size": 9000, "hidden_size": 4})
+        worst, error = peak(BaseModel.load, folder)
+        assert worst < 1 << 20 and "more weights than" in str(error)
+
+    def test_the_vocabulary_of_a_default_size(self, tmp_path):
+        class Small(Rnnlm):
+            def __init__(self, vocab_size=3, *, rng=None):
+                super().__init__(vocab_size, 2, 2, rng=rng)
+
+        with pytest.raises(ValueError, match="id_to_word: Small has 3 words there, the vocabulary 6"):
+            Small().save(tmp_path / "small", id_to_word=WORDS)
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [("abcdea", "expected each word once, but 'a' is there 2 times"), ("abc", "Rnnlm has 6 words there, .* 3")],
+    )
+    def test_a_vocabulary_of_another_model_without_checksums(self, folder, words, message):
+        self.change(folder, "config.json", checksums={})
+        self.change(folder, "vocab.json", id_to_word=list(words))
+        with pytest.raises(FileFormatError, match=rf"vocab\.json: id_to_word: {message}"):
             BaseModel.load(folder)
 
     @pytest.mark.parametrize("file", ["config.json", "vocab.json"])
@@ -239,7 +309,7 @@ class TestSaveMisused:
             ("abcde", ValueError, "id_to_word: Rnnlm has 6 words there, the vocabulary 5"),
             ("abcdeb", ValueError, "id_to_word: expected each word once, but 'b' is there 2 times"),
             (range(6), TypeError, "id_to_word: words must be text, not int, such as 0"),
-            ("abcde\ud800", UnicodeEncodeError, "surrogates not allowed"),
+            ("abcde\ud800", ValueError, r"id_to_word: the word .\\ud800. has half a surrogate pair"),
         ],
     )
     def test_words_that_are_not_the_models(self, words, error, message, tmp_path):

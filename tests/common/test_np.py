@@ -14,6 +14,19 @@ def test_numpy_without_the_flag():
         _ = np.zeroes
 
 
+def test_names_of_ones_own_are_the_active_modules():
+    """As of programs that give names back which NumPy has dropped."""
+    np.float_of_old = float
+    assert np.float_of_old is numpy.float_of_old is float
+    del np.float_of_old
+    assert not hasattr(numpy, "float_of_old") and not hasattr(np, "float_of_old")
+
+
+def test_names_of_ones_own_on_the_gpu(gpu, monkeypatch):
+    monkeypatch.setattr(np, "float_of_old", float, raising=False)
+    assert np.float_of_old is float and not hasattr(numpy, "float_of_old")
+
+
 def test_to_cpu_copies_no_array_of_the_cpu():
     x = numpy.ones(3)
     assert to_cpu(x) is x

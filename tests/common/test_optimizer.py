@@ -1,3 +1,7 @@
+import copy
+import math
+import pickle
+
 import numpy
 import pytest
 
@@ -78,13 +82,22 @@ class TestEveryOptimizer:
             del late  # so that the next one might get its id
 
     def test_lr_may_change_between_steps(self, kind, rng):
-        optimizer, p = kind(), rng.standard_normal(3)
-        steps(optimizer, [p])
-        optimizer.lr = 0.0
-        before = p.copy()
-        if not isinstance(optimizer, Momentum):  # whose velocity goes on
+        start = rng.standard_normal(3)
+
+        def last_step(lr):
+            optimizer, p = kind(), start.copy()
             steps(optimizer, [p])
-            numpy.testing.assert_array_equal(p, before)
+            before, optimizer.lr = p.copy(), lr
+            # What earlier steps have left of their velocity goes on, whatever lr is now.
+            inertia = {Momentum: 0.9, Nesterov: 0.9**2}.get(kind, 0)
+            velocity = inertia * optimizer._state_of(p)[0] if inertia else 0
+            steps(optimizer, [p], count=1, seed=1)
+            return p - before - velocity
+
+        one = last_step(0.1)
+        assert (abs(one) > 1e-6).all()
+        for lr in (0.0, 0.2):
+            numpy.testing.assert_allclose(last_step(lr), lr / 0.1 * one, rtol=1e-9, atol=1e-15)
 
     def test_scale_is_that_of_the_gradients(self, kind, rng):
         p, g = rng.standard_normal((3, 4)), rng.standard_normal((3, 4))
@@ -114,6 +127,86 @@ class TestEveryOptimizer:
             with pytest.raises(ValueError, match=f"{kind.__name__}: {message}"):
                 kind().update([p, q], grads)
         assert (p == 1).all()
+
+
+class TestLearningRate:
+    @pytest.mark.parametrize("lr", [0.5, 1, 0, numpy.float64(0.5), numpy.float32(0.5), numpy.array(0.5, "f")])
+    def test_is_a_python_float(self, lr):
+        optimizer = SGD(0.1)
+        optimizer.lr = lr
+        for one in (optimizer, SGD(lr), copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))):
+            assert type(one.lr) is float and one.lr == lr
+
+    @pytest.mark.parametrize(
+        ("lr", "error", "message"),
+        [
+            (-1.0, ValueError, " of at least 0, not -1.0"),
+            (math.nan, ValueError, " of at least 0, not nan"),
+            (numpy.float32("inf"), ValueError, " of at least 0, not inf"),
+            ("0.1", TypeError, ", not '0.1'"),
+            (None, TypeError, ", not None"),
+            (numpy.ones(2), TypeError, r", not array\(\[1., 1.\]\)"),
+        ],
+    )
+    def test_is_checked_whenever_it_is_set(self, lr, error, message):
+        optimizer = SGD(0.1)
+        with pytest.raises(error, match=f"SGD: lr must be a number{message}"):
+            optimizer.lr = lr
+        with pytest.raises(error, match=f"SGD: lr must be a number{message}"):
+            SGD(lr)
+        assert optimizer.lr == 0.1
+
+    def test_of_a_subclass_that_sets_it_itself(self):
+        class Before(SGD):
+            def __init__(self, lr):
+                self.lr = lr
+                super().__init__(2 * self.lr)
+
+        class After(SGD):
+            def __init__(self, lr):
+                super().__init__()
+                self.lr = 2 * lr
+
+        class Alone(SGD):
+            def __init__(self, lr):
+                self.lr = 2 * lr
+
+        class Never(SGD):
+            def __init__(self, lr):
+                pass
+
+        for kind in (Before, After, Alone):
+            assert kind(numpy.float32(0.5)).lr == 1.0
+            assert kind(0.5).state_dict([])["numbers"] == {"lr": 1.0}
+        assert not hasattr(Never(0.5), "lr")
+
+
+def test_the_attributes_of_a_subclass_are_part_of_the_state():
+    class Heavy(SGD):
+        def __init__(self):
+            super().__init__(0.1)
+            self.v, self.rng, self.best = None, numpy.random.default_rng(0), {}
+
+        def update(self, params, grads, scale=1.0):
+            if self.v is None:
+                self.v = [numpy.zeros_like(p) for p in params]
+            for i, (v, p, g) in enumerate(zip(self.v, params, grads, strict=True)):
+                v *= 0.9
+                v -= self.lr * scale * g
+                p += v
+                self.best[i] = float(abs(v).max())
+
+    optimizer = Heavy()
+    (p,) = steps(optimizer, [numpy.zeros(3)])
+    state = optimizer.state_dict([p])
+    assert state["numbers"].keys() == {"lr", "v", "best"}  # without the generator, which checkpoints keep themselves
+    other = Heavy()
+    other.load_state_dict([p.copy()], state)
+    assert other.best == optimizer.best and other.v[0] is not optimizer.v[0]
+    one, two = (steps(each, [p.copy()], seed=1)[0] for each in (optimizer, other))
+    numpy.testing.assert_array_equal(one, two)
+    other.load_state_dict([], {**Heavy().state_dict([]), "numbers": {"_states": {}, "lr": 0.3}})
+    assert other.lr == 0.3 and len(other._states) == len(Heavy()._states)
 
 
 def test_adam_counts_the_steps_of_each_parameter():
@@ -146,3 +239,31 @@ def test_weight_decay_is_part_of_the_state():
     for weight_decay in (-0.1, float("nan"), float("inf")):
         with pytest.raises(ValueError, match=f"SGD: weight_decay must be a number of at least 0, not {weight_decay}"):
             SGD(weight_decay=weight_decay)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda x: Momentum(momentum=x), "Momentum: momentum must be a number of at least 0 and below 1, not"),
+        (lambda x: Nesterov(momentum=x), "Nesterov: momentum"),
+        (lambda x: RMSprop(decay_rate=x), "RMSprop: decay_rate"),
+        (lambda x: Adam(beta1=x), "Adam: beta1"),
+        (lambda x: Adam(beta2=x), "Adam: beta2"),
+    ],
+)
+def test_shares_are_below_one(make, message):
+    for value in (0, 0.5, numpy.float32(0.5)):
+        make(value)
+    for value in (1.0, -0.1, numpy.nan, numpy.inf):
+        with pytest.raises(ValueError, match=message):
+            make(value)
+    with pytest.raises(TypeError, match=message.split(" must")[0] + " must be a number, not '0.5'"):
+        make("0.5")
+
+
+def test_a_weight_decay_is_a_number():
+    for value in (-0.1, numpy.nan, numpy.inf):
+        with pytest.raises(ValueError, match="SGD: weight_decay must be a number of at least 0, not"):
+            SGD(weight_decay=value)
+    with pytest.raises(TypeError, match="SGD: weight_decay must be a number, not '0'"):
+        SGD(weight_decay="0")

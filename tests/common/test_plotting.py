@@ -184,7 +184,7 @@ plotting.show(plotting.plot_curve([1.0, 2.0]))
 
 def test_missing_matplotlib_is_named_with_the_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r'pip install "nlp-from-scratch\[plot\]"'):
+    with pytest.raises(ImportError, match=r"pip install matplotlib \("):
         plot_curve([1.0])
 
 
@@ -231,6 +231,27 @@ class TestShow:
         monkeypatch.setattr(type(ax.figure.canvas), "required_interactive_framework", "tk")
         plotting.show(ax)
         assert shown == [[ax.figure.number]]
+
+    def test_axes_that_the_caller_has_opened(self, shown):
+        """Those are pyplot's current ones; a figure of ours is nobody's to draw into by default."""
+        from matplotlib import pyplot
+
+        figure = pyplot.figure()
+        pyplot.subplot(1, 2, 1)
+        pyplot.plot([1, 2])
+        left = plot_curve([3.0, 2.0])
+        right = pyplot.subplot(1, 2, 2)
+        assert plot_curve([3.0, 2.0]) is plot_curve([2.0, 1.0]) is right
+        assert [len(ax.lines) for ax in figure.axes] == [2, 2] and left is figure.axes[0]
+        assert pyplot.get_fignums() == [figure.number]
+        pyplot.close("all")
+        ours = [plot_curve([1.0]), plot_curve([1.0])]
+        assert len({ax.figure.number for ax in ours}) == 2
+        assert pyplot.gca() is ours[1]
+        pyplot.subplot(2, 1, 1)  # by the caller, in place of ours
+        assert plot_curve([1.0]) is pyplot.gca()
+        pyplot.figure()
+        assert plot_curve([1.0]).figure is pyplot.gcf()
 
     def test_backend_without_windows(self, monkeypatch, shown):
         monkeypatch.setattr(plotting, "has_viewer", lambda: True)

@@ -27,6 +27,28 @@ def test_log_gets_no_bar(capsys):
     assert capsys.readouterr() == ("a line\n", "")
 
 
+class Tee:
+    """What people put in the place of a stream to keep a log as well."""
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+
+@pytest.mark.parametrize("stream", [Tee(), None])
+def test_no_bar_where_standard_error_does_not_say_what_it_is(monkeypatch, capsys, stream):
+    monkeypatch.setattr(sys, "stderr", stream)
+    for i in progress(range(2), "epoch", mininterval=0):
+        write(f"line {i}")
+    with progress(10, "download", mininterval=0) as bar:
+        bar.set_description("more")
+        bar.update(10)
+    assert capsys.readouterr().out == "line 0\nline 1\n"
+    assert getattr(stream, "text", "") == ""
+
+
 def test_terminal_gets_a_bar_with_total_and_description(monkeypatch):
     terminal = terminal_for(monkeypatch, "stderr")
     assert list(progress([1, 2, 3], "epoch 7", mininterval=0, leave=True)) == [1, 2, 3]

@@ -31,6 +31,41 @@ def test_split(text, words):
     assert split(text, PTB_LIKE) == words
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("don’t Don’t", ["do", "n't", "do", "n't"]),
+        ("“The cat’s,” (don’t)", ["the", "cat", "'s", ",", "do", "n't"]),
+        ("the cat’ ’", ["the", "cat", "'", "'"]),
+        ("‘cat’ ‘cat’s’", ["cat", "cat", "'s"]),
+        ("’cat’ ’’", ["cat"]),
+    ],
+)
+def test_typographic_apostrophes(text, words):
+    assert split(text, PTB_LIKE) == words
+
+
+def test_typographic_apostrophes_of_the_vocabulary_stay():
+    assert split("“don’t” don’t. Cat’s", ["don’t", *WORDS]) == ["don’t", "don’t", "<eos>", "cat", "'s"]
+    assert split("(O’Clock)", ["o'clock"]) == ["o'clock"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("'cat' `cat'", ["cat", "cat"]),
+        ("``cat'' the cat''", ["cat", "the", "cat"]),
+        ("'cat', 'cat.' ``cat.''", ["cat", ",", "cat", "<eos>", "cat", "<eos>"]),
+        ("\"'cat'\" ('cat')", ["cat", "cat"]),
+        ("'don't' 'cat's'", ["do", "n't", "cat", "'s"]),
+        ("the cat' cat", ["the", "cat", "'", "cat"]),
+        ("\"the cat'\" ''", ["the", "cat", "'"]),
+    ],
+)
+def test_single_quotes_around_a_word_are_no_words(text, words):
+    assert split(text, PTB_LIKE) == words
+
+
 def test_marks_that_are_words_stay():
     assert split('"the 5% (cat)', [*WORDS, "%", "(", ")"]) == ["the", "N", "%", "(", "cat", ")"]
     assert split('"the cat', ['"the', "the", "cat"]) == ['"the', "cat"]

@@ -198,3 +198,13 @@ def test_a_constant_input_is_as_if_joined_in_front_at_every_step(kind, rng):
         numpy.testing.assert_allclose(own, other, rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match=kind.__name__):
         apart.forward(xs_rest, constant[:1])
+
+
+def test_rnn_is_the_plain_loop(rng):
+    """As the module's docstring has it."""
+    Wx, Wh, b, xs = (rng.standard_normal(shape) for shape in ((3, 5), (5, 5), (5,), (2, 6, 3)))
+    h, hs = numpy.zeros((2, 5)), numpy.empty((2, 6, 5))
+    for t in range(6):
+        h = numpy.tanh(xs[:, t] @ Wx + h @ Wh + b)
+        hs[:, t] = h
+    numpy.testing.assert_allclose(TimeRNN(Wx, Wh, b).forward(xs), hs, rtol=1e-12)

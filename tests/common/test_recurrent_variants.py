@@ -1,6 +1,6 @@
 import numpy
 import pytest
-from gradient_check import check_gradients
+from gradient_check import check_gradients, check_results_belong_to_the_caller
 from layer_cases import Draw, WithState
 
 from common.recurrent_variants import TimePeepholeLSTM, TimeReLURNN
@@ -21,6 +21,13 @@ def test_gradients(make, states, rng):
     check_gradients(make(draw), [draw.normal(2, 4, 3)], rng)
     state = [draw.normal(2, 2) for _ in range(states)]
     check_gradients(WithState(make(draw, True)), [draw.normal(2, 4, 3), *state], rng)
+
+
+@pytest.mark.parametrize("make", [relu, peephole])
+@pytest.mark.parametrize("shape", [(1, 4, 3), (2, 1, 3), (1, 1, 3)])
+def test_results_belong_to_the_caller(make, shape, rng):
+    draw = Draw()
+    check_results_belong_to_the_caller(make(draw), [draw.normal(*shape)], rng)
 
 
 def test_relu_rnn_is_its_equation():
@@ -138,3 +145,13 @@ def test_a_narrow_input_is_a_wide_one_with_zeros(constant, dropped):
     for ours, expected in zip(*found, strict=True):
         if expected is not None:
             numpy.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-13)
+
+
+def test_a_peephole_lstm_does_not_join_a_narrow_input(rng):
+    """As TimeLSTM does where the input is much narrower than the state: the gates here need their sums apart."""
+    draw = Draw()
+    layer, plain = TimePeepholeLSTM(*draw.cell(4, 1, 4), Wc=draw.normal(4, 12)), TimeLSTM(*draw.cell(4, 1, 4))
+    xs = draw.normal(2, 4, 1)
+    check_gradients(layer, [xs], rng)
+    plain.forward(xs)
+    assert plain._joined is not None and layer._joined is None

@@ -1,6 +1,6 @@
 import numpy
 import pytest
-from gradient_check import check_gradients
+from gradient_check import check_gradients, check_results_belong_to_the_caller
 
 from common.regularization import EmbeddingDropout, SizePenalty, SlownessPenalty, VariationalDropout
 
@@ -40,6 +40,17 @@ class TestPenalties:
         layer, xs = kind(1.0), numpy.ones((2, 4, 3), "f")
         layer.forward(xs)
         assert layer.backward(xs).dtype == xs.dtype
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 3), (1, 1, 3)])
+def test_results_belong_to_the_caller(shape, rng):
+    xs = rng.standard_normal(shape)
+    for kind in (SizePenalty, SlownessPenalty):
+        check_results_belong_to_the_caller(kind(1.5), [xs], rng)
+    layer = VariationalDropout(0.4)
+    draw = layer.draw_mask(xs.shape, xs.dtype)
+    layer.draw_mask = lambda shape, dtype: draw  # the same in each forward
+    check_results_belong_to_the_caller(layer, [xs], rng)
 
 
 def test_values_of_the_penalties():

@@ -18,6 +18,13 @@ def test_length_where_it_matters(tmp_path):
     check_length(tmp_path, 3, "it was not noted")
 
 
+def test_names_of_files_that_are_no_text(tmp_path):
+    note_settings(tmp_path, {"data": "q\udcff.txt"})
+    check_settings(tmp_path, {"data": "q\udcff.txt"})
+    with pytest.raises(ValueError, match=r"data was 'q\\udcff.txt' and is now 'q\\udcfe.txt'"):
+        check_settings(tmp_path, {"data": "q\udcfe.txt"})
+
+
 def test_damaged_settings(tmp_path):
     (tmp_path / "settings.json").write_bytes(b"[]")
     for check in (lambda: check_length(tmp_path, 3, ""), lambda: check_settings(tmp_path, {})):

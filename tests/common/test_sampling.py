@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.functions import distribution
 from common.labels import IdError
-from common.sampling import Sampling, largest, log_softmax, nucleus
+from common.sampling import Sampling, largest, nucleus
 
 P = numpy.array([0.1, 0.4, 0.05, 0.25, 0.2])
 LOG_P = numpy.log(P)
@@ -42,6 +43,13 @@ def test_options(options, expected):
     assert Sampling(**options).probabilities(LOG_P) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("options", [{}, {"top_p": 0.7}, {"top_k": 2, "temperature": 0.5}, {"banned": [1]}])
+def test_log_probabilities_of_float32(options):
+    found = Sampling(**options).probabilities(LOG_P.astype("f"))
+    assert found.dtype == numpy.float64
+    assert found == pytest.approx(Sampling(**options).probabilities(LOG_P), rel=1e-6)
+
+
 def test_repeated_words_come_more_seldom():
     raised = numpy.where([0, 1, 0, 0, 1], P**1.5, P)
     p = Sampling(repetition_penalty=1.5).probabilities(LOG_P, seen={1, 4})
@@ -63,7 +71,7 @@ def test_ties_go_to_lower_ids():
 )
 def test_always_a_distribution_without_the_banned(scores, temperature, top_k, top_p, penalty):
     sampling = Sampling(temperature, top_k, top_p, penalty, banned=[0])
-    p = sampling.probabilities(log_softmax(numpy.array(scores)), seen={1})
+    p = sampling.probabilities(distribution(numpy.array(scores))[0], seen={1})
     assert p.sum() == pytest.approx(1)
     assert p[0] == 0
     assert (p >= 0).all()
@@ -84,16 +92,16 @@ def test_log_probability_is_the_models(rng):
 )
 def test_impossible_options(options):
     ((name, value),) = options.items()
-    with pytest.raises(ValueError, match=f"^{name} must .* not {value}"):
+    with pytest.raises(ValueError, match=f"^Sampling: {name} must .* not {value}"):
         Sampling(**options)
 
 
 def test_impossible_words(rng):
-    with pytest.raises(IdError, match=r"0 … 4, got -1"):
+    with pytest.raises(IdError, match=r"Sampling: banned ids must lie in 0 … 4, got -1"):
         Sampling(banned=[-1]).check(5)
     with pytest.raises(TypeError, match="integers"):
         Sampling(banned=["the"]).check(5)
-    with pytest.raises(ValueError, match="all 5 words are banned"):
+    with pytest.raises(ValueError, match="Sampling: all 5 words are banned"):
         Sampling(banned=range(5)).draw(LOG_P, rng)
     with pytest.raises(FloatingPointError, match="not finite"):
         Sampling().draw(numpy.array([1, numpy.nan]), rng)
@@ -115,7 +123,7 @@ def plain_probabilities(sampling, log_p, seen=()):
 
 
 def plain_draw(sampling, scores, rng, seen=()):
-    running = plain_probabilities(sampling, log_softmax(scores), seen).cumsum()
+    running = plain_probabilities(sampling, distribution(scores)[0], seen).cumsum()
     return int(numpy.searchsorted(running, rng.random() * running[-1], side="right"))
 
 
@@ -136,7 +144,7 @@ def test_equals_the_plain_way_on_a_whole_vocabulary(options, spread, rng):
     sampling, seen = Sampling(**options), {2, 5, 9}
     for k in range(5):
         scores = (spread * rng.standard_normal(10_000)).astype("f")
-        log_p = log_softmax(scores)
+        log_p = distribution(scores)[0]
         expected = plain_probabilities(sampling, log_p, seen)
         numpy.testing.assert_allclose(sampling.probabilities(log_p, seen), expected, rtol=1e-10)
         one, two = numpy.random.default_rng(k), numpy.random.default_rng(k)
@@ -149,8 +157,8 @@ def test_draws_leave_scores_and_model_as_they_are(rng):
     before, sampling = scores.copy(), Sampling(0.5, 10, 0.9, 1.2, banned=[0])
     sampling.draw(scores, rng, {1, 2})
     numpy.testing.assert_array_equal(scores, before)
-    sampling.probabilities(log_p := log_softmax(scores), {1, 2})
-    numpy.testing.assert_array_equal(log_p, log_softmax(scores))
+    sampling.probabilities(log_p := distribution(scores)[0], {1, 2})
+    numpy.testing.assert_array_equal(log_p, distribution(scores)[0])
 
 
 # Whole numbers, so that sums are exact; few different ones, so that many are equal.
@@ -175,6 +183,6 @@ def test_a_mass_beyond_the_sum_by_rounding_takes_all():
 def test_words_come_whose_probability_is_rounded_to_nothing(rng):
     """Where the banned words are all that the model thinks possible."""
     scores = numpy.array([2000.0, 0.0, 1.0])
-    p = Sampling(banned=[0]).probabilities(log_softmax(scores))
+    p = Sampling(banned=[0]).probabilities(distribution(scores)[0])
     assert p == pytest.approx([0, 1 / (1 + math.e), math.e / (1 + math.e)])
     assert {Sampling(banned=[0]).draw(scores, rng)[0] for _ in range(50)} == {1, 2}

@@ -1,3 +1,5 @@
+import re
+
 import numpy
 import pytest
 from hypothesis import given
@@ -85,10 +87,31 @@ class TestMostSimilar:
         with pytest.raises(ValueError, match="-1"):
             most_similar("you", WORD_TO_ID, ID_TO_WORD, C, top=-1)
 
-    @pytest.mark.parametrize("matrix", [C[:6], C[0], numpy.ones((8, 2))])
-    def test_matrix_does_not_fit_the_words(self, matrix):
-        with pytest.raises(ValueError, match="does not fit 7 words"):
-            most_similar("you", WORD_TO_ID, ID_TO_WORD, matrix)
+    def test_rows_and_words_that_have_each_other_are_ranked(self):
+        """As after ``corpus = corpus[:3000]``, with the dictionaries of the whole text; or with rows to spare."""
+        whole = most_similar("you", WORD_TO_ID, ID_TO_WORD, C, top=9)
+        part = most_similar("you", WORD_TO_ID, ID_TO_WORD, C[:5], top=9)
+        assert part == [pair for pair in whole if WORD_TO_ID[pair[0]] < 5]
+        more = numpy.concatenate([C, C[:3]])
+        assert most_similar("you", WORD_TO_ID, ID_TO_WORD, more, top=9) == whole
+        assert most_similar("you", WORD_TO_ID, [*ID_TO_WORD.values()], more, top=2) == whole[:2]
+        gaps = {i: word for i, word in ID_TO_WORD.items() if word != whole[0][0]}
+        assert most_similar("you", WORD_TO_ID, gaps, C, top=2) == whole[1:3]
+
+    def test_matrix_without_a_row_for_the_query(self):
+        with pytest.raises(ValueError, match=r"word_matrix \(6, 7\) has no row 6, that of '\.'"):
+            most_similar(".", WORD_TO_ID, ID_TO_WORD, C[:6])
+        with pytest.raises(ValueError, match=r"must have a row for each word, \(V, D\), it is \(7,\)"):
+            most_similar("you", WORD_TO_ID, ID_TO_WORD, C[0])
+
+
+@pytest.mark.parametrize("word", [3, ["you"], None])
+def test_what_is_no_word(word):
+    message = f"expected a word, a str, not {re.escape(repr(word))}"
+    with pytest.raises(TypeError, match=message):
+        most_similar(word, WORD_TO_ID, ID_TO_WORD, C)
+    with pytest.raises(TypeError, match=message):
+        analogy("you", word, "say", WORD_TO_ID, ID_TO_WORD, C)
 
 
 class TestAnalogy:
@@ -109,6 +132,15 @@ class TestAnalogy:
     def test_unknown_word(self, capsys, words):
         assert analogy(*words, IDS, dict(enumerate(WORDS)), VECTORS) == []
         assert "is not found, the nearest known words are: " in capsys.readouterr().out
+
+    def test_rows_and_words_that_have_each_other_are_ranked(self):
+        words = dict(enumerate(WORDS))
+        whole = analogy("man", "king", "woman", IDS, words, VECTORS)
+        assert analogy("man", "king", "woman", IDS, words, VECTORS[:4]) == whole[:1]
+        assert analogy("man", "king", "woman", IDS, words, numpy.concatenate([VECTORS, VECTORS[2:3]])) == whole
+        for missing in (("child", "king", "woman"), ("man", "king", "woman", "child")):
+            with pytest.raises(ValueError, match=r"word_matrix \(4, 3\) has no row 4, that of 'child'"):
+                analogy(*missing[:3], IDS, words, VECTORS[:4], answer=missing[-1])
 
     def test_unknown_answer(self, capsys):
         assert analogy("man", "king", "woman", IDS, dict(enumerate(WORDS)), VECTORS, answer="qween")

@@ -171,6 +171,12 @@ class TestAsArray:
             lambda g: operator.setitem(g, slice(1, 3), 7),
             lambda g: operator.setitem(g, ..., 0),
             lambda g: g.fill(2),
+            lambda g: operator.ipow(g, 2),
+            lambda g: numpy.multiply(g, 0.5, out=g),
+            lambda g: numpy.add(1, g, out=g, where=numpy.arange(2) == 1),
+            lambda g: numpy.clip(g, -0.1, 0.1, out=g),
+            lambda g: numpy.add.at(g, [1, 1, 2], 1.0),
+            lambda g: numpy.negative.at(g, [3]),
         ],
     )
     def test_changes_in_place(self, change):
@@ -195,8 +201,22 @@ class TestAsArray:
         grad = gradient([1, 3])
         with pytest.raises(ValueError, match="read-only"):
             grad.sort()
-        with pytest.raises(TypeError):
-            numpy.add(grad, 1, out=grad)
+        with pytest.raises(TypeError, match="RowGradient"):
+            numpy.copyto(grad, 0)
+        with pytest.raises(ValueError, match="RowGradient"):  # by which NumPy asks for the array itself, to change it
+            grad.__array__(copy=False)
+
+    def test_out_of_several_and_of_an_array(self):
+        grad, dense = gradient([1, 3]), gradient([1, 3]).to_dense()
+        parts = numpy.modf(grad, out=(grad, None))
+        assert parts[0] is grad
+        for mine, theirs in zip((grad.to_dense(), parts[1]), numpy.modf(dense), strict=True):
+            numpy.testing.assert_array_equal(mine, theirs)
+        array = numpy.zeros((6, 2))
+        assert numpy.add(grad, 1, out=array) is array
+        numpy.testing.assert_array_equal(array, grad.to_dense() + 1)
+        with pytest.raises(TypeError, match="Cannot cast"):
+            numpy.multiply(grad, 1j, out=grad)
 
 
 def test_misuse():

@@ -25,6 +25,8 @@ class TestPreprocess:
             ("Hello, you. Bye.", "hello , you . bye ."),
             ("Über die Straße!", "über die straße !"),
             ("今日 は 晴れ。", "今日 は 晴れ 。"),
+            ("一：二；三？", "一 ： 二 ； 三 ？"),
+            ("كيف حالك؟ نعم، شكرا؛", "كيف حالك ؟ نعم ، شكرا ؛"),
             ("n't <unk> <eos> well-known", "n't <unk> <eos> well-known"),
         ],
     )
@@ -80,13 +82,21 @@ class TestContexts:
             ([0, 1, 2], -1, "at least 1, not -1"),
             ([0, 1, 2, 3], 2, "window_size 2 takes 5 words or more, the corpus has 4"),
             ([], 1, "corpus is empty"),
-            ([[0, 1, 2]], 1, r"ids in 1 dimension, got int64 \(1, 3\)"),
-            ([0.0, 1.0, 2.0], 1, "float64"),
+            ([[0, 1, 2]], 1, r"corpus must be ids \(n,\), got \(1, 3\)"),
         ],
     )
     def test_misuse(self, corpus, window, message):
         with pytest.raises(ValueError, match=message):
             create_contexts_target(corpus, window)
+
+    @pytest.mark.parametrize("window", [None, 1.0, "1"])
+    def test_the_window_is_a_whole_number(self, window):
+        with pytest.raises(TypeError, match=f"window_size must be a whole number, not {window!r}"):
+            create_contexts_target([0, 1, 2], window)
+
+    def test_ids_are_integers(self):
+        with pytest.raises(TypeError, match="ids of the corpus must be integers, not float64"):
+            create_contexts_target([0.0, 1.0, 2.0])
 
 
 class TestOneHot:
@@ -100,11 +110,15 @@ class TestOneHot:
 
     @pytest.mark.parametrize(
         ("ids", "message"),
-        [([0, 7], "the id 7, expected ids from 0 to 6"), ([-1], "the id -1"), ([], "empty"), ([0.5], "float64")],
+        [([0, 7], "ids of the corpus must lie in 0 … 6, got 7"), ([[-1]], "got -1"), ([], "empty")],
     )
     def test_misuse(self, ids, message):
         with pytest.raises(ValueError, match=message):
             convert_one_hot(ids, 7)
+
+    def test_ids_are_integers(self):
+        with pytest.raises(TypeError, match="ids of the corpus must be integers, not float64"):
+            convert_one_hot([0.5], 7)
 
 
 def test_names_of_the_books_util():

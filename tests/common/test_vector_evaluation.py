@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy
 import pytest
 
@@ -28,6 +30,11 @@ class TestWordPairs:
         assert evaluate_word_pairs(SQUARE, pairs) == (pytest.approx(1), 3, 1)
         pairs[0] = ("east", "northeast", 0.0)
         assert evaluate_word_pairs(SQUARE, pairs).spearman == pytest.approx(-0.5)
+
+    @pytest.mark.parametrize("pairs", ["pairs.tsv", Path("pairs.tsv"), [("east", "north")], ["east"]])
+    def test_what_are_no_pairs(self, pairs):
+        with pytest.raises(TypeError, match=r"evaluate_word_pairs: expected pairs \(word, word, score\).*got"):
+            evaluate_word_pairs(SQUARE, pairs)
 
     def test_nothing_to_correlate(self):
         assert numpy.isnan(evaluate_word_pairs(SQUARE, [("east", "north", 1.0), ("west", "north", 2.0)]).spearman)
@@ -86,6 +93,19 @@ class TestAnalogies:
         assert total == (2, 3, 1)
         assert total.accuracy == 2 / 3
         assert scores["unknown"].accuracy == 0
+
+    @pytest.mark.parametrize(
+        ("sections", "message"),
+        [
+            ([("east", "north", "east", "north")], "expected sections .*, as of read_analogies, not list"),
+            ("questions.txt", "not str"),
+            ({"family": [("east", "north")]}, r"questions \(word, .*got \('east', 'north'\)"),
+            ({"family": "east north"}, "got 'east north'"),
+        ],
+    )
+    def test_what_are_no_sections(self, sections, message):
+        with pytest.raises(TypeError, match=f"evaluate_analogies: .*{message}"):
+            evaluate_analogies(SQUARE, sections)
 
     def test_blocks(self, monkeypatch):
         vectors = count_vectors(2, 20)

@@ -63,6 +63,13 @@ class TestQuestions:
             with pytest.raises(KeyError, match="quen is not found, the nearest known words are: queen"):
                 ask()
 
+    def test_what_is_no_word(self, vectors):
+        for ask in (lambda: vectors[0], lambda: vectors.most_similar(0), lambda: vectors.similarity("king", 0)):
+            with pytest.raises(TypeError, match="WordVectors: expected a word, a str, got 0"):
+                ask()
+        with pytest.raises(TypeError, match=r"got \['king'\]"):
+            vectors[["king"]]
+
     def test_no_word(self, vectors):
         with pytest.raises(ValueError, match="expected a word"):
             vectors.most_similar()
@@ -145,6 +152,23 @@ class TestFiles:
         vectors = WordVectors.load(tmp_path / "glove.txt")
         assert vectors.index_to_key == ["the", ","]
         assert vectors.vectors == pytest.approx(numpy.array([[0.1, -2e-3, 3], [4, 5, 6]]))
+
+    @pytest.mark.parametrize("text", ["2 3\nthe 1 2 3\n, 4 5 6\n", "the 1 2 3\n, 4 5 6\n"])
+    def test_byte_order_mark(self, tmp_path, text):
+        (tmp_path / "v.txt").write_text(f"\ufeff{text}", encoding="utf-8")
+        vectors = WordVectors.load(tmp_path / "v.txt")
+        assert vectors.index_to_key == ["the", ","]
+        assert vectors.vectors.tolist() == [[1, 2, 3], [4, 5, 6]]
+
+    @pytest.mark.parametrize("order", [1, -1])
+    def test_longest_word_of_binary_files(self, tmp_path, order):
+        vectors = WordVectors(numpy.ones((2, 3), "f"), ["a" * 10_000, "b"][::order])
+        assert same(WordVectors.load(vectors.save(tmp_path / "v.bin")), vectors)
+        (tmp_path / "v.bin").write_bytes(b"old")
+        for word in ("a" * 10_001, "語" * 3334):
+            with pytest.raises(ValueError, match=r"a word of 1000\d bytes cannot be written: .* 10000 at most"):
+                WordVectors(numpy.ones((2, 3), "f"), [word, "b"][::order]).save(tmp_path / "v.bin")
+        assert (tmp_path / "v.bin").read_bytes() == b"old"
 
     @pytest.mark.parametrize("binary", [True, False])
     def test_gensim(self, tmp_path, vectors, binary):
@@ -251,6 +275,21 @@ class TestDamage:
         path = tmp_path / "v.txt"
         path.write_bytes(content)
         with pytest.raises(FileFormatError, match=message):
+            WordVectors.load(path)
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"2 3\na 0.5 0.1 0.2\nb 0.3 0.4 0.6\n",  # as long as a binary file may be
+            b"2 3\na -0.5123456 0.1123456 2e-05 \r\nb 0.3 0.4 0.6 \r\n",
+            b"2 3\na 1 2 3\nb 4 5 6\n",
+            b"1 3\na 1 2 3\n",
+        ],
+    )
+    def test_text_named_bin(self, tmp_path, content):
+        path = tmp_path / "v.bin"
+        path.write_bytes(content)
+        with pytest.raises(FileFormatError, match=r"v\.bin: its numbers are text, .* in \.txt or \.vec: b'a "):
             WordVectors.load(path)
 
     @pytest.mark.parametrize("vectors, words, message", [

@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+import platformdirs
 import pytest
 
 from dataset import download
@@ -54,6 +55,29 @@ def test_relative_and_home_folders(monkeypatch, tmp_path):
     assert download.folders()[0] == tmp_path / "data"
     monkeypatch.setenv(download.VARIABLE, "~")
     assert download.folders()[0] == Path.home()
+
+
+def test_a_user_without_a_home(server, tmp_path, monkeypatch):
+    def homeless(*args, **kwargs):
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr(platformdirs, "user_cache_path", homeless)
+    package = Path(download.__file__).resolve().parent
+    assert download.folders() == [package]
+    assert download.read(TOY, [server.mirror("good")]) == DATA
+    with pytest.raises(FileNotFoundError, match=r"(?s)toy\.txt was looked .* put it at\n  .*dataset.toy"):
+        download.read(TOY, [server.mirror("missing")])
+    monkeypatch.setenv(download.VARIABLE, str(tmp_path))
+    (tmp_path / TOY.name).write_bytes(DATA)
+    assert download.read(TOY, []) == DATA
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs homes by name")
+def test_the_home_of_nobody(monkeypatch):
+    monkeypatch.setenv(download.VARIABLE, "~nobodyatall/x")
+    for call in (download.folders, lambda: download.read(TOY, [])):
+        with pytest.raises(ValueError, match=rf"variable {download.VARIABLE} is '~nobodyatall/x': Could not determine"):
+            call()
 
 
 def test_downloaded_once_then_read_from_the_cache(server, cache):

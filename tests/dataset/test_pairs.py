@@ -112,6 +112,38 @@ def test_words_need_tabs(tmp_path):
         pairs.load("addition.txt", words=True)
 
 
+def test_words_that_look_like_symbols_of_control(tmp_path):
+    lines = [("say <stop> twice", "<stop> <stop>"), ("start", "<start> a")]
+    data = pairs.load(write(tmp_path / "p.tsv", "".join(f"{q}\t{a}\n" for q, a in lines)), words=True)
+    codec = data.codec
+    assert codec.answers.keys() == {pairs.START, pairs.STOP, "<stop>", "<start>", "a"}
+    assert sorted(codec.decode(t[1:]) for t in data.t_train) == sorted(answer for _, answer in lines)
+    for symbol in (pairs.START, pairs.STOP):
+        assert len(symbol.split()) > 1
+
+
+@pytest.mark.parametrize("words", [True, False])
+def test_typed_questions_are_read_as_those_of_the_file(tmp_path, words):
+    data = pairs.load(write(tmp_path / "p.tsv", " ab cd \tx\n"), words=words)
+    for typed in ("ab cd", "  ab cd ", "ab cd\n"):
+        assert (data.codec.encode([typed]) == data.x_train).all()
+        assert data.codec.symbols(typed) == (["ab", "cd"] if words else list("ab cd"))
+
+
+def test_blanks_at_the_ends_of_questions_of_fixed_width_stay():
+    codec = pairs.load("addition.txt").codec
+    assert codec.symbols(" 1+2 ") == [" ", "1", "+", "2", " ", " ", " "]
+
+
+@pytest.mark.parametrize("words", [True, False])
+def test_questions_of_blanks_only_are_empty(tmp_path, words):
+    with_tabs = pairs.load(write(tmp_path / "p.tsv", "a b\tx\n"), words=words).codec
+    for codec in (with_tabs, pairs.load("addition.txt").codec):
+        for question in ("", "   "):
+            with pytest.raises(ValueError, match="the question is empty"):
+                codec.encode([question])
+
+
 def test_questions_that_cannot_be_encoded(tmp_path):
     codec = pairs.load("addition.txt").codec
     with pytest.raises(ValueError, match=r"'1\*2'.*no '\*'.*symbol 2"):
@@ -120,3 +152,5 @@ def test_questions_that_cannot_be_encoded(tmp_path):
         codec.encode(["1000+999"])
     with pytest.raises(ValueError, match="empty"):
         codec.encode([""])
+    with pytest.raises(TypeError, match=r"encode: expected a list of questions, not the str '1\+1'"):
+        codec.encode("1+1")
