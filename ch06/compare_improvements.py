@@ -10,7 +10,7 @@
 Each row is a training of ch06.train_better_rnnlm in a folder of its own. The rows up to "dropconnect" add one
 improvement each to those before; the others change the cell of the book's model, which is the row "tied". After each
 row ``table.md`` and ``table.csv`` are written, with all rows that are finished with these settings, those of earlier
-runs too. With --resume a row that has had its epochs is not trained again. As many rows as there are cores train at
+runs too. With --resume a row that has had its epochs is not trained again. Several rows train at
 once.
 """
 
@@ -57,7 +57,7 @@ def main(
     time_size: int = 35,
     train_size: Annotated[int | None, "Use only so many words of the training text."] = None,
     only: Annotated[str | None, f"Train these rows only, by commas, of {', '.join(ROWS)}."] = None,
-    jobs: Annotated[int | None, "Rows that train at once, by default one for each core."] = None,
+    jobs: Annotated[int | None, "Rows that train at once, by default as suits the cores."] = None,
     train: Annotated[bool, "Train; else only print the rows that are finished."] = True,
     corpus: Corpus = Corpus.ptb,
 ) -> dict[str, float]:

@@ -3,7 +3,7 @@
     python -m ch08.compare_models addition      figures 7-24 and 7-28: plain, reversed, reversed and Peeky
     python -m ch08.compare_models date          figures 8-26, and 8-27/8-28, the attention maps
 
-Each model's run has a folder of its own in the results'. As many models as there are cores train at once.
+Each model's run has a folder of its own in the results'. Several models train at once.
 """
 
 import enum
@@ -50,7 +50,7 @@ def main(
     max_epoch: Annotated[int | None, "By default 25 for additions, 10 for dates."] = None,
     hidden_size: Annotated[int | None, "By default 128 for additions, 256 for dates."] = None,
     max_examples: Annotated[int | None, "Train on so many examples only."] = None,
-    jobs: Annotated[int | None, "Models that train at once, by default one for each core."] = None,
+    jobs: Annotated[int | None, "Models that train at once, by default as suits the cores."] = None,
 ) -> dict[str, float]:
     given = {"max_epoch": max_epoch, "hidden_size": hidden_size, "max_examples": max_examples}
     settings = BOOK[data] | {name: value for name, value in given.items() if value is not None}

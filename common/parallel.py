@@ -49,11 +49,14 @@ def cores() -> int:
 def how_many(at_once: int | None, scripts: int) -> int:
     """How many of so many scripts run at once: `at_once`, or by default one for each core, or a single one on the GPU.
 
-    ValueError for less than one.
+    Fewer than twice as many scripts as cores run all at once, or the last ones would leave cores idle. ValueError for
+    `at_once` below 1.
     """
     if at_once is not None and at_once < 1:
         raise ValueError(f"jobs must be at least 1, not {at_once}")
-    return min(at_once or (1 if config.GPU else cores()), max(1, scripts))
+    if at_once is None:
+        at_once = 1 if config.GPU else scripts if scripts < 2 * cores() else cores()
+    return min(at_once, max(1, scripts))
 
 
 def run_scripts(scripts: Mapping[str, Call], at_once: int | None, done: Callable[[str], object]) -> None:

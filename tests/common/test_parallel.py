@@ -86,7 +86,8 @@ def test_on_the_gpu_the_scripts_use_it_and_one_runs_at_a_time(monkeypatch):
 
 def test_how_many():
     assert how_many(None, 1) == how_many(5, 1) == how_many(1, 7) == how_many(3, 0) == 1
-    assert how_many(None, 100) == cores() and how_many(5, 3) == 3
+    assert how_many(None, 100) == how_many(None, 2 * cores()) == cores() and how_many(5, 3) == 3
+    assert how_many(None, 2 * cores() - 1) == 2 * cores() - 1
     for wrong in (0, -1):
         with pytest.raises(ValueError, match=f"jobs must be at least 1, not {wrong}"):
             how_many(wrong, 3)
