@@ -10,7 +10,7 @@ import numpy
 from common.labels import check_counts, checked_corpus, checked_ids, is_number
 from common.layer import Layer
 from common.losses import SigmoidWithLoss
-from common.np import choice, np, random, to_cpu
+from common.np import Array, choice, np, random, to_cpu
 from common.rng import Seed, generator
 from common.sparse_gradient import RowGradient, assign_rows
 
@@ -26,13 +26,13 @@ class EmbeddingDot(Layer):
 
     names = ("W",)
 
-    def __init__(self, W: Any, sparse: bool = False) -> None:
+    def __init__(self, W: Array, sparse: bool = False) -> None:
         self.check_weights(W=(W, ("V", "H")))
         super().__init__(W)
         if sparse:
             self.grads = [RowGradient(W.shape, W.dtype)]
 
-    def forward(self, h: Any, idx: Any) -> Any:
+    def forward(self, h: Array, idx: Array) -> Array:
         W = self.params[0]
         h = self.check_input(h, "N", W.shape[1])
         idx = checked_ids(self.name, idx, len(W))
@@ -42,7 +42,7 @@ class EmbeddingDot(Layer):
         self._cache = h, idx, rows
         return (rows @ h[:, :, None]).reshape(idx.shape)
 
-    def backward(self, dout: Any) -> Any:
+    def backward(self, dout: Array) -> Array:
         h, idx, rows = self.cached()
         dout = self.check_gradient(dout, idx.shape).reshape(len(h), -1, 1)
         assign_rows(self.grads[0], idx.reshape(-1), (dout * h[:, None]).reshape(-1, h.shape[1]))
@@ -80,7 +80,7 @@ class UnigramSampler:
         self._starts, self._ends = np.asarray(numpy.append(0.0, ends[:-1])), np.asarray(ends)
         self._second, self._likeliest = numpy.argsort(numpy.where(counts > 0, weights, -1))[-2:].tolist()
 
-    def get_negative_sample(self, target: Any) -> Any:
+    def get_negative_sample(self, target: Array) -> Array:
         """Ids (..., sample_size) for the targets (...), none of which is its own target."""
         target = checked_ids("UnigramSampler", target, self.vocab_size, "targets")[..., None]
         start, end, total = self._starts[target], self._ends[target], float(self._ends[-1])
@@ -108,7 +108,7 @@ class NegativeSamplingLoss(Layer):
 
     def __init__(
         self,
-        W: Any,
+        W: Array,
         corpus: Any,
         power: float = 0.75,
         sample_size: int = 5,
@@ -121,7 +121,7 @@ class NegativeSamplingLoss(Layer):
         self.loss = SigmoidWithLoss()
         self.params, self.grads = self.embed_dot.params, self.embed_dot.grads
 
-    def forward(self, h: Any, target: Any) -> float:
+    def forward(self, h: Array, target: Array) -> float:
         target = checked_ids(self.name, target, len(self.params[0]), "targets")
         if target.size == 0:
             raise ValueError(f"{self.name}: expected targets (N,) or (N, C), one at least, got {target.shape}")
@@ -133,5 +133,5 @@ class NegativeSamplingLoss(Layer):
         ids = ids.reshape(len(ids), -1)
         return self.loss.forward(self.embed_dot.forward(h, ids), labels.reshape(ids.shape))
 
-    def backward(self, dout: Any = 1) -> Any:
+    def backward(self, dout: Any = 1) -> Array:
         return self.embed_dot.backward(self.loss.backward(dout))

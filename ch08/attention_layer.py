@@ -14,20 +14,20 @@ from typing import Any
 from ch08.attention_scores import DotScore
 from common.functions import softmax, softmax_gradient
 from common.layer import Layer
-from common.np import np
+from common.np import Array, np
 
 
 class WeightSum(Layer):
     """c = sum_s a_s hs_s: hs (N, S, H), a (N, S) -> c (N, H)."""
 
-    def forward(self, hs: Any, a: Any) -> Any:
+    def forward(self, hs: Array, a: Array) -> Array:
         hs, a = np.asarray(hs), np.asarray(a)
         if hs.ndim != 3 or a.shape != hs.shape[:2]:
             raise ValueError(f"WeightSum: expected hs (N, S, H) and a (N, S), got {hs.shape} and {a.shape}")
         self._cache = hs, a
         return (a[:, None] @ hs)[:, 0]
 
-    def backward(self, dc: Any) -> tuple[Any, Any]:
+    def backward(self, dc: Array) -> tuple[Array, Array]:
         """(dhs, da) from dc (N, H): dhs_s = a_s dc and da_s = hs_s · dc."""
         hs, a = self.cached()
         dc = self.check_gradient(dc, (len(hs), hs.shape[2]))
@@ -37,7 +37,7 @@ class WeightSum(Layer):
 class AttentionWeight(Layer):
     """a = softmax(hs h) over the steps: hs (N, S, H), h (N, H) -> a (N, S)."""
 
-    def forward(self, hs: Any, h: Any) -> Any:
+    def forward(self, hs: Array, h: Array) -> Array:
         hs, h = np.asarray(hs), np.asarray(h)
         if hs.ndim != 3 or h.shape != (hs.shape[0], hs.shape[2]):
             raise ValueError(f"AttentionWeight: expected hs (N, S, H) and h (N, H), got {hs.shape} and {h.shape}")
@@ -45,7 +45,7 @@ class AttentionWeight(Layer):
         self._cache = hs, h, a
         return a.copy()
 
-    def backward(self, da: Any) -> tuple[Any, Any]:
+    def backward(self, da: Array) -> tuple[Array, Array]:
         """(dhs, dh) from da (N, S)."""
         hs, h, a = self.cached()
         ds = softmax_gradient(a, self.check_gradient(da, a.shape))
@@ -64,11 +64,11 @@ class Attention(Layer):
         self.weight_sum_layer = WeightSum()
         self.attention_weight: Any = None
 
-    def forward(self, hs: Any, h: Any) -> Any:
+    def forward(self, hs: Array, h: Array) -> Array:
         self.attention_weight = self.attention_weight_layer.forward(hs, h)
         return self.weight_sum_layer.forward(hs, self.attention_weight)
 
-    def backward(self, dc: Any) -> tuple[Any, Any]:
+    def backward(self, dc: Array) -> tuple[Array, Array]:
         """(dhs, dh) from dc (N, H). hs is used twice, so its gradient is a sum."""
         dhs, da = self.weight_sum_layer.backward(dc)
         dhs_of_weights, dh = self.attention_weight_layer.backward(da)
@@ -99,11 +99,11 @@ class TimeAttention(Layer):
         return DotScore()
 
     @cached_property
-    def attention_weights(self) -> list[Any]:
+    def attention_weights(self) -> list[Array]:
         """The weights of the last forward, one array (N, S) for each step of the decoder."""
         return [] if self.weights is None else list(self.weights.swapaxes(0, 1))
 
-    def forward(self, hs_enc: Any, hs_dec: Any, lengths: Any = None) -> Any:
+    def forward(self, hs_enc: Array, hs_dec: Array, lengths: Array | None = None) -> Array:
         hs_enc = np.asarray(hs_enc)
         if lengths is not None and hs_enc.ndim == 3:  # attend refuses other states
             lengths, (N, S) = np.asarray(lengths), hs_enc.shape[:2]
@@ -114,7 +114,7 @@ class TimeAttention(Layer):
         self._cache = hs_enc, self.weights
         return context
 
-    def attend(self, hs_enc: Any, hs_dec: Any, lengths: Any = None) -> tuple[Any, Any]:
+    def attend(self, hs_enc: Array, hs_dec: Array, lengths: Array | None = None) -> tuple[Array, Array]:
         """(contexts (N, T, H), weights (N, T, S)), without a trace in `weights`."""
         hs_enc, hs_dec = np.asarray(hs_enc), np.asarray(hs_dec)
         if hs_enc.ndim != 3 or hs_dec.ndim != 3 or hs_enc.shape[::2] != hs_dec.shape[::2]:
@@ -127,7 +127,7 @@ class TimeAttention(Layer):
         weights = softmax(scores)
         return weights @ hs_enc, weights
 
-    def backward(self, dcs: Any) -> tuple[Any, Any]:
+    def backward(self, dcs: Array) -> tuple[Array, Array]:
         """(dhs_enc (N, S, H), dhs_dec (N, T, H)) from dcs (N, T, H)."""
         hs_enc, weights = self.cached()
         dcs = self.check_gradient(dcs, (*weights.shape[:2], hs_enc.shape[2]))

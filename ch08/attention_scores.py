@@ -12,18 +12,18 @@ from typing import Any
 
 from common.initial import normal
 from common.layer import Layer
-from common.np import np
+from common.np import Array, np
 from common.rng import Seed, generator
 
 
 class DotScore(Layer):
     """s = h_dec · h_enc, as one product of matrices for each example."""
 
-    def forward(self, hs_enc: Any, hs_dec: Any) -> Any:
+    def forward(self, hs_enc: Array, hs_dec: Array) -> Array:
         self._cache = hs_enc, hs_dec
         return hs_dec @ hs_enc.swapaxes(1, 2)
 
-    def backward(self, ds: Any) -> tuple[Any, Any]:
+    def backward(self, ds: Array) -> tuple[Array, Array]:
         """(dhs_enc, dhs_dec) from ds (N, T, S)."""
         hs_enc, hs_dec = self.cached()
         ds = self.check_gradient(ds, (*hs_dec.shape[:2], hs_enc.shape[1]))
@@ -33,10 +33,10 @@ class DotScore(Layer):
 class ScaledScore(DotScore):
     """s = h_dec · h_enc / sqrt(H): its size does not grow with H, so that the softmax does not saturate."""
 
-    def forward(self, hs_enc: Any, hs_dec: Any) -> Any:
+    def forward(self, hs_enc: Array, hs_dec: Array) -> Array:
         return super().forward(hs_enc, hs_dec) / math.sqrt(hs_enc.shape[2])
 
-    def backward(self, ds: Any) -> tuple[Any, Any]:
+    def backward(self, ds: Array) -> tuple[Array, Array]:
         return super().backward(ds / math.sqrt(self.cached()[0].shape[2]))
 
 
@@ -49,7 +49,7 @@ class AdditiveScore(Layer):
         self.check_weights(We=(We, ("H", "A")), Wd=(Wd, ("H", "A")), v=(v, ("A",)))
         super().__init__(We, Wd, v)
 
-    def forward(self, hs_enc: Any, hs_dec: Any) -> Any:
+    def forward(self, hs_enc: Array, hs_dec: Array) -> Array:
         We, Wd, v = self.params
         enc, dec = hs_enc @ We, hs_dec @ Wd
         # Step by step: the hidden layer of all steps at once, (N, T, S, A), would be far larger than any other array.
@@ -57,7 +57,7 @@ class AdditiveScore(Layer):
         self._cache = hs_enc, hs_dec, hidden
         return np.stack([y @ v for y in hidden], axis=1)
 
-    def backward(self, ds: Any) -> tuple[Any, Any]:
+    def backward(self, ds: Array) -> tuple[Array, Array]:
         """(dhs_enc, dhs_dec) from ds (N, T, S)."""
         hs_enc, hs_dec, hidden = self.cached()
         ds = self.check_gradient(ds, (*hs_dec.shape[:2], hs_enc.shape[1]))

@@ -10,22 +10,22 @@ from typing import Any
 from numpy import errstate  # CuPy never warns
 
 from common.layer import Layer
-from common.np import np
+from common.np import Array, np
 
 
-def rnn_step(A: Any, h: Any) -> None:
+def rnn_step(A: Array, h: Array) -> None:
     """h = tanh(A)."""
     np.tanh(A, out=h)
 
 
-def rnn_step_backward(h: Any, dh: Any, dA: Any) -> None:
+def rnn_step_backward(h: Array, dh: Array, dA: Array) -> None:
     """dA = dh (1 - h²)."""
     np.multiply(h, h, out=dA)
     np.subtract(1, dA, out=dA)
     dA *= dh
 
 
-def lstm_step(A: Any, recurrent: Any, gates: Any, c_prev: Any, c: Any, tanh_c: Any, h: Any) -> None:
+def lstm_step(A: Array, recurrent: Array, gates: Array, c_prev: Array, c: Array, tanh_c: Array, h: Array) -> None:
     """A step of an LSTM (Hochreiter & Schmidhuber 1997, Gers et al. 2000) from A = x Wx + b and recurrent = h_prev Wh:
 
         f, i, o = sigmoid(A + recurrent),    g = tanh(A + recurrent),    c = f c_prev + g i,    h = o tanh(c)
@@ -45,7 +45,7 @@ def lstm_step(A: Any, recurrent: Any, gates: Any, c_prev: Any, c: Any, tanh_c: A
     np.multiply(o, tanh_c, out=h)
 
 
-def lstm_step_backward(gates: Any, c_prev: Any, tanh_c: Any, dh: Any, dc: Any, dA: Any) -> None:
+def lstm_step_backward(gates: Array, c_prev: Array, tanh_c: Array, dh: Array, dc: Array, dA: Array) -> None:
     """From dh and dc (N, H) write dA (N, 4H) and turn dc into the gradient of c_prev."""
     f, g, i, o = gates
     df, dg, di, do = by_gate(dA, 4)
@@ -63,12 +63,12 @@ def lstm_step_backward(gates: Any, c_prev: Any, tanh_c: Any, dh: Any, dc: Any, d
     np.subtract(kept, np.multiply(kept, f, out=through_h), out=df)  # dc c_prev f (1 - f)
 
 
-def by_gate(A: Any, gates: int) -> Any:
+def by_gate(A: Array, gates: int) -> Array:
     """A view (G, N, H) of the columns (N, G·H) of G gates."""
     return A.reshape(len(A), gates, -1).swapaxes(0, 1)
 
 
-def sigmoid_in_place(A: Any) -> None:
+def sigmoid_in_place(A: Array) -> None:
     """A becomes sigmoid(A) = 1 / (1 + exp(-A)). For -A so large that exp is infinite this is 0, as it should be."""
     np.negative(A, out=A)
     with errstate(over="ignore"):
@@ -83,7 +83,7 @@ class Cell(Layer):
     names = ("Wx", "Wh", "b")
     gates = 1
 
-    def __init__(self, Wx: Any, Wh: Any, b: Any) -> None:
+    def __init__(self, Wx: Array, Wh: Array, b: Array) -> None:
         check_recurrent_weights(self, Wx, Wh, b)
         super().__init__(Wx, Wh, b)
 
@@ -92,12 +92,12 @@ class Cell(Layer):
         """H; may be set."""
         return len(self.params[1])
 
-    def check_step(self, x: Any, *state: Any) -> tuple[Any, ...]:
+    def check_step(self, x: Array, *state: Array) -> tuple[Array, ...]:
         """x (N, D) and the state arrays (N, H), in the dtype of the weights."""
         x = self.check_input(x, "N", self.params[0].shape[0])
         return x, *(check_state(self, s, len(x)) for s in state)
 
-    def input_gradients(self, x: Any, dA: Any) -> Any:
+    def input_gradients(self, x: Array, dA: Array) -> Array:
         """Write the gradients of Wx and b, return that of x."""
         np.matmul(x.T, dA, out=self.grads[0])
         dA.sum(axis=0, out=self.grads[2])
@@ -107,7 +107,7 @@ class Cell(Layer):
 class RNN(Cell):
     """h = tanh(x Wx + h_prev Wh + b): x (N, D), h_prev (N, H) -> h (N, H)."""
 
-    def forward(self, x: Any, h_prev: Any) -> Any:
+    def forward(self, x: Array, h_prev: Array) -> Array:
         Wx, Wh, b = self.params
         x, h_prev = self.check_step(x, h_prev)
         h = x @ Wx + h_prev @ Wh + b
@@ -115,7 +115,7 @@ class RNN(Cell):
         self._cache = x, h_prev, h
         return h.copy()
 
-    def backward(self, dh: Any) -> tuple[Any, Any]:
+    def backward(self, dh: Array) -> tuple[Array, Array]:
         """(dx, dh_prev) from dh (N, H)."""
         x, h_prev, h = self.cached()
         dh = self.check_gradient(dh, h.shape)
@@ -133,7 +133,7 @@ class LSTM(Cell):
 
     gates = 4
 
-    def forward(self, x: Any, h_prev: Any, c_prev: Any) -> tuple[Any, Any]:
+    def forward(self, x: Array, h_prev: Array, c_prev: Array) -> tuple[Array, Array]:
         Wx, Wh, b = self.params
         x, h_prev, c_prev = self.check_step(x, h_prev, c_prev)
         c, tanh_c, h = (np.empty_like(h_prev) for _ in range(3))
@@ -142,7 +142,7 @@ class LSTM(Cell):
         self._cache = x, h_prev, c_prev, gates, tanh_c
         return h, c
 
-    def backward(self, dh: Any, dc: Any) -> tuple[Any, Any, Any]:
+    def backward(self, dh: Array, dc: Array) -> tuple[Array, Array, Array]:
         """(dx, dh_prev, dc_prev) from dh and dc (N, H)."""
         x, h_prev, c_prev, gates, tanh_c = self.cached()
         dh, dc = self.check_gradient(dh, h_prev.shape), self.check_gradient(dc, h_prev.shape).copy()
@@ -160,7 +160,7 @@ class GRU(Cell):
 
     gates = 3
 
-    def forward(self, x: Any, h_prev: Any) -> Any:
+    def forward(self, x: Array, h_prev: Array) -> Array:
         Wx, Wh, b = self.params
         x, h_prev = self.check_step(x, h_prev)
         A = x @ Wx + b
@@ -169,7 +169,7 @@ class GRU(Cell):
         self._cache = x, h_prev, A, rh
         return h
 
-    def backward(self, dh: Any) -> tuple[Any, Any]:
+    def backward(self, dh: Array) -> tuple[Array, Array]:
         """(dx, dh_prev) from dh (N, H)."""
         x, h_prev, gates, rh = self.cached()
         dh = self.check_gradient(dh, h_prev.shape)
@@ -181,7 +181,7 @@ class GRU(Cell):
         return self.input_gradients(x, dA), dh_prev
 
 
-def gru_step(A: Any, h_prev: Any, Wh: Any, rh: Any, h: Any, mask: Any = None) -> None:
+def gru_step(A: Array, h_prev: Array, Wh: Array, rh: Array, h: Array, mask: Array | None = None) -> None:
     """A GRU's step (Cho et al. 2014), columns z, r, h~ of A (N, 3H), which holds x Wx + b at first:
 
         z, r = sigmoid(A_zr + h_prev Wh_zr),    h~ = tanh(A_h + (r h_prev) Wh_h),    h = (1 - z) h_prev + z h~
@@ -202,7 +202,7 @@ def gru_step(A: Any, h_prev: Any, Wh: Any, rh: Any, h: Any, mask: Any = None) ->
     h += h_prev
 
 
-def gru_step_backward(gates: Any, h_prev: Any, Wh: Any, dh: Any, dA: Any, mask: Any = None) -> Any:
+def gru_step_backward(gates: Array, h_prev: Array, Wh: Array, dh: Array, dA: Array, mask: Array | None = None) -> Array:
     """From dh (N, H) write dA (N, 3H) and return the gradient of h_prev."""
     H = len(Wh)
     z, r, new = gates[:, :H], gates[:, H : 2 * H], gates[:, 2 * H :]
@@ -218,14 +218,14 @@ def gru_step_backward(gates: Any, h_prev: Any, Wh: Any, dh: Any, dA: Any, mask: 
     return dh_prev
 
 
-def check_recurrent_weights(layer: Any, Wx: Any, Wh: Any, b: Any) -> None:
+def check_recurrent_weights(layer: Any, Wx: Array, Wh: Array, b: Array) -> None:
     """Wx (D, G·H), Wh (H, G·H), b (G·H,) for the G gates of the layer."""
     hidden_size = len(Wh) if hasattr(Wh, "shape") and len(Wh.shape) else "H"
     columns = layer.gates * hidden_size if isinstance(hidden_size, int) else f"{layer.gates}H"
     layer.check_weights(Wx=(Wx, ("D", columns)), Wh=(Wh, (hidden_size, columns)), b=(b, (columns,)))
 
 
-def check_state(layer: Any, state: Any, batch_size: int) -> Any:
+def check_state(layer: Any, state: Array, batch_size: int) -> Array:
     """A state (N, H) in the dtype of the weights. ValueError for one of another batch size or width."""
     state = layer.cast(state)
     if state.shape != (batch_size, layer.hidden_size):

@@ -6,30 +6,30 @@ from typing import Any
 import numpy
 
 from common.labels import class_ids
-from common.np import np
+from common.np import Array, np
 
 __all__ = ["cross_entropy_error", "relu", "sigmoid", "softmax"]
 
 
-def as_float(x: Any) -> Any:
+def as_float(x: Array) -> Array:
     """`x` as an array of the active module; integers become float32."""
     x = np.asarray(x)
     return x if x.dtype.kind == "f" else x.astype("f")
 
 
-def sigmoid(x: Any) -> Any:
+def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)), element by element, in the dtype of x; no x overflows."""
     x = as_float(x)
     e = np.exp(-abs(x))  # in (0, 1]
     return np.where(x >= 0, 1, e).astype(x.dtype) / (1 + e)
 
 
-def relu(x: Any) -> Any:
+def relu(x: Array) -> Array:
     """max(x, 0), element by element, in the dtype of x."""
     return np.maximum(np.asarray(x), 0)
 
 
-def softmax(x: Any) -> Any:
+def softmax(x: Array) -> Array:
     """exp(x_k) / sum_j exp(x_j) over the last axis; x (..., K) -> (..., K) in the dtype of x.
 
     The maximum is subtracted first, which changes nothing but that no exponential overflows.
@@ -56,7 +56,7 @@ def distribution(scores: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
     return x, p
 
 
-def check_highest(scores: Any) -> None:
+def check_highest(scores: Array) -> None:
     """FloatingPointError unless all these scores, each the highest of its row, are finite.
 
     A NaN or infinity is the highest of the row that it stands in; -inf beside a finite score means p = 0.
@@ -65,14 +65,14 @@ def check_highest(scores: Any) -> None:
         raise FloatingPointError("the model's scores are not finite, so they say nothing about what comes next")
 
 
-def softmax_gradient(y: Any, dy: Any) -> Any:
+def softmax_gradient(y: Array, dy: Array) -> Array:
     """The gradient of x from that of y = softmax(x): y (dy - sum y dy), over the last axis."""
     dx = y * dy
     dx -= y * dx.sum(axis=-1, keepdims=True)
     return dx
 
 
-def affine(x: Any, W: Any, b: Any) -> Any:
+def affine(x: Array, W: Array, b: Array) -> Array:
     """x W + b: x (M, D), W (D, K), b (K,) -> (M, K).
 
     For many rows, b becomes a row of W for inputs of 1, which costs a copy of W but saves a pass over the result.
@@ -86,7 +86,7 @@ def affine(x: Any, W: Any, b: Any) -> Any:
     return y
 
 
-def cross_entropy_error(y: Any, t: Any) -> Any:
+def cross_entropy_error(y: Array, t: Array) -> Any:
     """-log y[n, t_n], the mean over the batch.
 
     y probabilities (N, K), or (K,) for a single case; t class ids (N,) or one-hot (N, K). A probability of 0 counts as

@@ -3,7 +3,7 @@
 from functools import cached_property
 from typing import Any
 
-from common.np import np
+from common.np import Array, np
 
 
 class Layer:
@@ -53,7 +53,7 @@ class Layer:
                 wanted = f"{_text(expected)}{known and ' with ' + known}"
                 raise ValueError(f"{self.name}: {name} must be {wanted}, not {shape}")
 
-    def check_input(self, x: Any, *shape: Any) -> Any:
+    def check_input(self, x: Array, *shape: Any) -> Array:
         """`x` as an array in the dtype of the weights, checked to have the shape; letters stand for any size."""
         x = self.cast(x)
         if x.ndim != len(shape) or any(
@@ -62,7 +62,7 @@ class Layer:
             raise ValueError(f"{self.name}: expected an input {_text(shape)}, got {x.shape}")
         return x
 
-    def check_gradient(self, dout: Any, shape: tuple[int, ...]) -> Any:
+    def check_gradient(self, dout: Array, shape: tuple[int, ...]) -> Array:
         """`dout` as an array in the dtype of the weights, checked to be shaped like the output.
 
         A single number is the gradient of every output, such as the 0 that loops over time begin with.
@@ -74,7 +74,7 @@ class Layer:
             raise ValueError(f"{self.name}: the output is {shape}, its gradient must be so too, got {dout.shape}")
         return dout
 
-    def cast(self, x: Any) -> Any:
+    def cast(self, x: Array) -> Array:
         """`x` as an array of the active module, in the dtype of the weights if these are floating point."""
         if self.params and self.params[0].dtype.kind == "f":
             return np.asarray(x, self.params[0].dtype)

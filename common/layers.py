@@ -7,7 +7,7 @@ from common.functions import affine, as_float, cross_entropy_error, relu, sigmoi
 from common.labels import checked_ids
 from common.layer import Layer
 from common.losses import SigmoidWithLoss, SoftmaxWithLoss
-from common.np import GPU, np, random
+from common.np import GPU, Array, np, random
 from common.rng import Seed, generator
 from common.sparse_gradient import RowGradient, assign_rows
 
@@ -37,11 +37,11 @@ class MatMul(Layer):
 
     names: tuple[str, ...] = ("W",)
 
-    def __init__(self, W: Any) -> None:
+    def __init__(self, W: Array) -> None:
         self.check_weights(W=(W, ("D", "M")))
         super().__init__(W)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         W = self.params[0]
         x = self.cast(x)
         if x.ndim == 0 or x.shape[-1] != W.shape[0]:
@@ -49,11 +49,11 @@ class MatMul(Layer):
         self._cache = x
         return self._product(x.reshape(-1, W.shape[0])).reshape(*x.shape[:-1], W.shape[1])
 
-    def _product(self, x: Any) -> Any:
+    def _product(self, x: Array) -> Array:
         """The output for the input x (M, D), all whose leading axes are one."""
         return x @ self.params[0]
 
-    def backward(self, dout: Any) -> Any:
+    def backward(self, dout: Array) -> Array:
         W, x = self.params[0], self.cached()
         dout = self.check_gradient(dout, (*x.shape[:-1], W.shape[1])).reshape(-1, W.shape[1])
         np.matmul(x.reshape(-1, W.shape[0]).T, dout, out=self.grads[0])
@@ -68,14 +68,14 @@ class Affine(MatMul):
 
     names = ("W", "b")
 
-    def __init__(self, W: Any, b: Any) -> None:
+    def __init__(self, W: Array, b: Array) -> None:
         self.check_weights(W=(W, ("D", "M")), b=(b, ("M",)))
         Layer.__init__(self, W, b)
 
-    def _product(self, x: Any) -> Any:
+    def _product(self, x: Array) -> Array:
         return affine(x, *self.params)
 
-    def backward(self, dout: Any) -> Any:
+    def backward(self, dout: Array) -> Array:
         dx = super().backward(dout)
         dout = self.cast(dout).reshape(-1, len(self.params[1]))
         # The sum of the rows as a product, which BLAS does several times faster than sum(axis=0).
@@ -86,11 +86,11 @@ class Affine(MatMul):
 class Sigmoid(Layer):
     """y = 1 / (1 + exp(-x)), element by element; dx = dy y (1 - y)."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         self._cache = sigmoid(x)
         return self._cache.copy()
 
-    def backward(self, dout: Any) -> Any:
+    def backward(self, dout: Array) -> Array:
         y = self.cached()
         return self.check_gradient(dout, y.shape).astype(y.dtype) * y * (1 - y)
 
@@ -98,11 +98,11 @@ class Sigmoid(Layer):
 class Softmax(Layer):
     """y_k = exp(x_k) / sum_j exp(x_j) over the last axis; dx = y (dy - sum_j dy_j y_j)."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         self._cache = softmax(x)
         return self._cache.copy()
 
-    def backward(self, dout: Any) -> Any:
+    def backward(self, dout: Array) -> Array:
         y = self.cached()
         return softmax_gradient(y, self.check_gradient(dout, y.shape).astype(y.dtype))
 
@@ -127,7 +127,7 @@ class Dropout(Layer):
         """The generator that draws the masks; may be set."""
         return generator()
 
-    def forward(self, x: Any, train_flg: bool = True) -> Any:
+    def forward(self, x: Array, train_flg: bool = True) -> Array:
         x = as_float(x)
         if not (train_flg and self.train_flg) or self.dropout_ratio == 0:
             self._cache = x.shape, None
@@ -136,13 +136,13 @@ class Dropout(Layer):
         self._cache = x.shape, mask
         return x * mask
 
-    def draw_mask(self, shape: tuple[int, ...], dtype: Any) -> Any:
+    def draw_mask(self, shape: tuple[int, ...], dtype: Any) -> Array:
         """A new mask for an array of that shape: 0 where it is dropped, 1 / (1 - dropout_ratio) elsewhere."""
         mask = (random(shape, self.rng) >= self.dropout_ratio).astype(dtype)
         mask *= 1 / (1 - self.dropout_ratio)
         return mask
 
-    def backward(self, dout: Any) -> Any:
+    def backward(self, dout: Array) -> Array:
         shape, mask = self.cached()
         dout = self.check_gradient(dout, shape)
         return dout if mask is None else dout * mask
@@ -159,18 +159,18 @@ class Embedding(Layer):
 
     names = ("W",)
 
-    def __init__(self, W: Any, sparse: bool = False) -> None:
+    def __init__(self, W: Array, sparse: bool = False) -> None:
         self.check_weights(W=(W, ("V", "D")))
         super().__init__(W)
         if sparse:
             self.grads = [RowGradient(W.shape, W.dtype)]
 
-    def forward(self, idx: Any) -> Any:
+    def forward(self, idx: Array) -> Array:
         W = self.params[0]
         self._cache = checked_ids(self.name, idx, len(W))
         return W[self._cache]
 
-    def backward(self, dout: Any) -> None:
+    def backward(self, dout: Array) -> None:
         W, idx = self.params[0], self.cached()
         dout = self.check_gradient(dout, (*idx.shape, W.shape[1]))
         assign_rows(self.grads[0], idx.reshape(-1), dout.reshape(-1, W.shape[1]))

@@ -9,19 +9,19 @@ from typing import Any
 from common.functions import as_float, sigmoid, softmax
 from common.labels import class_ids
 from common.layer import Layer
-from common.np import np, row_blocks
+from common.np import Array, np, row_blocks
 
 
 class Loss(Layer):
     """A loss whose forward leaves the gradient (for dout = 1) in the cache."""
 
-    def backward(self, dout: Any = 1) -> Any:
+    def backward(self, dout: Any = 1) -> Array:
         """The gradient of dout times the last loss, an array of the caller's."""
         gradient = self.cached()
         return gradient * float(dout)
 
 
-def gradient_to_read(loss: Any, dout: Any = 1) -> Any:
+def gradient_to_read(loss: Any, dout: Any = 1) -> Array:
     """``loss.backward(dout)``, of which the caller changes nothing.
 
     For dout = 1 a loss of ours gives the array that it keeps, where its backward makes a copy. Over a vocabulary it is
@@ -38,7 +38,7 @@ class SoftmaxWithLoss(Loss):
     of the last forward. Raises ValueError and IdError for labels that do not fit the scores.
     """
 
-    def forward(self, x: Any, t: Any) -> float:
+    def forward(self, x: Array, t: Array) -> float:
         x, t = as_float(x), np.asarray(t)
         if x.ndim == 1:
             x, t = x[None], t[None]
@@ -65,7 +65,7 @@ class TimeSoftmaxWithLoss(Loss):
 
     ignore_label = -1
 
-    def forward(self, xs: Any, ts: Any) -> float:
+    def forward(self, xs: Array, ts: Array) -> float:
         xs = as_float(xs)
         if xs.ndim != 3 or xs.size == 0:
             raise ValueError(f"{self.name}: expected scores (N, T, V), got {xs.shape}")
@@ -75,7 +75,7 @@ class TimeSoftmaxWithLoss(Loss):
         return loss
 
 
-def softmax_loss(x: Any, ids: Any, ignore: int | None = None) -> tuple[float, Any]:
+def softmax_loss(x: Array, ids: Array, ignore: int | None = None) -> tuple[float, Array]:
     """The mean of -log softmax(x)[m, ids_m] over the rows whose id is not `ignore`, and its gradient.
 
     x (M, K), ids (M,) -> loss, dx (M, K). With z = sum_k exp(x_k - max x) a row contributes log z + max x - x[id], and
@@ -110,7 +110,7 @@ class SigmoidWithLoss(Loss):
     for labels of another shape or other than 0 and 1.
     """
 
-    def forward(self, x: Any, t: Any) -> float:
+    def forward(self, x: Array, t: Array) -> float:
         x, t = as_float(x), np.asarray(t)
         if x.ndim == 0 or x.size == 0:
             raise ValueError(f"{self.name}: expected scores (N, ...), got {x.shape}")

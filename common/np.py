@@ -21,7 +21,7 @@ from common import config
 
 __all__ = ["GPU", "np"]
 
-Array = Any  # numpy.ndarray or cupy.ndarray
+Array = Any  # numpy.ndarray or cupy.ndarray; where a list is read as one, that too
 
 FEW = 32  # different ids
 

@@ -25,7 +25,7 @@ from common.cells import (
 )
 from common.functions import affine
 from common.layer import Layer
-from common.np import np
+from common.np import Array, np
 
 SMALL_BATCH = 64
 
@@ -55,7 +55,7 @@ class Recurrent(Layer):
     state_dropout: Any = None
     weight_dropout: Any = None
 
-    def __init__(self, Wx: Any, Wh: Any, b: Any, stateful: bool = False) -> None:
+    def __init__(self, Wx: Array, Wh: Array, b: Array, stateful: bool = False) -> None:
         check_recurrent_weights(self, Wx, Wh, b)
         super().__init__(Wx, Wh, b)
         self.stateful = stateful
@@ -66,7 +66,7 @@ class Recurrent(Layer):
         """H; may be set."""
         return len(self.params[1])
 
-    def set_state(self, h: Any) -> None:
+    def set_state(self, h: Array) -> None:
         """Let the next forward of a stateful layer start from h (N, H); None is the zero state."""
         self.h = None if h is None else check_state(self, h, len(h))
 
@@ -74,7 +74,7 @@ class Recurrent(Layer):
         """Let the next forward start from the zero state."""
         self.h = None
 
-    def forward(self, xs: Any, constant: Any = None) -> Any:
+    def forward(self, xs: Array, constant: Array | None = None) -> Array:
         Wx, _, b = self.params[:3]
         K = 0
         if constant is not None:
@@ -92,7 +92,7 @@ class Recurrent(Layer):
         # A copy also for one sequence or one step, where ascontiguousarray would give a view of what backward needs.
         return hs[1:].transpose(1, 0, 2).copy()
 
-    def backward(self, dhs: Any) -> Any:
+    def backward(self, dhs: Array) -> Array:
         """dxs (N, T, D) from dhs (N, T, H)."""
         Wx = self.params[0]
         x, constant, A, hs, more = self.cached()
@@ -111,7 +111,7 @@ class Recurrent(Layer):
         self.grads[2][...] = np.ones(T * N, dA.dtype) @ dA
         return np.ascontiguousarray((dA @ Wx[K:].T).reshape(T, N, -1).transpose(1, 0, 2))
 
-    def _sums(self, x: Any, Wx: Any, offset: Any) -> tuple[Any, Any, Any]:
+    def _sums(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Array, Array]:
         """x (T, N, D) in one piece, A = x Wx + offset (T, N, G·H), and hs (T + 1, N, H), to be filled.
 
         offset (G·H,) or (N, G·H); hs[t] is the state before step t.
@@ -125,7 +125,7 @@ class Recurrent(Layer):
             A += offset
         return x, A, np.empty((T + 1, N, self.hidden_size), A.dtype)
 
-    def _start(self, state: Any, batch_size: int) -> Any:
+    def _start(self, state: Array, batch_size: int) -> Array:
         """The state (N, H), or 0, that the forward begins with."""
         if not self.stateful or state is None:
             return 0
@@ -141,32 +141,32 @@ class Recurrent(Layer):
         self._Wh_mask = mask(self.weight_dropout, Wh.shape)
         self._Wh = Wh if self._Wh_mask is None else Wh * self._Wh_mask  # after dropout
 
-    def _masked(self, h: Any) -> Any:
+    def _masked(self, h: Array) -> Array:
         """The states h (..., N, H) as the product with Wh sees them; or the gradient of h, from that of these."""
         return h if self._mask is None else h * self._mask
 
-    def _run(self, A: Any, hs: Any) -> Any:
+    def _run(self, A: Array, hs: Array) -> Any:
         """Fill hs from :meth:`_sums`'s A, which may be overwritten; returns what else backward needs."""
         raise NotImplementedError
 
-    def _run_backward(self, A: Any, hs: Any, more: Any, dhs: Any) -> tuple[Any, Any]:
+    def _run_backward(self, A: Array, hs: Array, more: Any, dhs: Array) -> tuple[Array, Array]:
         """(dA, dh): the gradient of A as it was before _run, and that of the state before the first step.
 
         dA may be A itself, if nothing in it is needed: a second backward must give the same result.
         """
         raise NotImplementedError
 
-    def _weight_gradients(self, x: Any, h: Any, more: Any, dA: Any, dWx: Any) -> None:
+    def _weight_gradients(self, x: Array, h: Array, more: Any, dA: Array, dWx: Array) -> None:
         """Write those of Wx and Wh, from x (T, N, D), the states before each step h (T, N, H) and dA (T·N, G·H)."""
         np.matmul(x.reshape(-1, x.shape[2]).T, dA, out=dWx)
         self._recurrent_gradient(self._masked(h).reshape(-1, self.hidden_size), more, dA)
 
-    def _recurrent_gradient(self, h: Any, more: Any, dA: Any) -> None:
+    def _recurrent_gradient(self, h: Array, more: Any, dA: Array) -> None:
         """Write that of Wh, from h (T·N, H), masked, and dA (T·N, G·H)."""
         np.matmul(h.T, dA, out=self.grads[1])
 
 
-def times_transposed(dA: Any, W: Any) -> Any:
+def times_transposed(dA: Array, W: Array) -> Array:
     """dA Wᵀ (N, H). For a small batch W dAᵀ, transposed: there the BLAS has more rows to share among its threads."""
     return dA @ W.T if len(dA) > SMALL_BATCH else (W @ dA.T).T
 
@@ -174,13 +174,13 @@ def times_transposed(dA: Any, W: Any) -> Any:
 class TimeRNN(Recurrent):
     """h_t = tanh(x_t Wx + h_{t-1} Wh + b). Wx (D, H), Wh (H, H), b (H,)."""
 
-    def _run(self, A: Any, hs: Any) -> None:
+    def _run(self, A: Array, hs: Array) -> None:
         Wh = self._Wh
         for t in range(len(A)):
             A[t] += self._masked(hs[t]) @ Wh
             rnn_step(A[t], hs[t + 1])
 
-    def _run_backward(self, A: Any, hs: Any, more: None, dhs: Any) -> tuple[Any, Any]:
+    def _run_backward(self, A: Array, hs: Array, more: None, dhs: Array) -> tuple[Array, Array]:
         dh = np.zeros_like(hs[0])
         for t in reversed(range(len(A))):
             dh += dhs[t]
@@ -199,11 +199,11 @@ class TimeLSTM(Recurrent):
     joins = True  # [h x] and [Wh; Wx] where that is faster, see _sums; False for a subclass whose _run does not do so
     dc: Any = None
 
-    def __init__(self, Wx: Any, Wh: Any, b: Any, stateful: bool = False) -> None:
+    def __init__(self, Wx: Array, Wh: Array, b: Array, stateful: bool = False) -> None:
         super().__init__(Wx, Wh, b, stateful)
         self.c: Any = None
 
-    def set_state(self, h: Any, c: Any = None) -> None:
+    def set_state(self, h: Array, c: Array | None = None) -> None:
         """Let the next forward of a stateful layer start from h and c (N, H); None is zero."""
         super().set_state(h)
         self.c = None if c is None else check_state(self, c, len(c if h is None else h))
@@ -212,7 +212,7 @@ class TimeLSTM(Recurrent):
         """Let the next forward start from zero h and c."""
         self.h, self.c = None, None
 
-    def _sums(self, x: Any, Wx: Any, offset: Any) -> tuple[Any, Any, Any]:
+    def _sums(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Array, Array]:
         """For a long input much narrower than the state, A is the offset alone, and _run adds [h x] [Wh; Wx].
 
         So A, the largest array of all, which several passes would write to memory and read back, is a view of the
@@ -228,7 +228,7 @@ class TimeLSTM(Recurrent):
         x_there[...] = x
         return x_there, np.broadcast_to(offset, (T, N, 4 * H)), h
 
-    def _run(self, A: Any, hs: Any) -> tuple[Any, Any, Any, Any]:
+    def _run(self, A: Array, hs: Array) -> tuple[Any, Any, Any, Any]:
         T, (N, H) = len(A), hs.shape[1:]
         gates, recurrent = np.empty((T, 4, N, H), hs.dtype), np.empty((N, 4 * H), hs.dtype)
         cs, tanh_cs = np.empty((T + 1, N, H), hs.dtype), np.empty((T, N, H), hs.dtype)
@@ -240,7 +240,7 @@ class TimeLSTM(Recurrent):
         self.c = cs[-1].copy()
         return self._joined, gates, cs, tanh_cs
 
-    def _run_backward(self, A: Any, hs: Any, more: tuple[Any, ...], dhs: Any) -> tuple[Any, Any]:
+    def _run_backward(self, A: Array, hs: Array, more: tuple[Any, ...], dhs: Array) -> tuple[Array, Array]:
         joined, gates, cs, tanh_cs = more
         dA = A if joined is None else np.empty(A.shape, A.dtype)
         dh, self.dc = np.zeros(hs[0].shape, hs.dtype), np.zeros(hs[0].shape, hs.dtype)
@@ -250,7 +250,7 @@ class TimeLSTM(Recurrent):
             dh[...] = self._masked(times_transposed(dA[t], self._Wh))
         return dA, dh
 
-    def _weight_gradients(self, x: Any, h: Any, more: tuple[Any, ...], dA: Any, dWx: Any) -> None:
+    def _weight_gradients(self, x: Array, h: Array, more: tuple[Any, ...], dA: Array, dWx: Array) -> None:
         if not self.joins or more[0] is None:
             return super()._weight_gradients(x, h, more, dA, dWx)
         hx, H = more[0][0][:-1], self.hidden_size
@@ -263,21 +263,21 @@ class TimeGRU(Recurrent):
 
     gates = 3
 
-    def _run(self, A: Any, hs: Any) -> Any:
+    def _run(self, A: Array, hs: Array) -> Any:
         Wh = self._Wh
         rhs = np.empty_like(hs[1:])
         for t in range(len(A)):
             gru_step(A[t], hs[t], Wh, rhs[t], hs[t + 1], self._mask)
         return rhs
 
-    def _run_backward(self, A: Any, hs: Any, more: Any, dhs: Any) -> tuple[Any, Any]:
+    def _run_backward(self, A: Array, hs: Array, more: Any, dhs: Array) -> tuple[Array, Array]:
         dA, dh = np.empty_like(A), np.zeros_like(hs[0])
         for t in reversed(range(len(A))):
             dh += dhs[t]
             dh = gru_step_backward(A[t], hs[t], self._Wh, dh, dA[t], self._mask)
         return dA, dh
 
-    def _recurrent_gradient(self, h: Any, more: Any, dA: Any) -> None:
+    def _recurrent_gradient(self, h: Array, more: Any, dA: Array) -> None:
         H, dWh = self.hidden_size, self.grads[1]
         np.matmul(h.T, dA[:, : 2 * H], out=dWh[:, : 2 * H])
         np.matmul(more.reshape(-1, H).T, dA[:, 2 * H :], out=dWh[:, 2 * H :])
@@ -294,7 +294,7 @@ class TimeBiLSTM(Layer):
     names = ("Wx1", "Wh1", "b1", "Wx2", "Wh2", "b2")
 
     def __init__(
-        self, Wx1: Any, Wh1: Any, b1: Any, Wx2: Any, Wh2: Any, b2: Any, stateful: bool = False
+        self, Wx1: Array, Wh1: Array, b1: Array, Wx2: Array, Wh2: Array, b2: Array, stateful: bool = False
     ) -> None:
         self.forward_lstm, self.backward_lstm = TimeLSTM(Wx1, Wh1, b1, stateful), TimeLSTM(Wx2, Wh2, b2)
         if Wx1.shape != Wx2.shape:
@@ -303,7 +303,7 @@ class TimeBiLSTM(Layer):
         self.params = self.forward_lstm.params + self.backward_lstm.params
         self.grads = self.forward_lstm.grads + self.backward_lstm.grads
 
-    def set_state(self, h: Any, c: Any = None) -> None:
+    def set_state(self, h: Array, c: Array | None = None) -> None:
         """Let the next forward of a stateful layer start its forward LSTM from h and c (N, H)."""
         self.forward_lstm.set_state(h, c)
 
@@ -311,13 +311,13 @@ class TimeBiLSTM(Layer):
         """Let the next forward start from zero."""
         self.forward_lstm.reset_state()
 
-    def forward(self, xs: Any) -> Any:
+    def forward(self, xs: Array) -> Array:
         xs = self.cast(xs)
         ahead = self.forward_lstm.forward(xs)
         back = self.backward_lstm.forward(xs[:, ::-1])[:, ::-1]
         return np.concatenate([ahead, back], axis=2)
 
-    def backward(self, dhs: Any) -> Any:
+    def backward(self, dhs: Array) -> Array:
         """dxs (N, T, D) from dhs (N, T, 2H)."""
         H = self.forward_lstm.hidden_size
         dhs = self.cast(dhs)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from common.cells import by_gate, sigmoid_in_place
-from common.np import np
+from common.np import Array, np
 from common.recurrent import TimeLSTM, TimeRNN
 
 __all__ = ["TimePeepholeLSTM", "TimeReLURNN"]
@@ -15,12 +15,12 @@ class TimeReLURNN(TimeRNN):
     Where h is positive its derivative is 1, so that no gradient shrinks in it as it does in tanh.
     """
 
-    def _run(self, A: Any, hs: Any) -> None:
+    def _run(self, A: Array, hs: Array) -> None:
         for t in range(len(A)):
             A[t] += self._masked(hs[t]) @ self._Wh
             np.maximum(A[t], 0, out=hs[t + 1])
 
-    def _run_backward(self, A: Any, hs: Any, more: None, dhs: Any) -> tuple[Any, Any]:
+    def _run_backward(self, A: Array, hs: Array, more: None, dhs: Array) -> tuple[Array, Array]:
         dh = np.zeros_like(hs[0])
         for t in reversed(range(len(A))):
             np.multiply(dh + dhs[t], hs[t + 1] > 0, out=A[t])
@@ -39,7 +39,7 @@ class TimePeepholeLSTM(TimeLSTM):
     names = ("Wx", "Wh", "b", "Wc")
     joins = False
 
-    def __init__(self, Wx: Any, Wh: Any, b: Any, stateful: bool = False, Wc: Any = None) -> None:
+    def __init__(self, Wx: Array, Wh: Array, b: Array, stateful: bool = False, Wc: Array | None = None) -> None:
         super().__init__(Wx, Wh, b, stateful)
         H = self.hidden_size
         if Wc is None:
@@ -48,7 +48,7 @@ class TimePeepholeLSTM(TimeLSTM):
         self.params.append(Wc)
         self.grads.append(np.zeros_like(Wc))
 
-    def _run(self, A: Any, hs: Any) -> tuple[Any, ...]:
+    def _run(self, A: Array, hs: Array) -> tuple[Any, ...]:
         H, Wc = self.hidden_size, self.params[3]
         cs, tanh_cs = np.empty_like(hs), np.empty_like(hs[1:])
         cs[0] = self._start(self.c, hs.shape[1])
@@ -69,7 +69,7 @@ class TimePeepholeLSTM(TimeLSTM):
         self.c = cs[-1].copy()
         return cs, tanh_cs
 
-    def _run_backward(self, A: Any, hs: Any, more: tuple[Any, ...], dhs: Any) -> tuple[Any, Any]:
+    def _run_backward(self, A: Array, hs: Array, more: tuple[Any, ...], dhs: Array) -> tuple[Array, Array]:
         H, Wc, dWc = self.hidden_size, self.params[3], self.grads[3]
         (cs, tanh_cs), dA = more, np.empty_like(A)
         dh, dc = np.zeros_like(hs[0]), np.zeros_like(hs[0])

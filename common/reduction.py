@@ -6,7 +6,7 @@ import numpy
 from scipy import sparse
 from scipy.sparse.linalg import svds
 
-from common.np import np, to_cpu
+from common.np import Array, np, to_cpu
 from common.rng import Seed, generator
 
 __all__ = ["pca", "truncated_svd"]
@@ -41,7 +41,7 @@ def truncated_svd(M: Any, width: int, *, rng: Seed = 0) -> tuple[numpy.ndarray, 
     return U * signs, S, Vt * signs[:, None]
 
 
-def pca(x: Any, width: int = 2) -> Any:
+def pca(x: Array, width: int = 2) -> Array:
     """The points x (n, D) seen along the `width` directions in which they spread most: (n, width), centred at 0.
 
     Raises ValueError as :func:`truncated_svd` does.

@@ -7,7 +7,7 @@ see :class:`common.recurrent.Recurrent`.
 from typing import Any
 
 from common.layer import Layer
-from common.np import np
+from common.np import Array, np
 from common.time_layers import TimeDropout, TimeEmbedding
 
 __all__ = ["EmbeddingDropout", "SizePenalty", "SlownessPenalty", "VariationalDropout"]
@@ -23,10 +23,10 @@ def check_ratios(model: Any, **ratios: float) -> None:
 class VariationalDropout(TimeDropout):
     """Dropout of xs (N, T, D) by one mask (N, 1, D) for all time steps (Gal & Ghahramani 2016)."""
 
-    def forward(self, xs: Any, train_flg: bool = True) -> Any:
+    def forward(self, xs: Array, train_flg: bool = True) -> Array:
         return super().forward(self.check_input(xs, "N", "T", "D"), train_flg)
 
-    def draw_mask(self, shape: tuple[int, ...], dtype: Any) -> Any:
+    def draw_mask(self, shape: tuple[int, ...], dtype: Any) -> Array:
         return super().draw_mask((shape[0], 1, shape[2]), dtype)
 
 
@@ -38,12 +38,12 @@ class EmbeddingDropout(TimeEmbedding):
 
     train_flg = True
 
-    def __init__(self, W: Any, dropout_ratio: float = 0.1, *, rng: Any = None) -> None:
+    def __init__(self, W: Array, dropout_ratio: float = 0.1, *, rng: Any = None) -> None:
         super().__init__(W)
         self._dropout = TimeDropout(dropout_ratio, rng=rng)
         self._mask: Any = None
 
-    def forward(self, idx: Any) -> Any:
+    def forward(self, idx: Array) -> Array:
         rows = super().forward(idx)
         self._mask = None
         if self.train_flg and self._dropout.dropout_ratio:
@@ -51,7 +51,7 @@ class EmbeddingDropout(TimeEmbedding):
             rows *= self._mask
         return rows
 
-    def backward(self, dout: Any) -> None:
+    def backward(self, dout: Array) -> None:
         super().backward(dout if self._mask is None else self.cast(dout) * self._mask)
 
 
@@ -73,7 +73,7 @@ class Penalty(Layer):
         super().__init__()
         self.weight, self.penalty = weight, 0.0
 
-    def forward(self, xs: Any) -> Any:
+    def forward(self, xs: Array) -> Array:
         self._cache = xs.shape, None
         self.penalty = 0.0
         if self.train_flg and self.weight:
@@ -81,12 +81,12 @@ class Penalty(Layer):
             self._cache = xs.shape, gradient
         return xs
 
-    def backward(self, dout: Any) -> Any:
+    def backward(self, dout: Array) -> Array:
         shape, gradient = self.cached()
         dout = self.check_gradient(dout, shape)
         return dout if gradient is None else dout + gradient * self.dout
 
-    def _value(self, xs: Any) -> tuple[float, Any]:
+    def _value(self, xs: Array) -> tuple[float, Array]:
         """The penalty and its gradient."""
         raise NotImplementedError
 
@@ -94,7 +94,7 @@ class Penalty(Layer):
 class SizePenalty(Penalty):
     """weight · mean(x²): activation regularisation, AR (Merity et al. 2017)."""
 
-    def _value(self, xs: Any) -> tuple[float, Any]:
+    def _value(self, xs: Array) -> tuple[float, Array]:
         flat = xs.reshape(-1)
         return self.weight / xs.size * float(np.vdot(flat, flat)), xs * (2 * self.weight / xs.size)
 
@@ -102,7 +102,7 @@ class SizePenalty(Penalty):
 class SlownessPenalty(Penalty):
     """weight · mean((x_{t+1} - x_t)²) of xs (N, T, D): temporal activation regularisation, TAR (Merity et al. 2017)."""
 
-    def _value(self, xs: Any) -> tuple[float, Any]:
+    def _value(self, xs: Array) -> tuple[float, Array]:
         gradient = np.zeros_like(xs)
         if xs.shape[1] < 2:
             return 0.0, gradient
