@@ -105,13 +105,13 @@ class BaseTrainer:
         step = self._make_step()
         # After a checkpoint of a later fit has been put back, the earlier ones have nothing left to do. Otherwise the
         # epochs are counted from current_epoch, which may have been set by hand.
-        put_back = self._restored or self._put_back is not None
-        self._end = (min(self.current_epoch, self._end) if put_back else self.current_epoch) + max_epoch
+        begin, put_back = min(self.current_epoch, self._end), self._restored or self._put_back is not None
+        self._end = (begin if put_back else self.current_epoch) + max_epoch
         self.callbacks, self.iterations, self.stopped, self.seconds = list(callbacks), iterations, None, 0.0
         self.validates = valid is not None
         if not self._restored:
             self._new_epoch()
-        saver = _Saver(self, checkpoint, settings, max_epoch) if checkpoint is not None else None
+        saver = _Saver(self, checkpoint, settings, begin + max_epoch) if checkpoint is not None else None
         with saver.blamed() if saver else contextlib.nullcontext():
             for callback in self.callbacks:
                 callback.on_start(self)
@@ -135,6 +135,7 @@ class BaseTrainer:
                     raise
                 self._end_callbacks()
             if interrupt.requested:
+                self._end -= max_epoch  # as before this fit: with resume, the next one takes its place
                 raise TrainingInterrupted(self._farewell(saver, path))
 
     def _end_callbacks(self) -> None:
@@ -272,7 +273,7 @@ class BaseTrainer:
 class _Saver:
     """The checkpoints of a trainer. It begins by putting back the one to go on from, if there is one."""
 
-    def __init__(self, trainer: BaseTrainer, where: Any, settings: dict[str, Any], max_epoch: int) -> None:
+    def __init__(self, trainer: BaseTrainer, where: Any, settings: dict[str, Any], end: int) -> None:
         self.trainer, self.settings = trainer, settings
         last = trainer._checkpoints
         if isinstance(where, Checkpoints):
@@ -281,8 +282,8 @@ class _Saver:
             self.checkpoints = last if last and last.folder == Path(where) else Checkpoints(where)
         trainer._checkpoints = self.checkpoints
         state = self.checkpoints.start()
-        if state is not None:  # as in a new program, also for a trainer whose fit was interrupted
-            trainer._end = max_epoch
+        if state is not None:
+            trainer._end = end
         try:
             self.restored = self._restore(state)
         except BaseException:

@@ -33,7 +33,7 @@ import inspect
 import operator
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 
@@ -120,7 +120,8 @@ class Script(Generic[Result]):
             raise ValueError(f"seed must be a non-negative integer, not {seed}")
         default = _quick_folder(self.folder) if quick else self.folder
         out = _folder(values.get("out") or default)
-        with _alone_in(out), _backend(values.get("gpu", False)):
+        reads_only = values.get("train") is False  # as compare_improvements --no-train, also while it runs elsewhere
+        with nullcontext() if reads_only else _alone_in(out), _backend(values.get("gpu", False)):
             if values.get("resume"):
                 remove_leftovers(out)  # of the run that was cut off
             run = Run(self.name, out, own, seed, quick, bool(values.get("resume", False)))

@@ -17,7 +17,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-NAME = "lock"
+NAME = ".nlp-from-scratch.lock"  # no file of a user's
 
 _files: dict[Path, FileIO] = {}  # of this process, open and locked
 _holders: Counter[Path] = Counter()

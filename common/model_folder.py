@@ -119,7 +119,7 @@ def _make(kind: type[Any], arguments: dict[str, Any], size: int) -> Any:
     for name, value in arguments.items():
         if name == "dtype" and not (isinstance(value, str) and value in _DTYPES):
             raise ValueError(f"dtype must be float16, float32 or float64, not {value!r}"[:200])
-        if isinstance(value, int) and value > max(size, _LARGEST):
+        if isinstance(value, int) and value > max(size, _LARGEST) and _LIBRARY.fullmatch(_module(kind)):
             raise ValueError(f"{name} is too large for the {size} bytes of {WEIGHTS}")
     rng = _FirstWeights(size + _SPARE)
     model = kind(**arguments, **({"rng": rng} if "rng" in inspect.signature(kind).parameters else {}))

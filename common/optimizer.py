@@ -100,11 +100,12 @@ class Optimizer:
 
     def state_dict(self, params: Sequence[Any]) -> dict[str, Any]:
         """What the next steps of the params depend on: lr and the other attributes, such as those of a subclass, and
-        for each param its steps and state.
+        for each param its steps and state. Functions, which do not change, are left out.
         """
         own = {"lr" if name == "_lr" else name: value for name, value in attributes(self).items()}
+        kept = {name: value for name, value in own.items() if name not in _TABLES and not callable(value)}
         return {
-            "numbers": {name: value for name, value in own.items() if name not in _TABLES},  # no others, once
+            "numbers": kept,  # once there were no others
             "steps": [self._steps.get(id(p), 0) for p in params],
             "arrays": [self._state_of(p) if id(p) in self._states else None for p in params],
         }

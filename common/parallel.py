@@ -14,8 +14,10 @@ by the end of a pipe, which closes with this process.
 """
 
 import _thread
+import contextlib
 import enum
 import importlib
+import io
 import os
 import signal
 import subprocess
@@ -93,7 +95,8 @@ class _Processes:
     """The scripts that run, each with `threads` threads for its BLAS."""
 
     def __init__(self, threads: int) -> None:
-        self.environment = dict.fromkeys(THREADS, str(threads)) | os.environ | {"PYTHONIOENCODING": "utf-8"}
+        limited = any(name in os.environ for name in THREADS)
+        self.environment = os.environ | ({} if limited else dict.fromkeys(THREADS, str(threads)))
         self.lock = threading.Lock()
         self.running: set[subprocess.Popen[str]] = set()
         self.stopped = False
@@ -105,7 +108,7 @@ class _Processes:
                 return name
             start = _START.format(path=sys.path, module=call.module)
             process = subprocess.Popen(
-                [sys.executable, "-u", "-c", start, *options(call.arguments)],
+                [sys.executable, "-c", start, *options(call.arguments)],
                 env=self.environment, text=True, encoding="utf-8", errors="replace",
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             )  # fmt: skip
@@ -160,12 +163,24 @@ def _child(module: str) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(signal, "pthread_sigmask"):  # a terminal's Ctrl-C goes to all processes: the other one passes it on
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    sys.stdout = sys.stderr = io.TextIOWrapper(
+        io.BufferedWriter(_ToParent(1, "w", closefd=False)), "utf-8", "backslashreplace", line_buffering=True
+    )
     try:
         threading.Thread(target=_interrupt_at_the_end_of_the_pipe, daemon=True).start()
         script = importlib.import_module(module).main
     except KeyboardInterrupt:  # stopped before it has begun
         sys.exit(130)
     script.cli(sys.argv[1:])
+
+
+class _ToParent(io.FileIO):
+    """Standard output, which a process that has lost the other one, and is to save its work, need not care for."""
+
+    def write(self, data: Any, /) -> int:
+        with contextlib.suppress(BrokenPipeError):
+            return super().write(data)
+        return len(data)
 
 
 def _interrupt_at_the_end_of_the_pipe() -> None:

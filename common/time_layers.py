@@ -21,6 +21,7 @@ from common.layers import (
     softmax,
 )
 from common.losses import TimeSigmoidWithLoss, TimeSoftmaxWithLoss
+from common.np import Array
 from common.recurrent import TimeBiLSTM, TimeGRU, TimeLSTM, TimeRNN
 
 __all__ = [
@@ -66,3 +67,6 @@ class TimeAffine(Affine):
 
 class TimeDropout(Dropout):
     """Dropout of xs (N, T, D), which the attribute `train_flg` switches: with False the layer is the identity."""
+
+    def forward(self, xs: Array, train_flg: bool = True) -> Array:
+        return super().forward(xs, train_flg)

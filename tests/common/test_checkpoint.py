@@ -619,6 +619,19 @@ class TestInterrupt:
         training.fit(2, checkpoint=Checkpoints(folder, resume=True))
         assert training.trainer.current_epoch == 2 and training.result == LanguageTraining().fit(2).result
 
+    @pytest.mark.parametrize("first", [None, "first"])
+    def test_after_an_earlier_fit(self, folder, first):
+        """A program that trains, and then trains on with checkpoints, is run again after Ctrl-C in the second fit."""
+
+        def program(training, **options):
+            training.fit(1, checkpoint=first and folder.with_name(first))
+            return training.fit(2, **options)
+
+        with pytest.raises(TrainingInterrupted):
+            program(Interrupted(at=12), checkpoint=folder)
+        resumed = program(LanguageTraining(), checkpoint=Checkpoints(folder, resume=True))
+        assert resumed.trainer.current_epoch == 3 and resumed.result == program(LanguageTraining()).result
+
     def test_without_a_folder(self):
         with pytest.raises(TrainingInterrupted, match="nothing was saved"):
             Interrupted(at=3).fit()

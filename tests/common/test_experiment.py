@@ -11,7 +11,7 @@ import numpy
 import pytest
 from other_process import OtherProcess
 
-from common import config
+from common import config, folder_lock
 from common.experiment import TRAINING, Corpus, Run, experiment, script
 from common.plotting import plot_curve
 from dataset import mini, ptb
@@ -210,7 +210,19 @@ class TestFolder:
             return result
 
         assert outer(out="results")["loss"] == 0.5
-        assert not list(Path("results").rglob("lock"))
+        assert not list(Path("results").rglob(folder_lock.NAME))
+
+    def test_a_script_told_not_to_train_only_reads(self):
+        @experiment()
+        def work(run: Run, train: bool = True) -> int:
+            return int(train)
+
+        Path("results").mkdir()
+        other = OtherProcess("results")
+        assert work(train=False, out="results") == 0
+        with pytest.raises(ValueError, match="is at work in this folder"):
+            work(out="results")
+        other.end()
 
     @pytest.mark.parametrize("refuse", [None, PermissionError(13, "Permission denied")])
     def test_where_no_lock_can_be_written(self, refuse, monkeypatch):
@@ -220,7 +232,7 @@ class TestFolder:
         if refuse:
             monkeypatch.setattr("common.experiment.FolderLock", refused)
         else:
-            Path("results", "lock").mkdir(parents=True)
+            Path("results", folder_lock.NAME).mkdir(parents=True)
         assert main(quick=True, out="results")["loss"] == 0.5
 
     def test_after_an_error_the_folder_is_free(self):

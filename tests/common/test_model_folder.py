@@ -341,3 +341,12 @@ def test_half_precision_on_request(tmp_path):
     model.params[0][0] = 1e5
     with pytest.raises(ValueError, match=r"layers\.0\.W.*float16"):
         model.save_params(tmp_path / "half.npz", half=True)
+
+
+def test_a_large_number_of_a_class_of_ones_own_is_its_own_business(tmp_path):
+    class Mine(BaseModel):
+        def __init__(self, width, seed=0):
+            self.params, self.grads = [numpy.zeros(width, "f")], [numpy.zeros(width, "f")]
+
+    Mine(3, seed=20241105).save(tmp_path / "mine")
+    assert len(Mine.load(tmp_path / "mine").params[0]) == 3

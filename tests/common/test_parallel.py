@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from common import config
-from common.parallel import THREADS, Call, cores, how_many, options, run_scripts
+from common.parallel import THREADS, Call, _Processes, cores, how_many, options, run_scripts
 
 ENDLESS = '''
 import numpy
@@ -24,7 +24,7 @@ from common.trainer import Trainer
 def main(run: Run) -> None:
     x, t = numpy.zeros((30, 2), "f"), numpy.zeros(30, int)
     trainer = Trainer(TwoLayerNet(2, 4, 3, rng=0), SGD(0.1), rng=0)
-    trainer.fit(x, t, 10**9, 30, eval_interval=None, checkpoint=run.checkpoint)
+    trainer.fit(x, t, 10**9, 30, eval_interval=1, checkpoint=run.checkpoint)
 '''
 
 TELLS = '''
@@ -113,6 +113,14 @@ def test_each_blas_gets_its_share_of_the_cores(capfd, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     run_scripts({name: Call("tells", {"text": name, "out": name}) for name in "ab"}, 2, lambda name: None)
     assert f"a: a {max(1, cores() // 2)}" in capfd.readouterr().out
+
+
+def test_a_limit_of_the_user_holds(monkeypatch):
+    for name in THREADS:
+        monkeypatch.delenv(name, raising=False)
+    assert _Processes(3).environment["OPENBLAS_NUM_THREADS"] == "3"
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert "OPENBLAS_NUM_THREADS" not in _Processes(3).environment  # OpenBLAS would read that first
 
 
 def test_a_failure_names_the_script_and_stops_the_others():
