@@ -31,7 +31,10 @@ def main(
     model = read_better_rnnlm(weights, BetterRnnlm, cell) if better else read_language_model(weights, cell)
     valid, word_to_id, _ = corpus.load("valid")
     if (size := vocab_size(model)) != len(word_to_id):
-        raise ValueError(f"{weights}: a model of {size} words cannot read the corpus {corpus} of {len(word_to_id)}")
+        raise ValueError(
+            f"{weights}: a model of {size} words cannot read the corpus {corpus} of {len(word_to_id)}, take one "
+            "that was trained on it (--weights)"
+        )
     best = tune(read(model, valid), window=window)
     reading = read(model, corpus.load("test")[0])
     p_cache = cache_probability(reading.hs, reading.words, [best.theta], window)[0]

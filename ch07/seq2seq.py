@@ -175,13 +175,13 @@ class Seq2seq(BaseModel):
         One question, (S,) or (1, S), gives a list of ints, several give a list of such lists. An answer ends before
         `stop_id`, if there is one.
 
-        A decoder with a `generate` of its own, as in the book, is asked for all answers at once, and what it gives is
-        returned as it is, unless they are to end before `stop_id`.
+        What a decoder with a `generate` of its own, as in the book, gives for one question is returned as it is, unless
+        it is to end before `stop_id`. Several are asked one after the other.
         """
         xs = np.asarray(xs)
         xs = xs[None] if xs.ndim == 1 else xs
-        if stop_id is None and (generate := self._own_generate()):
-            return generate(*self._encode(xs), start_id, sample_size)
+        if stop_id is None and len(xs) == 1 and (generate := self._own_generate()):
+            return generate(*self._encode(xs[xs != PAD][None]), start_id, sample_size)
         samples = self.generate_batch(xs, start_id, sample_size, stop_id)
         return one_or_all(as_lists(samples, stop_id))
 

@@ -122,11 +122,12 @@ class Script(Generic[Result]):
         out = _folder(values.get("out") or default)
         reads_only = values.get("train") is False  # as compare_improvements --no-train, also while it runs elsewhere
         with nullcontext() if reads_only else _alone_in(out), _backend(values.get("gpu", False)):
-            if values.get("resume"):
+            if values.get("resume") and not reads_only:
                 remove_leftovers(out)  # of the run that was cut off
             run = Run(self.name, out, own, seed, quick, bool(values.get("resume", False)))
             result = self.function(run, **own)
-            run.finish(result)
+            if not reads_only:
+                run.finish(result)
         return result, run
 
     def cli(self, arguments: Sequence[str] | None = None) -> None:

@@ -67,4 +67,4 @@ class LanguageModel(BaseModel):
 
 def vocab_size(model: LanguageModel) -> int:
     """How many words the model knows."""
-    return len(model.layers[0].params[0])
+    return len(model.params[0])

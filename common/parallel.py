@@ -97,12 +97,15 @@ class _Processes:
     def __init__(self, threads: int) -> None:
         limited = any(name in os.environ for name in THREADS)
         self.environment = os.environ | ({} if limited else dict.fromkeys(THREADS, str(threads)))
+        self.environment["MPLBACKEND"] = "Agg"  # windows are the business of the script that was started
         self.lock = threading.Lock()
         self.running: set[subprocess.Popen[str]] = set()
         self.stopped = False
 
     def run(self, name: str, call: Call) -> str:
         """Run one script to its end and return its name."""
+        if hasattr(signal, "pthread_sigmask"):  # in this thread, which the process inherits it from: see _child
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         with self.lock:
             if self.stopped:
                 return name
@@ -161,8 +164,8 @@ _START = "import sys; sys.path[:] = {path!r}; from common.parallel import _child
 def _child(module: str) -> None:
     """What a process does: its script, by the command line. Only the process that started it can interrupt it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if hasattr(signal, "pthread_sigmask"):  # a terminal's Ctrl-C goes to all processes: the other one passes it on
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # A terminal's Ctrl-C, which goes to all processes, has been blocked before this one began: the other one passes it
+    # on, by the end of the pipe. (On Windows it arrives here as well.)
     sys.stdout = sys.stderr = io.TextIOWrapper(
         io.BufferedWriter(_ToParent(1, "w", closefd=False)), "utf-8", "backslashreplace", line_buffering=True
     )

@@ -327,9 +327,12 @@ def test_what_a_decoder_of_ones_own_generates_is_not_touched():
 
     model, x = Seq2seq(9, 4, 6), numpy.array([[0, 1, 2], [3, 4, -1]])
     decoder = model.decoder = Answers(9, 4, 6)
-    for answers in (numpy.ones((2, 4), int), [[1, 2], [3]], ([1, 2, 3], [0.5, 0.2]), "7 8", [], None):
+    for answers in (numpy.ones((1, 4), int), [[1, 2], [3]], ([1, 2, 3], [0.5, 0.2]), "7 8", [], None):
         decoder.answers = answers
-        assert model.generate(x, 0, 4) is answers
+        assert model.generate(x[:1], 0, 4) is answers
+    for answers in ([1, 2, 3], numpy.array([[1, 2, 3]])):  # to several questions, asked one by one
+        decoder.answers = answers
+        assert model.generate(x, 0, 4) == [[1, 2, 3]] * 2
     for answers, expected in (([3], [3, -1, -1]), (numpy.array([[1, 2, 3]]), [1, 2, 3]), ([], [-1] * 3)):
         decoder.answers = answers
         assert model.generate_batch(x, 0, 3).tolist() == [expected] * 2
