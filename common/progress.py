@@ -28,7 +28,8 @@ def progress(work: Iterable[Any] | int, description: str = "", **options: Any) -
 def write(line: str) -> None:
     """Print a line to standard output, above the bar if there is one.
 
-    Characters that its encoding lacks are printed as backslash escapes.
+    Characters that its encoding lacks are printed as backslash escapes. A log whose disk is full loses the line: the
+    work that it tells of is worth more. BrokenPipeError where nobody reads any longer, as behind ``| head``.
     """
     # Without a terminal there is no bar, and print is ten times faster.
     show = tqdm.write if on_terminal() else print
@@ -36,6 +37,10 @@ def write(line: str) -> None:
         show(line)
     except UnicodeEncodeError as error:
         show(line.encode(error.encoding, "backslashreplace").decode(error.encoding))
+    except BrokenPipeError:
+        raise
+    except OSError:
+        pass
 
 
 def on_terminal() -> bool:

@@ -1,3 +1,4 @@
+import errno
 import io
 import sys
 
@@ -94,6 +95,19 @@ def test_characters_that_the_encoding_lacks(monkeypatch, streams):
     stream.flush()
     text = stream.buffer.getvalue().replace(b"\r", b"")
     assert b"results in \\xfc/\\u65e5\\u672c\na line\n" in text
+
+
+def test_a_log_on_a_full_disk_loses_lines_and_a_closed_pipe_is_an_error(monkeypatch):
+    class Broken(io.StringIO):
+        def write(self, text):
+            raise error
+
+    monkeypatch.setattr("sys.stdout", Broken())
+    error = OSError(errno.ENOSPC, "No space left on device")
+    write("a line")
+    error = BrokenPipeError(errno.EPIPE, "Broken pipe")
+    with pytest.raises(BrokenPipeError):
+        write("a line")
 
 
 def test_bar_ends_with_an_exception(monkeypatch):
