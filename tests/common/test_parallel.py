@@ -33,7 +33,7 @@ from common.experiment import Run, experiment
 
 @experiment()
 def main(run: Run, text: str, fail: bool = False) -> dict[str, float]:
-    print(text, os.environ["OPENBLAS_NUM_THREADS"])
+    print(text, os.environ.get("OPENBLAS_NUM_THREADS"))
     if fail:
         raise ValueError(f"what is {text}?")
     run.path("text").write_text(text, encoding="utf-8")
