@@ -22,8 +22,9 @@ from ch04.word2vec import Word2vec
 from ch04.word_frequency import keep_probability
 from common import config
 from common.checkpoint import Checkpoints
+from common.checks import check_counts, is_number
 from common.interrupt import Interrupt, TrainingInterrupted
-from common.labels import check_counts, checked_corpus, is_number
+from common.labels import checked_corpus
 from common.np import np, sum_rows, to_cpu
 from common.object_tree import generators
 from common.progress import progress, write

@@ -9,8 +9,9 @@ import numpy
 from scipy import sparse
 
 from common.base_model import BaseModel
+from common.checks import is_number
 from common.initial import check_sizes
-from common.labels import checked_corpus, checked_ids, is_number
+from common.labels import checked_corpus, checked_ids
 from common.layers import Embedding
 from common.np import np, to_cpu
 from common.rng import Seed, generator

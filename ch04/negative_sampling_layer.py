@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy
 
-from common.labels import check_counts, checked_corpus, checked_ids, is_number
+from common.checks import check_counts, is_number
+from common.labels import checked_corpus, checked_ids
 from common.layer import Layer
 from common.losses import SigmoidWithLoss
 from common.np import Array, choice, np, random, to_cpu

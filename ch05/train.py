@@ -6,10 +6,10 @@ The first 1,000 words of a corpus are learnt by heart (book, figure 5-33). The s
 ``ch05/train_custom_loop.py``.
 """
 
-import math
 from typing import Annotated, Any
 
 from ch05.simple_rnnlm import SimpleRnnlm
+from common.evaluation import perplexity_of
 from common.experiment import TRAINING, Corpus, Run, experiment
 from common.np import np
 from common.optimizer import SGD
@@ -56,7 +56,7 @@ def main(
     )
     perplexities = []
     for epoch in trainer.history:
-        perplexities.append(math.exp(min(epoch["loss"], 700)))
+        perplexities.append(perplexity_of(epoch["loss"]))
         print(f"| epoch {epoch['epoch']} | perplexity {short(perplexities[-1])}")
     return report(run, model, perplexities)
 

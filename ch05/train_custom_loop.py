@@ -5,10 +5,9 @@
 The loop does what the RnnlmTrainer of ``ch05/train.py`` does and gives the same numbers.
 """
 
-import math
-
 from ch05.simple_rnnlm import SimpleRnnlm
 from ch05.train import first_words, report
+from common.evaluation import perplexity_of
 from common.experiment import Corpus, Run, experiment
 from common.np import np
 from common.optimizer import SGD
@@ -47,7 +46,7 @@ def main(
             total_loss += model.forward(xs[places], ts[places])
             model.backward()
             optimizer.update(model.params, model.grads)
-        perplexities.append(math.exp(min(total_loss / iterations, 700)))
+        perplexities.append(perplexity_of(total_loss / iterations))
         print(f"| epoch {epoch + 1} | perplexity {short(perplexities[-1])}")
 
     return report(run, model, perplexities)

@@ -13,7 +13,9 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from common.labels import check_counts, checked_corpus
+from common.checks import check_counts
+from common.evaluation import perplexity_of
+from common.labels import checked_corpus
 from common.language_model import LanguageModel, vocab_size
 from common.model_tree import evaluation_mode
 from common.np import np, row_blocks
@@ -98,7 +100,7 @@ def perplexity(p_model: Any, p_cache: Any, lam: float) -> float:
     p[0] = p_model[0]
     if not bool((p > 0).all()):
         raise FloatingPointError(f"cache: the probability of a word is {float(p.min())}, so there is no perplexity")
-    return math.exp(min(-float(np.log(p).mean()), 700))  # exp(710) exceeds a float
+    return perplexity_of(-float(np.log(p).mean()))
 
 
 def tune(

@@ -10,8 +10,7 @@
 Each row is a training of ch06.train_better_rnnlm in a folder of its own. The rows up to "dropconnect" add one
 improvement each to those before; the others change the cell of the book's model, which is the row "tied". After each
 row ``table.md`` and ``table.csv`` are written, with all rows that are finished with these settings, those of earlier
-runs too. With --resume a row that has had its epochs is not trained again. Several rows train at
-once.
+runs too. With --resume a row that has had its epochs is not trained again. Several rows train at once.
 """
 
 import csv
@@ -47,7 +46,11 @@ COLUMNS = ("model", "epochs", "parameters", "valid_perplexity", "test_perplexity
 Row = dict[str, Any]
 
 
-@experiment(quick={"corpus": Corpus.mini, "max_epoch": 1, "train_size": 10_000, "width": 32}, options=TRAINING)
+@experiment(
+    quick={"corpus": Corpus.mini, "max_epoch": 1, "train_size": 10_000, "width": 32},
+    options=TRAINING,
+    writes="train",
+)
 def main(
     run: Run,
     max_epoch: Annotated[int, "Passes over the training text in each row."] = 6,

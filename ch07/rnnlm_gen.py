@@ -6,7 +6,7 @@ from typing import Any
 
 from ch06.better_rnnlm import BetterRnnlm
 from ch06.rnnlm import Rnnlm
-from common.labels import check_counts
+from common.checks import check_counts
 from common.language_model import LanguageModel, vocab_size
 from common.model_tree import evaluation_mode, state_of
 from common.prompt import check_prompt

@@ -82,8 +82,6 @@ class Answerer:
 
         ValueError for a question with a symbol that the vocabulary lacks, one that is empty or too long.
         """
-        if isinstance(questions, str):
-            raise TypeError(f"answers: expected a list of questions, not the str {questions!r}: pass [{questions!r}]")
         ids = self.codec.encode(questions)
         return [self.codec.decode(row).rstrip() for row in to_cpu(self._generate(ids)).tolist()]
 

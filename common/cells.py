@@ -77,20 +77,26 @@ def sigmoid_in_place(A: Array) -> None:
     np.divide(1, A, out=A)
 
 
-class Cell(Layer):
-    """Base of the single-step layers. Wx (D, G·H), Wh (H, G·H), b (G·H,) with G gates."""
+class RecurrentLayer(Layer):
+    """Base of all recurrent layers, of one step and over time: Wx (D, G·H), Wh (H, G·H), b (G·H,) with G gates."""
 
-    names = ("Wx", "Wh", "b")
+    names: tuple[str, ...] = ("Wx", "Wh", "b")
     gates = 1
 
     def __init__(self, Wx: Array, Wh: Array, b: Array) -> None:
-        check_recurrent_weights(self, Wx, Wh, b)
+        hidden_size = len(Wh) if hasattr(Wh, "shape") and len(Wh.shape) else "H"
+        columns = self.gates * hidden_size if isinstance(hidden_size, int) else f"{self.gates}H"
+        self.check_weights(Wx=(Wx, ("D", columns)), Wh=(Wh, (hidden_size, columns)), b=(b, (columns,)))
         super().__init__(Wx, Wh, b)
 
     @cached_property
     def hidden_size(self) -> int:
         """H; may be set."""
         return len(self.params[1])
+
+
+class Cell(RecurrentLayer):
+    """Base of the single-step layers."""
 
     def check_step(self, x: Array, *state: Array) -> tuple[Array, ...]:
         """x (N, D) and the state arrays (N, H), in the dtype of the weights."""
@@ -216,13 +222,6 @@ def gru_step_backward(gates: Array, h_prev: Array, Wh: Array, dh: Array, dA: Arr
         dh_prev *= mask
     dh_prev += dh * (1 - z)
     return dh_prev
-
-
-def check_recurrent_weights(layer: Any, Wx: Array, Wh: Array, b: Array) -> None:
-    """Wx (D, G·H), Wh (H, G·H), b (G·H,) for the G gates of the layer."""
-    hidden_size = len(Wh) if hasattr(Wh, "shape") and len(Wh.shape) else "H"
-    columns = layer.gates * hidden_size if isinstance(hidden_size, int) else f"{layer.gates}H"
-    layer.check_weights(Wx=(Wx, ("D", columns)), Wh=(Wh, (hidden_size, columns)), b=(b, (columns,)))
 
 
 def check_state(layer: Any, state: Array, batch_size: int) -> Array:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy
 
+from common.checks import check_counts
 from common.functions import check_highest, distribution
-from common.labels import check_counts
 from common.np import np, to_cpu
 from common.padding import PAD
 

@@ -9,6 +9,11 @@ from common.np import np, to_cpu
 from common.padding import PAD, row_lengths
 
 
+def perplexity_of(loss: float) -> float:
+    """exp(loss), the perplexity of a mean loss; at most exp(700), since exp(710) exceeds a float."""
+    return math.exp(min(loss, 700))
+
+
 def eval_perplexity(model: Any, corpus: Any, batch_size: int = 10, time_size: int = 35) -> float:
     """exp of the mean of -log p(next word) over all words of the corpus but the first.
 
@@ -37,7 +42,7 @@ def eval_perplexity(model: Any, corpus: Any, batch_size: int = 10, time_size: in
                 total += float(model.forward(np.asarray(x), np.asarray(t), **mode)) * t.size
     if not math.isfinite(total):
         raise FloatingPointError(f"eval_perplexity: the loss is {total}, the model has weights that are not finite")
-    return math.exp(min(total / words, 700))  # exp(710) exceeds a float
+    return perplexity_of(total / words)
 
 
 def without_training(model: Any, x: Any, t: Any) -> dict[str, bool]:

@@ -81,14 +81,20 @@ class Script(Generic[Result]):
     function declares itself, such as ``seed: int = 3``, keeps the function's default and is passed on to it as well.
     """
 
-    def __init__(self, function: Callable[..., Result], quick: Mapping[str, Any], options: Sequence[str]) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Result],
+        quick: Mapping[str, Any],
+        options: Sequence[str],
+        writes: str | None = None,
+    ) -> None:
         functools.update_wrapper(self, function)
         self.__doc__ = function.__doc__ or function.__globals__.get("__doc__")
         own = dict(inspect.signature(function, eval_str=True).parameters)
         self.takes_run = own.pop("run", None) is not None
         if unknown := quick.keys() - own.keys():
             raise ValueError(f"quick={dict(quick)}: {function!r} has no parameter {', '.join(sorted(unknown))}")
-        self.function, self.quick, self.own = function, quick, tuple(own)
+        self.function, self.quick, self.own, self.writes = function, quick, tuple(own), writes
         self.name = _name(function)
         self.folder = Path("runs", self.name)
         names = set(options) - own.keys()
@@ -120,7 +126,7 @@ class Script(Generic[Result]):
             raise ValueError(f"seed must be a non-negative integer, not {seed}")
         default = _quick_folder(self.folder) if quick else self.folder
         out = _folder(values.get("out") or default)
-        reads_only = values.get("train") is False  # as compare_improvements --no-train, also while it runs elsewhere
+        reads_only = self.writes is not None and not values[self.writes]
         with nullcontext() if reads_only else _alone_in(out), _backend(values.get("gpu", False)):
             if values.get("resume") and not reads_only:
                 remove_leftovers(out)  # of the run that was cut off
@@ -138,13 +144,15 @@ class Script(Generic[Result]):
 
 
 def experiment(
-    quick: Mapping[str, Any] | None = None, options: Sequence[str] = OPTIONS
+    quick: Mapping[str, Any] | None = None, options: Sequence[str] = OPTIONS, writes: str | None = None
 ) -> Callable[[Callable[..., Result]], Script[Result]]:
     """Decorator that makes a script of ``main(run, …)``; `options` are the shared parameters that make sense for it.
 
     quick: the defaults of some of main's parameters in a quick run; what the caller gives explicitly still holds.
+    writes: the name of a parameter of main that is False for a run which only reads its folder, as may happen while
+    another one is at work there.
     """
-    return lambda function: Script(function, quick or {}, options)
+    return lambda function: Script(function, quick or {}, options, writes)
 
 
 def script(function: Callable[..., Result]) -> Script[Result]:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy
 
-from common.labels import check_whole
+from common.checks import check_whole
 from common.np import np
 from common.recurrent import Recurrent
 from common.time_layers import TimeAffine, TimeEmbedding

@@ -1,34 +1,13 @@
-"""Ids of words and classes: checked before anything is looked up with them. And numbers."""
+"""Ids of words and classes: checked before anything is looked up with them."""
 
-import math
-from numbers import Integral, Real
 from typing import Any
 
+from common.checks import check_whole
 from common.np import np
 
 
 class IdError(IndexError, ValueError):
     """An id outside the rows of a table, or a label outside the classes of the scores."""
-
-
-def is_number(value: Any) -> bool:
-    """Whether it is a number, NumPy's too, and finite."""
-    return isinstance(value, Real) and math.isfinite(value)
-
-
-def check_whole(name: str, **numbers: int) -> None:
-    """TypeError unless all of these, NumPy's too, are whole numbers: 3.0 is none."""
-    for what, number in numbers.items():
-        if not isinstance(number, Integral):
-            raise TypeError(f"{name}: {what} must be a whole number, not {number!r}")
-
-
-def check_counts(name: str, **counts: int) -> None:
-    """TypeError unless all of these are whole numbers, ValueError unless they are at least 1."""
-    check_whole(name, **counts)
-    for what, count in counts.items():
-        if count < 1:
-            raise ValueError(f"{name}: {what} must be at least 1, not {count}")
 
 
 def checked_ids(name: str, ids: Any, size: int | None, what: str = "ids") -> Any:

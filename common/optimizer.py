@@ -49,12 +49,9 @@ class Optimizer:
 
     @lr.setter
     def lr(self, lr: Any) -> None:
-        if not isinstance(lr, Real) and getattr(lr, "shape", None) != ():
-            raise TypeError(f"{type(self).__name__}: lr must be a number, not {lr!r}")
-        value = float(lr)
-        if not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"{type(self).__name__}: lr must be a number of at least 0, not {lr}")
-        self._lr = value
+        lr = lr.item() if getattr(lr, "shape", None) == () else lr  # NumPy's numbers and arrays of one
+        self._check("lr", lr)
+        self._lr = float(lr)
 
     def update(self, params: Sequence[Any], grads: Sequence[Any], scale: float = 1.0) -> None:
         """Take one step along -`scale` times the gradients.

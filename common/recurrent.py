@@ -10,11 +10,10 @@ all steps, are one matrix product before it, and the gradients of the weights an
 Inside, arrays are time-major (T, N, ·), so that a step is one piece of memory.
 """
 
-from functools import cached_property
 from typing import Any
 
 from common.cells import (
-    check_recurrent_weights,
+    RecurrentLayer,
     check_state,
     gru_step,
     gru_step_backward,
@@ -30,8 +29,8 @@ from common.np import Array, np
 SMALL_BATCH = 64
 
 
-class Recurrent(Layer):
-    """Base of the recurrent layers.
+class Recurrent(RecurrentLayer):
+    """Base of the recurrent layers over time.
 
     h      state (N, H) after the last step, None before the first forward
     dh     gradient (N, H) of the state before the first step, after a backward
@@ -48,23 +47,15 @@ class Recurrent(Layer):
     not fit each other, also for a state of another batch size.
     """
 
-    names: tuple[str, ...] = ("Wx", "Wh", "b")
-    gates = 1
     dh: Any = None
     dconstant: Any = None
     state_dropout: Any = None
     weight_dropout: Any = None
 
     def __init__(self, Wx: Array, Wh: Array, b: Array, stateful: bool = False) -> None:
-        check_recurrent_weights(self, Wx, Wh, b)
         super().__init__(Wx, Wh, b)
         self.stateful = stateful
         self.h: Any = None
-
-    @cached_property
-    def hidden_size(self) -> int:
-        """H; may be set."""
-        return len(self.params[1])
 
     def set_state(self, h: Array) -> None:
         """Let the next forward of a stateful layer start from h (N, H); None is the zero state."""

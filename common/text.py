@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy
 
-from common.labels import check_counts, checked_corpus
+from common.checks import check_counts
+from common.labels import checked_corpus
 from common.np import np
 
 __all__ = ["convert_one_hot", "create_contexts_target", "preprocess"]

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy
 
+from common.checks import check_counts
 from common.functions import distribution
-from common.labels import check_counts
 from common.language_model import LanguageModel, vocab_size
 from common.model_tree import evaluation_mode
 from common.np import np, to_cpu

@@ -10,9 +10,8 @@ After Ctrl-C, fit ends with the current iteration, saves a checkpoint if it has 
 TrainingInterrupted, a KeyboardInterrupt.
 """
 
-import math
 from collections.abc import Iterator, Sequence
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy
@@ -21,6 +20,8 @@ from common.base_trainer import BaseTrainer
 from common.block_lengths import BlockLengths, ScaledStep
 from common.callbacks import Callback
 from common.checkpoint import Checkpoints
+from common.checks import check_counts, check_whole
+from common.evaluation import perplexity_of
 from common.files import Location
 from common.np import np
 from common.plotting import plot_curve, show
@@ -42,14 +43,11 @@ def check_settings(
         raise ValueError(f"fit: {len(x)} inputs, but {len(t)} targets")
     if len(x) == 0:
         raise ValueError("fit: there are no data to train on")
-    for name, value in {**counts, "batch_size": batch_size, "eval_interval": eval_interval}.items():
-        if value is None and name == "eval_interval":  # no lines
-            continue
-        if not isinstance(value, Integral):
-            raise TypeError(f"fit: {name} must be a whole number, not {value!r}")
-        if value < 1:
-            no_lines = ", or None for no lines" if name == "eval_interval" else ""
-            raise ValueError(f"fit: {name} must be at least 1{no_lines}, not {value}")
+    check_counts("fit", **counts, batch_size=batch_size)
+    if eval_interval is not None:
+        check_whole("fit", eval_interval=eval_interval)
+        if eval_interval < 1:
+            raise ValueError(f"fit: eval_interval must be at least 1, or None for no lines, not {eval_interval}")
     if batch_size > len(x):
         raise ValueError(f"fit: batch_size {batch_size} is larger than the data, {len(x)}")
     if max_grad is not None and not (isinstance(max_grad, Real) and max_grad > 0):
@@ -216,7 +214,7 @@ class RnnlmTrainer(BaseTrainer):
         return ScaledStep(self.model, self.optimizer, self.time_size) if self.block_lengths else super()._make_step()
 
     def _point(self, loss: float) -> str:
-        ppl = math.exp(min(loss, 700))
+        ppl = perplexity_of(loss)
         self.ppl_list.append(ppl)
         return f"perplexity {short(ppl)}"
 
@@ -224,7 +222,7 @@ class RnnlmTrainer(BaseTrainer):
         return {"tokens": round(self.batch_size * self._mean_length(self.time_size))}
 
     def _more(self, loss: float) -> dict[str, float]:
-        return {"perplexity": math.exp(min(loss, 700))}
+        return {"perplexity": perplexity_of(loss)}
 
     def _scores(self, valid: Any) -> dict[str, float]:
         return language_model_scores(self.model, valid, self.time_size)

@@ -19,8 +19,7 @@ def own_scores(model: Any, function: Any) -> dict[str, float]:
 
 def language_model_scores(model: Any, corpus: Any, time_size: int) -> dict[str, float]:
     """perplexity and loss, its logarithm, of the corpus (n,)."""
-    with evaluation_mode(model):
-        perplexity = eval_perplexity(model, corpus, time_size=time_size)
+    perplexity = eval_perplexity(model, corpus, time_size=time_size)
     return {"loss": float(np.log(perplexity)), "perplexity": perplexity}
 
 

@@ -6,11 +6,10 @@ word2vec binary   a line "V D", then for each word the word, a blank, D float32 
 projector         vectors.tsv and metadata.tsv, for https://projector.tensorflow.org
 
 The first two are the formats of Mikolov's word2vec tool and of gensim. Text may begin with a byte-order mark. The
-readers believe no header: sizes are held
-against the file's before memory is asked for, and a file with too few or too many numbers or words is refused, and so
-is text whose last line has no end, for its last number may have lost digits. They take at most twice the memory of the
-file, or of the vectors and words if that is more, and 4 MiB: numbers go straight into their array, and words become
-Python objects when everything else has been found right.
+readers believe no header: sizes are held against the file's before memory is asked for, and a file with too few or too
+many numbers or words is refused, and so is text whose last line has no end, for its last number may have lost digits.
+They take at most twice the memory of the file, or of the vectors and words if that is more, and 4 MiB: numbers go
+straight into their array, and words become Python objects when everything else has been found right.
 
 Readers raise FileFormatError naming the file, writers ValueError for words that a format cannot hold, and both OSError
 as `open` does; a writer that fails leaves the old file as it was.

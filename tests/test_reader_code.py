@@ -483,16 +483,20 @@ class StepByStep:
         return sum(dhs_enc), np.stack(dhs_dec, axis=1)
 
 
-def test_an_attention_of_ones_own():
-    model, ours = AttentionSeq2seq(9, 4, 6, rng=0), AttentionSeq2seq(9, 4, 6, rng=0)
-    model.decoder.attention = StepByStep()
-    x, t = numpy.random.randint(0, 9, (6, 7)), numpy.random.randint(0, 9, (6, 5))
+def assert_learn_and_answer_the_same(model, ours, x, t):
     for each in (model, ours):
         each.forward(x, t)
         each.backward()
     for mine, theirs in zip(model.grads, ours.grads, strict=True):
         numpy.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-7)
     assert model.generate(x, 8, 4) == ours.generate(x, 8, 4)
+
+
+def test_an_attention_of_ones_own():
+    model, ours = AttentionSeq2seq(9, 4, 6, rng=0), AttentionSeq2seq(9, 4, 6, rng=0)
+    model.decoder.attention = StepByStep()
+    x, t = numpy.random.randint(0, 9, (6, 7)), numpy.random.randint(0, 9, (6, 5))
+    assert_learn_and_answer_the_same(model, ours, x, t)
     numpy.testing.assert_allclose(model.attention_weights(x, t), ours.attention_weights(x, t), rtol=1e-5)
 
 
@@ -536,12 +540,7 @@ def test_layers_of_the_decoders_may_be_replaced():
             model.decoder.attention = BookAttention()
         layers = model.decoder.embed, model.decoder.lstm, model.decoder.affine
         model.grads = model.encoder.grads + [grad for layer in layers for grad in layer.grads]
-        for each in (ours, model):
-            each.forward(x, t)
-            each.backward()
-        for mine, theirs in zip(model.grads, ours.grads, strict=True):
-            numpy.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-7)
-        assert model.generate(x, 8, 4) == ours.generate(x, 8, 4)
+        assert_learn_and_answer_the_same(model, ours, x, t)
         model.decoder.lstm = TimeGRU(*(w[..., :18].copy() for w in model.decoder.lstm.params), stateful=True)
         model.forward(x, t)
         assert len(model.generate(x, 8, 4)) == 6

@@ -213,7 +213,7 @@ class TestFolder:
         assert not list(Path("results").rglob(folder_lock.NAME))
 
     def test_a_script_told_not_to_train_only_reads(self):
-        @experiment()
+        @experiment(writes="train")
         def work(run: Run, train: bool = True) -> int:
             return int(train)
 

@@ -1,7 +1,7 @@
 import numpy
 import pytest
 
-from common.labels import IdError, check_counts, check_whole, checked_corpus, checked_ids, class_ids, is_number
+from common.labels import IdError, checked_corpus, checked_ids, class_ids
 
 
 def test_ids_pass_in_their_shape():
@@ -62,20 +62,3 @@ def test_the_label_to_ignore_needs_no_class():
     numpy.testing.assert_array_equal(class_ids("L", [-1, 1], (2, 2), ignore=-1), [-1, 1])
     with pytest.raises(IdError, match="got -2"):
         class_ids("L", [-1, -2], (2, 2), ignore=-1)
-
-
-def test_whole_numbers():
-    check_whole("f", one=1, two=numpy.int32(2), three=True)
-    for value in (3.0, "3", None, numpy.float32(3), [3]):
-        with pytest.raises(TypeError, match=r"f: size must be a whole number, not .*3|f: size .* not None"):
-            check_whole("f", ok=1, size=value)
-        with pytest.raises(TypeError, match="f: size must be a whole number"):
-            check_counts("f", ok=1, size=value)
-    check_counts("f", one=1, many=numpy.uint8(200))
-    with pytest.raises(ValueError, match="f: size must be at least 1, not 0"):
-        check_counts("f", ok=1, size=0)
-
-
-def test_numbers():
-    assert all(map(is_number, [0, -1.5, numpy.float16(1), numpy.int8(1)]))
-    assert not any(map(is_number, [numpy.nan, numpy.inf, "1", None, [1], 1j]))

@@ -1,0 +1,21 @@
+import numpy
+import pytest
+
+from common.checks import check_counts, check_whole, is_number
+
+
+def test_whole_numbers():
+    check_whole("f", one=1, two=numpy.int32(2), three=True)
+    for value in (3.0, "3", None, numpy.float32(3), [3]):
+        with pytest.raises(TypeError, match=r"f: size must be a whole number, not .*3|f: size .* not None"):
+            check_whole("f", ok=1, size=value)
+        with pytest.raises(TypeError, match="f: size must be a whole number"):
+            check_counts("f", ok=1, size=value)
+    check_counts("f", one=1, many=numpy.uint8(200))
+    with pytest.raises(ValueError, match="f: size must be at least 1, not 0"):
+        check_counts("f", ok=1, size=0)
+
+
+def test_numbers():
+    assert all(map(is_number, [0, -1.5, numpy.float16(1), numpy.int8(1)]))
+    assert not any(map(is_number, [numpy.nan, numpy.inf, "1", None, [1], 1j]))
