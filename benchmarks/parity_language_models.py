@@ -18,12 +18,17 @@ within 30 of them rounding leads to other losses. The default of --lr is a rate 
 """
 
 import argparse
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import numpy
-import torch
-from torch_language_model import LanguageModel, Training
+
+try:
+    import torch
+    from torch_language_model import LanguageModel, Training
+except ImportError as error:
+    sys.exit(f'this comparison needs PyTorch: pip install -e ".[peers]" ({error})')
 
 from ch06.better_rnnlm import BetterRnnlm
 from ch06.rnnlm import Rnnlm

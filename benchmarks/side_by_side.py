@@ -21,12 +21,17 @@ SIDES = Mapping[str, Callable[[], Mapping[str, float]]]
 
 def main(tasks: Mapping[str, SIDES], packages: tuple[str, ...] = ("numpy", "torch")) -> None:
     """Measure `tasks`: for each, functions by the name of the side; the first side is ours, the others are peers."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("tasks", nargs="*", choices=[*tasks, []], help="by default all")
+    parser = argparse.ArgumentParser(
+        description=sys.modules["__main__"].__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("tasks", nargs="*", metavar="TASK", help=f"{', '.join(tasks)}; by default all")
     parser.add_argument("--side", help="measure this side of one task, in this process")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each side")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="for both sides")
     arguments = parser.parse_args()
+    # Not by `choices`: argparse wants the empty list to be one of them.
+    if unknown := [task for task in arguments.tasks if task not in tasks]:
+        parser.error(f"argument TASK: {unknown[0]!r} is not one of {', '.join(tasks)}")
     chosen = arguments.tasks or list(tasks)
     if arguments.side:
         result = dict(tasks[chosen[0]][arguments.side]())

@@ -3,7 +3,7 @@
 from typing import Any
 
 from common.base_model import BaseModel
-from common.initial import check_sizes
+from common.checks import check_counts
 from common.layers import Affine, Sigmoid, SoftmaxWithLoss
 from common.np import np
 from common.rng import Seed, generator
@@ -17,7 +17,7 @@ class TwoLayerNet(BaseModel):
     """
 
     def __init__(self, input_size: int, hidden_size: int, output_size: int, *, rng: Seed = None) -> None:
-        check_sizes(self, input_size=input_size, hidden_size=hidden_size, output_size=output_size)
+        check_counts(type(self).__name__, input_size=input_size, hidden_size=hidden_size, output_size=output_size)
         rng = generator(rng)
 
         def affine(inputs: int, outputs: int) -> Affine:

@@ -3,7 +3,8 @@
     python -m ch02.count_method_big [--corpus mini]
 
 takes about two seconds for the 929,589 words of the Penn Treebank, as the matrices stay sparse. Leaves the vectors, in
-the files of this project and of word2vec, and a map of the frequent words.
+the files of this project and of word2vec, and a map of the frequent words, on which those that would cover a more
+frequent one are dots alone.
 """
 
 import time

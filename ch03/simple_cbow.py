@@ -3,7 +3,8 @@
 from typing import Any
 
 from common.base_model import BaseModel
-from common.initial import check_sizes, normal
+from common.checks import check_counts
+from common.initial import normal
 from common.layers import MatMul, SoftmaxWithLoss
 from common.np import np
 from common.rng import Seed, generator
@@ -32,7 +33,7 @@ class SimpleCBOW(BaseModel):
     def __init__(
         self, vocab_size: int, hidden_size: int, *, context_size: int = 2, rng: Seed = None, dtype: Any = "f"
     ) -> None:
-        check_sizes(self, vocab_size=vocab_size, hidden_size=hidden_size, context_size=context_size)
+        check_counts(type(self).__name__, vocab_size=vocab_size, hidden_size=hidden_size, context_size=context_size)
         rng = generator(rng)
         self.word_vecs = normal(vocab_size, hidden_size, 0.01, rng, dtype)
         self.in_layers = [MatMul(self.word_vecs) for _ in range(context_size)]

@@ -4,7 +4,8 @@ from typing import Any
 
 from ch03.simple_cbow import check_one_hot
 from common.base_model import BaseModel
-from common.initial import check_sizes, normal
+from common.checks import check_counts
+from common.initial import normal
 from common.layers import MatMul, SoftmaxWithLoss
 from common.rng import Seed, generator
 
@@ -20,7 +21,7 @@ class SimpleSkipGram(BaseModel):
     """
 
     def __init__(self, vocab_size: int, hidden_size: int, *, rng: Seed = None, dtype: Any = "f") -> None:
-        check_sizes(self, vocab_size=vocab_size, hidden_size=hidden_size)
+        check_counts(type(self).__name__, vocab_size=vocab_size, hidden_size=hidden_size)
         rng = generator(rng)
         self.word_vecs = normal(vocab_size, hidden_size, 0.01, rng, dtype)
         self.in_layer = MatMul(self.word_vecs)

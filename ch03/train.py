@@ -5,12 +5,11 @@
 The vectors are printed; with eight words to learn from, little more than their order of magnitude can be said.
 """
 
-import enum
 from typing import Annotated
 
 from ch03.simple_cbow import SimpleCBOW
 from ch03.simple_skip_gram import SimpleSkipGram
-from common.experiment import TRAINING, Run, experiment
+from common.experiment import TRAINING, Choice, Run, experiment
 from common.np import to_cpu
 from common.optimizer import Adam
 from common.plotting import plot_curve
@@ -19,12 +18,9 @@ from common.trainer import Trainer
 from common.word_vectors import WordVectors
 
 
-class Model(str, enum.Enum):
+class Model(Choice):
     cbow = "cbow"
     skipgram = "skipgram"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 @experiment(quick={"max_epoch": 100}, options=TRAINING)

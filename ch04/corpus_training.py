@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -22,14 +23,15 @@ from ch04.word2vec import Word2vec
 from ch04.word_frequency import keep_probability
 from common import config
 from common.checkpoint import Checkpoints
-from common.checks import check_counts, is_number
+from common.checks import check_counts, check_restored_count, check_restored_numbers, is_number
+from common.files import Location
 from common.interrupt import Interrupt, TrainingInterrupted
 from common.labels import checked_corpus
 from common.np import np, sum_rows, to_cpu
 from common.object_tree import generators
 from common.progress import progress, write
 from common.rng import Seed, generator
-from common.training_state import check_count, check_numbers, checksum
+from common.training_state import checksum
 
 EPSILON = 1e-7
 PARALLEL = 2  # stretches of a step
@@ -102,6 +104,7 @@ class CorpusTrainer:
         self.optimizers = [RowAdaGrad(W) for W in model.params]
         self.loss_list: list[float] = []
         self.current_epoch = 0
+        self._checkpoints: Checkpoints | None = None  # of the last fit
         # A window is drawn for each stretch, but for skip-gram, where the mean over all windows costs nothing.
         self._draw_windows = shrink_windows and not skip_gram
         self._gradients = partial(skip_gram_gradients, shrink=shrink_windows) if skip_gram else cbow_gradients
@@ -109,11 +112,17 @@ class CorpusTrainer:
         self._share = (sampler.sample_size / shared / (1 - sampler.word_p)).astype(model.word_vecs.dtype)
 
     def fit(
-        self, corpus: Any, max_epoch: int = 10, verbose: bool = True, *, checkpoint: Checkpoints | None = None
+        self,
+        corpus: Any,
+        max_epoch: int = 10,
+        verbose: bool = True,
+        *,
+        checkpoint: "Checkpoints | Location | None" = None,
     ) -> None:
         """Train for `max_epoch` passes over the ids (n,), and print a line for each.
 
-        With `checkpoint`, a training that was cut off goes on from there with the same bits.
+        checkpoint   the folder that keeps the state of the training, or Checkpoints: with resume=True a training that
+                     was cut off goes on from there with the same bits
 
         Raises ValueError for a corpus shorter than one window or with ids that the model has not, and
         FloatingPointError when the loss is not finite.
@@ -122,7 +131,20 @@ class CorpusTrainer:
         ids = to_cpu(checked_corpus("CorpusTrainer.fit", corpus, words))
         ids = ids.astype(numpy.min_scalar_type(words - 1))  # ids of 16 bits are sorted several times faster
         check_counts("CorpusTrainer.fit", max_epoch=max_epoch)
-        keep = keep_probability(numpy.bincount(ids, minlength=words), self.sample)
+        if checkpoint is not None:
+            if not isinstance(checkpoint, Checkpoints):  # a further fit of the same training goes on in its folder
+                last = self._checkpoints
+                checkpoint = last if last and last.folder == Path(checkpoint) else Checkpoints(checkpoint)
+            self._checkpoints = checkpoint
+        try:
+            self._train(ids, max_epoch, verbose, checkpoint)
+        finally:
+            if checkpoint:
+                checkpoint.release()
+
+    def _train(self, ids: numpy.ndarray, max_epoch: int, verbose: bool, checkpoint: Checkpoints | None) -> None:
+        """The epochs of a fit, but for those that it had done before the checkpoint."""
+        keep = keep_probability(numpy.bincount(ids, minlength=len(self.model.word_vecs)), self.sample)
         first, last = self.learning_rate
         settings = {"max_epoch": max_epoch, "data": checksum(ids)}
         epochs_done = steps_done = 0
@@ -183,8 +205,8 @@ class CorpusTrainer:
             if found != own:
                 raise ValueError(f"it belongs to another training: {what} {found}, now {own}")
         for name in ("epoch", "step", "current_epoch"):
-            check_count(name, state[name])
-        check_numbers("loss_list", state["loss_list"])
+            check_restored_count(name, state[name])
+        check_restored_numbers("loss_list", state["loss_list"])
         for array, values in zip(arrays, saved, strict=True):
             array[...] = np.asarray(values)
         for name, rng in generators(self).items():

@@ -9,8 +9,7 @@ import numpy
 from scipy import sparse
 
 from common.base_model import BaseModel
-from common.checks import is_number
-from common.initial import check_sizes
+from common.checks import check_counts, is_number
 from common.labels import checked_corpus, checked_ids
 from common.layers import Embedding
 from common.np import np, to_cpu
@@ -58,7 +57,7 @@ class GloVe(BaseModel):
         rng: Seed = None,
         dtype: Any = "f",
     ) -> None:
-        check_sizes(self, vocab_size=vocab_size, hidden_size=hidden_size)
+        check_counts(type(self).__name__, vocab_size=vocab_size, hidden_size=hidden_size)
         if not (is_number(x_max) and x_max > 0):
             raise ValueError(f"GloVe: x_max must be a positive number, not {x_max!r}")
         rng = generator(rng)
@@ -87,10 +86,8 @@ class GloVe(BaseModel):
         if not bool((counts > 0).all()):
             raise ValueError("GloVe: counts must be positive, words that never meet are no pair")
         w, v = self.word_layer.forward(pairs[:, 0]), self.context_layer.forward(pairs[:, 1])
-        b, c = w[:, -1].copy(), v[:, -1].copy()
-        # With 1 in the last column, each row is the gradient of the score with respect to the other, bias included.
-        w[:, -1] = v[:, -1] = 1
-        error = np.einsum("nh,nh->n", w, v) - 1 + b + c - np.log(counts).astype(w.dtype)
+        score = np.einsum("nh,nh->n", w[:, :-1], v[:, :-1]) + w[:, -1] + v[:, -1]
+        error = score - np.log(counts).astype(w.dtype)
         weight = (np.minimum(counts / self.x_max, 1) ** self.alpha).astype(w.dtype) / len(pairs)
         self._cache = w, v, 2 * weight * error
         return float((weight * error**2).sum())
@@ -100,6 +97,8 @@ class GloVe(BaseModel):
         if self._cache is None:
             raise RuntimeError("GloVe: backward needs a forward before it")
         w, v, dscore = self._cache
-        dscore = (dscore * float(dout))[:, None]
-        self.word_layer.backward(dscore * v)
-        self.context_layer.backward(dscore * w)
+        dscore = dscore * float(dout)
+        dw, dv = dscore[:, None] * v, dscore[:, None] * w
+        dw[:, -1] = dv[:, -1] = dscore  # of the biases
+        self.word_layer.backward(dw)
+        self.context_layer.backward(dv)

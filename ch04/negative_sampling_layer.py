@@ -44,7 +44,7 @@ class EmbeddingDot(Layer):
         return (rows @ h[:, :, None]).reshape(idx.shape)
 
     def backward(self, dout: Array) -> Array:
-        h, idx, rows = self.cached()
+        h, idx, rows = self._cached()
         dout = self.check_gradient(dout, idx.shape).reshape(len(h), -1, 1)
         assign_rows(self.grads[0], idx.reshape(-1), (dout * h[:, None]).reshape(-1, h.shape[1]))
         return (dout * rows).sum(axis=1)
@@ -57,18 +57,31 @@ class UnigramSampler:
     so a word may come twice; a target never comes among its own negatives.
 
     corpus (n,) ids. vocab_size: by default the highest id in the corpus plus 1; words that do not occur there are never
-    drawn. `word_p` (V,) float64 holds p. Raises ValueError when fewer than two different words occur, and for a power
-    that is not finite.
+    drawn. ``UnigramSampler.from_counts(counts, ...)`` takes how often each word occurs instead. `word_p` (V,) float64
+    holds p. Raises ValueError when fewer than two different words occur, and for a power that is not finite.
     """
 
     def __init__(
         self, corpus: Any, power: float, sample_size: int, *, vocab_size: int | None = None, rng: Seed = None
     ) -> None:
+        corpus = to_cpu(checked_corpus("UnigramSampler", corpus, vocab_size))
+        counts = numpy.bincount(corpus.astype(numpy.int64, copy=False), minlength=vocab_size or 0)
+        self._prepare(counts, power, sample_size, rng)
+
+    @classmethod
+    def from_counts(cls, counts: Any, power: float, sample_size: int, *, rng: Seed = None) -> "UnigramSampler":
+        """The sampler of a corpus in which word i occurs counts[i] times: counts (V,) integers, none below 0."""
+        counts = numpy.asarray(to_cpu(counts))
+        if counts.ndim != 1 or counts.dtype.kind not in "iu" or (counts < 0).any():
+            raise ValueError("UnigramSampler: counts must be integers (V,), none of them below 0")
+        sampler = cls.__new__(cls)
+        sampler._prepare(counts, power, sample_size, rng)
+        return sampler
+
+    def _prepare(self, counts: numpy.ndarray, power: float, sample_size: int, rng: Seed) -> None:
         check_counts("UnigramSampler", sample_size=sample_size)
         if not is_number(power):
             raise ValueError(f"UnigramSampler: power must be a finite number, not {power!r}")
-        corpus = to_cpu(checked_corpus("UnigramSampler", corpus, vocab_size))
-        counts = numpy.bincount(corpus.astype(numpy.int64, copy=False), minlength=vocab_size or 0)
         if numpy.count_nonzero(counts) < 2:
             raise ValueError("UnigramSampler: the corpus has one word only, there are no others to draw")
         # In units of the largest weight, so that no power overflows.
@@ -103,8 +116,9 @@ class NegativeSamplingLoss(Layer):
     """-log sigmoid(h · w_t) - sum over the negatives k of log sigmoid(-h · w_k), the mean over the batch.
 
     W (V, H) holds a vector w for each word; h (N, H); target (N,) ids, or (N, C) for C targets of each h, whose losses
-    are summed. Every target has `sample_size` negatives of its own, from the words of the corpus to the given power.
-    backward returns dh (N, H). With `sparse` dW is a RowGradient.
+    are summed. Every target has `sample_size` negatives of its own, from the words of the corpus to the given power;
+    a UnigramSampler in the place of the corpus draws them as it was made to. backward returns dh (N, H). With `sparse`
+    dW is a RowGradient.
     """
 
     def __init__(
@@ -118,7 +132,8 @@ class NegativeSamplingLoss(Layer):
         rng: Seed = None,
     ) -> None:
         self.embed_dot = EmbeddingDot(W, sparse)
-        self.sampler = UnigramSampler(corpus, power, sample_size, vocab_size=len(W), rng=rng)
+        given = hasattr(corpus, "get_negative_sample")
+        self.sampler = corpus if given else UnigramSampler(corpus, power, sample_size, vocab_size=len(W), rng=rng)
         self.loss = SigmoidWithLoss()
         self.params, self.grads = self.embed_dot.params, self.embed_dot.grads
 

@@ -12,7 +12,6 @@ epoch. Only the fast way shrinks windows and sub-samples.
 The vectors that come with the project, ``ch04/vectors.npz``, were made by ``python -m ch04.train --half``.
 """
 
-import enum
 from typing import Annotated
 
 import numpy
@@ -21,7 +20,7 @@ from ch04.cbow import CBOW
 from ch04.corpus_training import CorpusTrainer
 from ch04.skip_gram import SkipGram
 from ch04.word_frequency import keep_frequent
-from common.experiment import TRAINING, Corpus, Run, experiment
+from common.experiment import TRAINING, Choice, Corpus, Run, experiment
 from common.np import to_cpu
 from common.optimizer import Adam
 from common.plotting import plot_curve
@@ -31,12 +30,9 @@ from common.weight_files import write_word_vectors
 from common.word_vectors import WordVectors
 
 
-class Model(str, enum.Enum):
+class Model(Choice):
     cbow = "cbow"
     skipgram = "skipgram"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 @experiment(quick={"corpus": Corpus.mini, "max_epoch": 1}, options=TRAINING)

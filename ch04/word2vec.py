@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy
 
-from ch04.negative_sampling_layer import NegativeSamplingLoss
+from ch04.negative_sampling_layer import NegativeSamplingLoss, UnigramSampler
 from common.base_model import BaseModel
-from common.initial import check_sizes, normal
+from common.checks import check_counts
+from common.initial import normal
 from common.labels import checked_corpus
 from common.layers import Embedding
 from common.np import np, to_cpu
@@ -41,36 +42,35 @@ class Word2vec(BaseModel):
         rng: Seed = None,
         dtype: Any = "f",
     ) -> None:
-        check_sizes(self, vocab_size=vocab_size, hidden_size=hidden_size, window_size=window_size)
-        ids = self._ids(corpus, vocab_size)
+        check_counts(type(self).__name__, vocab_size=vocab_size, hidden_size=hidden_size, window_size=window_size)
+        self._counts = self._count(corpus, vocab_size)
         rng = generator(rng)
         self.window_size = window_size
         self.in_layer = Embedding(normal(vocab_size, hidden_size, 0.01, rng, dtype), sparse)
         W_out = normal(vocab_size, hidden_size, 0.01, rng, dtype)
-        self.ns_loss = NegativeSamplingLoss(W_out, ids, power, sample_size, sparse=sparse, rng=rng)
+        sampler = UnigramSampler.from_counts(self._counts, power, sample_size, rng=rng)
+        self.ns_loss = NegativeSamplingLoss(W_out, sampler, sparse=sparse)
         self.params = self.in_layer.params + self.ns_loss.params
         self.grads = self.in_layer.grads + self.ns_loss.grads
         self.word_vecs = self.in_layer.params[0]
-        self._keep_counts_of(corpus, ids)
 
-    def _ids(self, corpus: Any, vocab_size: int) -> Any:
-        """The corpus, or a text with the same counts."""
+    def _count(self, corpus: Any, vocab_size: int) -> numpy.ndarray:
+        """How often each word occurs (V,), also if the corpus says so itself."""
         name = type(self).__name__
         if not isinstance(corpus, dict):
-            return checked_corpus(name, corpus, vocab_size)
+            ids = to_cpu(checked_corpus(name, corpus, vocab_size))
+            return numpy.bincount(ids.astype(numpy.int64, copy=False), minlength=vocab_size)
         counts = numpy.asarray(corpus.get("counts"))
-        if counts.shape != (vocab_size,) or counts.dtype.kind not in "iu" or counts.min() < 0:
+        if counts.shape != (vocab_size,):
             raise ValueError(f"{name}: corpus must be ids (n,) or have the counts of {vocab_size} words")
-        return np.asarray(numpy.repeat(numpy.arange(vocab_size), counts))
+        return counts
 
-    def _keep_counts_of(self, corpus: Any, ids: Any) -> None:
-        """Remember the counts among the arguments that the model was made with, and not the text."""
-        counts = {"counts": numpy.bincount(to_cpu(ids), minlength=len(self.word_vecs)).tolist()}
-        args, named = self._made_with
-        self._made_with = (
-            tuple(counts if value is corpus else value for value in args),
-            {name: counts if value is corpus else value for name, value in named.items()},
-        )
+    def saved_arguments(self) -> dict[str, Any]:
+        """As that of other models, with the counts instead of the corpus."""
+        arguments = super().saved_arguments()
+        if "corpus" in arguments:  # a class derived from this one may have a corpus of its own
+            arguments["corpus"] = {"counts": self._counts.tolist()}
+        return arguments
 
     def check_contexts(self, contexts: Any, target: Any) -> tuple[Any, Any]:
         """Contexts (N, C) and targets (N,) as arrays."""

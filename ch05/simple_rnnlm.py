@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from common.initial import check_sizes, new_affine, new_embedding, new_recurrent
-from common.language_model import LanguageModel, computed
+from common.checks import check_counts
+from common.computed import computed
+from common.initial import new_affine, new_embedding, new_recurrent
+from common.language_model import LanguageModel
 from common.rng import Seed, generator
 from common.time_layers import TimeRNN
 
@@ -17,7 +19,7 @@ class SimpleRnnlm(LanguageModel):
     def __init__(
         self, vocab_size: int, wordvec_size: int, hidden_size: int, *, rng: Seed = None, dtype: Any = "f"
     ) -> None:
-        check_sizes(self, vocab_size=vocab_size, wordvec_size=wordvec_size, hidden_size=hidden_size)
+        check_counts(type(self).__name__, vocab_size=vocab_size, wordvec_size=wordvec_size, hidden_size=hidden_size)
         rng = generator(rng)
         super().__init__(
             [

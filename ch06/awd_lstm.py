@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from common.initial import check_sizes, new_embedding, new_recurrent
-from common.language_model import LanguageModel, computed
+from common.checks import check_counts, check_ratios
+from common.computed import computed
+from common.dropout_language_model import DropoutLanguageModel
+from common.initial import new_embedding, new_recurrent
 from common.np import np
 from common.regularization import (
     EmbeddingDropout,
@@ -11,13 +13,12 @@ from common.regularization import (
     SizePenalty,
     SlownessPenalty,
     VariationalDropout,
-    check_ratios,
 )
 from common.rng import Seed, generator
 from common.time_layers import TimeAffine, TimeDropout, TimeLSTM
 
 
-class AwdLstm(LanguageModel):
+class AwdLstm(DropoutLanguageModel):
     """An embedding, `layers` LSTMs and a tied affine layer, regularised in every way the paper found useful.
 
     xs (N, T) ids -> scores (N, T, vocab_size) of the word that follows each. The widths are wordvec_size for the
@@ -49,11 +50,15 @@ class AwdLstm(LanguageModel):
         rng: Seed = None,
         dtype: Any = "f",
     ) -> None:
-        check_sizes(
-            self, vocab_size=vocab_size, wordvec_size=wordvec_size, hidden_size=hidden_size, layers=layers
+        check_counts(
+            type(self).__name__,
+            vocab_size=vocab_size,
+            wordvec_size=wordvec_size,
+            hidden_size=hidden_size,
+            layers=layers,
         )
         check_ratios(
-            self,
+            type(self).__name__,
             embedding_dropout=embedding_dropout,
             input_dropout=input_dropout,
             hidden_dropout=hidden_dropout,
@@ -77,15 +82,9 @@ class AwdLstm(LanguageModel):
         """The layers that add to the loss."""
         return [layer for layer in self.layers if isinstance(layer, Penalty)]
 
-    def predict(self, xs: Any, train_flg: bool = False) -> Any:
-        """The scores (N, T, V), before the softmax; with `train_flg`, those of the model with dropout."""
-        for layer in self.switched:
-            layer.train_flg = train_flg
-        return super().predict(xs)
-
     def forward(self, xs: Any, ts: Any, train_flg: bool = True) -> Any:
         """The mean loss of the words ts (N, T) that follow xs (N, T), and with `train_flg` the penalties."""
-        loss = self.loss_layer.forward(self.predict(xs, train_flg), ts)
+        loss = super().forward(xs, ts, train_flg)
         return loss + sum(penalty.penalty for penalty in self.penalties)
 
     def backward(self, dout: Any = 1) -> None:

@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from common.initial import check_sizes, new_affine, new_embedding, new_recurrent
-from common.language_model import LanguageModel, computed
+from common.checks import check_counts, check_ratios
+from common.computed import computed
+from common.dropout_language_model import DropoutLanguageModel
+from common.initial import new_affine, new_embedding, new_recurrent
 from common.np import np
 from common.recurrent import Recurrent
 from common.recurrent_variants import TimePeepholeLSTM, TimeReLURNN
-from common.regularization import VariationalDropout, check_ratios
+from common.regularization import VariationalDropout
 from common.rng import Seed, generator
 from common.time_layers import TimeAffine, TimeDropout, TimeGRU, TimeLSTM, TimeRNN
 
@@ -20,7 +22,7 @@ CELLS: dict[str, type[Recurrent]] = {
 }
 
 
-class BetterRnnlm(LanguageModel):
+class BetterRnnlm(DropoutLanguageModel):
     """Embedding, then `layers` times dropout and a recurrent layer, dropout, affine.
 
     xs (N, T) ids -> scores (N, T, vocab_size) of the word that follows each. The arguments by name are:
@@ -50,10 +52,14 @@ class BetterRnnlm(LanguageModel):
         rng: Seed = None,
         dtype: Any = "f",
     ) -> None:
-        check_sizes(
-            self, vocab_size=vocab_size, wordvec_size=wordvec_size, hidden_size=hidden_size, layers=layers
+        check_counts(
+            type(self).__name__,
+            vocab_size=vocab_size,
+            wordvec_size=wordvec_size,
+            hidden_size=hidden_size,
+            layers=layers,
         )
-        check_ratios(self, dropout_ratio=dropout_ratio, dropconnect=dropconnect)
+        check_ratios(type(self).__name__, dropout_ratio=dropout_ratio, dropconnect=dropconnect)
         if tied and wordvec_size != hidden_size:
             raise ValueError(
                 f"{type(self).__name__}: tied weights need wordvec_size == hidden_size, "
@@ -90,14 +96,4 @@ class BetterRnnlm(LanguageModel):
     @computed
     def drop_layers(self) -> list[Any]:
         """All dropouts, those inside the recurrent layers too."""
-        return self.switched
-
-    def predict(self, xs: Any, train_flg: bool = False) -> Any:
-        """The scores (N, T, V), before the softmax; with `train_flg`, those of the model with dropout."""
-        for drop in self.switched:
-            drop.train_flg = train_flg
-        return super().predict(xs)
-
-    def forward(self, xs: Any, ts: Any, train_flg: bool = True) -> Any:
-        """The mean loss of the words ts (N, T) that follow xs (N, T)."""
-        return self.loss_layer.forward(self.predict(xs, train_flg), ts)
+        return self.training_mode_layers

@@ -125,14 +125,10 @@ def cache_perplexity(
 def _probability_of(scores: Any, words: Any) -> Any:
     """softmax(scores) (n, V) of one word in each row, (n,) float64. The scores are overwritten."""
     p = np.empty(len(scores), "d")
-    for rows in row_blocks(*_size(scores)):
+    for rows in row_blocks(len(scores), scores[:1].nbytes):
         x = scores[rows]
         x -= x.max(axis=1, keepdims=True)
         wanted = x[np.arange(len(x)), words[rows]].astype("d")  # float32's exp is 0 below -103
         np.exp(x, out=x)
         p[rows] = np.exp(wanted) / x.sum(axis=1)
     return p
-
-
-def _size(x: Any) -> tuple[int, int]:
-    return len(x), x[:1].nbytes

@@ -1,9 +1,9 @@
 """The perplexity of a trained language model on a part of its corpus.
 
-    python -m ch06.eval runs/ch06_train_rnnlm/weights.npz
-    python -m ch06.eval runs/ch06_train_awd_lstm-quick/weights.npz
+    python -m ch06.eval runs/ch06_train_rnnlm
+    python -m ch06.eval runs/ch06_train_awd_lstm-quick
 
-Every word of the text counts. Which model it is and how large, the weights say.
+Every word of the text counts. Weights in a file of their own, such as the book's, will do too.
 """
 
 from pathlib import Path
@@ -19,16 +19,17 @@ from common.language_model import vocab_size
 
 @script
 def main(
-    weights: Annotated[Path, typer.Argument(help="File that a training of chapter 6 left.")] = Path(
-        "runs/ch06_train_rnnlm/weights.npz"
+    weights: Annotated[Path, typer.Argument(help="Folder that a training of chapter 6 left.")] = Path(
+        "runs/ch06_train_rnnlm"
     ),
     corpus: Annotated[Corpus | None, "By default the one that has as many words as the model."] = None,
     split: Annotated[str, "train, valid or test"] = "test",
     cell: Cell = None,
 ) -> dict[str, float]:
     model = read_language_model(weights, cell)
+    corpus = corpus or corpus_of(model)
     if corpus is None:
-        corpus = corpus_of(model) or Corpus.ptb
+        raise ValueError(f"{weights}: a model of {vocab_size(model)} words, which neither ptb (10,000) nor mini has")
     text, word_to_id, _ = corpus.load(split)
     if vocab_size(model) != len(word_to_id):
         raise ValueError(f"{weights}: a model of {vocab_size(model)} words, but {corpus} has {len(word_to_id)}")

@@ -1,8 +1,8 @@
 """What a continuous cache is worth to a trained language model: perplexities with and without it.
 
     python -m ch06.eval_cache                                            # the Rnnlm that comes with the project
-    python -m ch06.eval_cache --weights runs/ch06_train_rnnlm/weights.npz --corpus mini
-    python -m ch06.eval_cache --weights runs/ch06_train_better_rnnlm/weights.npz
+    python -m ch06.eval_cache --weights runs/ch06_train_rnnlm-quick --corpus mini
+    python -m ch06.eval_cache --weights runs/ch06_train_better_rnnlm
 
 theta and lambda are those that are best on the validation text; the test text is read once with them. Both texts are
 read as a single row, so the perplexity without a cache may differ in its fourth digit from that of ch06.eval.

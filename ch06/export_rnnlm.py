@@ -17,12 +17,13 @@ from common.experiment import Corpus, script
 
 @script
 def main(
-    weights: Annotated[Path, "File that ch06.train_rnnlm left."] = Path("runs/ch06_train_rnnlm/weights.npz"),
+    weights: Annotated[Path, "Folder that ch06.train_rnnlm left."] = Path("runs/ch06_train_rnnlm"),
     file: Annotated[Path, "Where to write."] = SHIPPED,
     corpus: Corpus = Corpus.ptb,
 ) -> dict[str, float]:
+    model = read_rnnlm(weights, Rnnlm)
     test, _, id_to_word = corpus.load("test")
-    path = write_rnnlm(file, read_rnnlm(weights, Rnnlm), id_to_word)
+    path = write_rnnlm(file, model, id_to_word)
     # What float16 costs is in this score.
     return {"test_perplexity": eval_perplexity(read_rnnlm(path, Rnnlm), test), "bytes": path.stat().st_size}
 

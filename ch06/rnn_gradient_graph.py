@@ -11,6 +11,7 @@ from typing import Annotated
 
 import numpy
 
+from common.checks import is_number
 from common.experiment import Run, experiment
 from common.plotting import plot_curve
 
@@ -21,6 +22,8 @@ N, H, T = 2, 3, 20
 def main(
     run: Run, factor: Annotated[float, "What Wh is multiplied by."] = 1.0, seed: int = 3
 ) -> dict[str, float]:
+    if not is_number(factor):
+        raise ValueError(f"factor must be a finite number, not {factor}")
     # The legacy generator gives the same numbers in every version of NumPy: the book's.
     Wh = numpy.random.RandomState(seed).standard_normal((H, H)) * factor
     dh = numpy.ones((N, H))

@@ -1,4 +1,7 @@
-"""Trained language models in files: kind and sizes from the tensors, vocabulary from the file or from the corpus.
+"""Trained language models from folders and from files of weights.
+
+A folder, as model.save and the trainings of chapter 6 leave it, says what model it is and has its vocabulary. Of bare
+weights, such as the book's, the tensors tell kind and sizes, and the file or a corpus of that size the vocabulary.
 
 ``ch06/rnnlm.npz``, which comes with the project, is an Rnnlm trained on Penn Treebank by ``python -m ch06.train_rnnlm
 --seed 1`` and written by ``python -m ch06.export_rnnlm``: float16 weights and the list of the 10,000 words.
@@ -15,7 +18,8 @@ import numpy
 from ch06.awd_lstm import AwdLstm
 from ch06.better_rnnlm import BetterRnnlm
 from ch06.rnnlm import Rnnlm
-from common import weight_files
+from common import model_folder, weight_files
+from common.base_model import BaseModel
 from common.experiment import Corpus
 from common.files import FileFormatError, Location
 from common.language_model import LanguageModel, vocab_size
@@ -27,7 +31,7 @@ from dataset import mini
 SHIPPED = Path(__file__).resolve().parent / "rnnlm.npz"
 VOCABULARY = "id_to_word"
 
-Cell = Annotated[str | None, "The cell that the model was trained with, if the weights do not say it: rnn or relu."]
+Cell = Annotated[str | None, "The cell of bare weights, if these do not say it: rnn or relu."]
 
 _ROLES = ["W", "Wx", "Wh", "b", "Wc"]  # of tensors, in the order of a layer's
 
@@ -48,8 +52,31 @@ def write_rnnlm(path: Location, model: Rnnlm, id_to_word: Mapping[int, str]) -> 
     return weight_files.write(path, tensors, half=True, metadata={VOCABULARY: words})
 
 
+def folder_of(path: Location) -> Path | None:
+    """The folder of a model that is meant by its own path or by that of its weights; None for a file of bare weights.
+
+    FileNotFoundError for a path where there is nothing, and for a folder without a model.
+    """
+    path = Path(path)
+    if path.is_dir():
+        if not (path / model_folder.CONFIG).is_file():
+            raise FileNotFoundError(
+                f"{path}: there is no model in this folder, it lacks {model_folder.CONFIG}, which a training writes "
+                "when it is done"
+            )
+        return path
+    if not weight_files.with_suffix(path).exists():
+        raise FileNotFoundError(
+            f"{path.absolute()}: there is no folder of a model and no file of weights. The trainings of chapter 6 "
+            "leave such a folder, `python -m ch06.train_rnnlm` in runs/ch06_train_rnnlm"
+        )
+    return path.parent if path.name == model_folder.WEIGHTS and (path.parent / model_folder.CONFIG).is_file() else None
+
+
 def read_rnnlm(path: Location, kind: type[R]) -> R:
-    """The Rnnlm, or RnnlmGen, of a file of weights. FileFormatError for other tensors than its six."""
+    """The Rnnlm, or RnnlmGen, of a folder or file. FileFormatError for another model, or other tensors than six."""
+    if folder := folder_of(path):
+        return kind.load(folder)
     shapes = list(_shapes(path).values())
     if len(shapes) != 6 or len(shapes[0]) != 2 or len(shapes[2]) != 2:
         raise FileFormatError(Path(path), f"these are not the 6 tensors of an Rnnlm, but {shapes}")
@@ -59,49 +86,52 @@ def read_rnnlm(path: Location, kind: type[R]) -> R:
 
 
 def read_better_rnnlm(path: Location, kind: type[B], cell: str | None = None) -> B:
-    """The BetterRnnlm, or BetterRnnlmGen, of a file of weights, with as many layers, tied or not, as these say.
+    """The BetterRnnlm, or BetterRnnlmGen, of a folder, or of a file, with as many layers, tied or not, as this says.
 
-    FileFormatError for tensors that no such model has; ValueError for cells as :func:`read_language_model`.
+    FileFormatError for another model, or tensors that none has; ValueError for cells as :func:`read_language_model`.
     """
+    if folder := folder_of(path):
+        return kind.load(folder)
     model = _better_rnnlm(path, _layout(path), kind, cell, 0)
     model.load_params(path)
     return model
 
 
 def read_language_model(path: Location, cell: str | None = None) -> LanguageModel:
-    """The Rnnlm, BetterRnnlm or AwdLstm that a file has the weights of.
+    """The language model in a folder, or the Rnnlm, BetterRnnlm or AwdLstm that a file has the weights of.
 
-    Of two models that compute the same it is the simpler one. The file does not say what the training dropped; the
-    model drops nothing.
+    Of two models with the tensors of a file that compute the same it is the simpler one; what the training dropped
+    these do not say, and the model drops nothing. It has the attributes id_to_word and word_to_id, if the folder or
+    file has its words.
 
-    Raises FileFormatError for the tensors of no such model. Only weights with cell="rnn" look like those with "relu";
-    ValueError for these without a `cell`, and for a cell that the tensors do not fit.
+    Raises FileFormatError for another model, or the tensors of none. Only weights with cell="rnn" look like those with
+    "relu"; ValueError for these without a `cell`, for a cell that the tensors do not fit, and for one with a folder.
     """
+    if folder := folder_of(path):
+        if cell is not None:
+            raise ValueError(f"{folder}: its {model_folder.CONFIG} says which cell it is, so --cell (cell=) has no use")
+        return _in_folder(folder)
     layout = _layout(path)
     model = _model(path, layout, cell, 0)
     params = model.params if layout.repeated else unique_params(model).values()
     for param, tensor in zip(params, layout.tensors, strict=True):
         param[...] = np.asarray(tensor, param.dtype)
-    return model
+    return _with_words(model, layout.id_to_word)
 
 
 def new_language_model(path: Location, cell: str | None = None, *, rng: Seed = None) -> LanguageModel:
     """A model like that of :func:`read_language_model`, with the weights that a training would begin with."""
-    return _model(path, _layout(path), cell, rng)
+    if folder := folder_of(path):
+        trained = _in_folder(folder)
+        kind: type[Any] = type(trained)
+        return _with_words(kind(**trained.saved_arguments(), rng=rng), vocabulary(trained))
+    layout = _layout(path)
+    return _with_words(_model(path, layout, cell, rng), layout.id_to_word)
 
 
-def read_vocabulary(path: Location) -> dict[int, str] | None:
-    """id_to_word as the file has it, or None. FileFormatError for a damaged one."""
-    _, metadata = weight_files.read(path)
-    if VOCABULARY not in metadata:
-        return None
-    try:
-        words = json.loads(metadata[VOCABULARY])
-    except ValueError as error:
-        raise FileFormatError(Path(path), f"its vocabulary is not sound JSON: {error}") from error
-    if not isinstance(words, list) or not all(isinstance(w, str) for w in words) or len(set(words)) != len(words):
-        raise FileFormatError(Path(path), "its vocabulary is no list of different words")
-    return dict(enumerate(words))
+def vocabulary(model: LanguageModel) -> dict[int, str] | None:
+    """id_to_word, which a model has that was read from a folder or file with its words; or None."""
+    return getattr(model, "id_to_word", None)
 
 
 def corpus_of(model: LanguageModel) -> Corpus | None:
@@ -109,8 +139,23 @@ def corpus_of(model: LanguageModel) -> Corpus | None:
     return {len(mini.load_vocab()[0]): Corpus.mini, 10_000: Corpus.ptb}.get(vocab_size(model))
 
 
+def _in_folder(folder: Path) -> LanguageModel:
+    model = BaseModel.load(folder)
+    if not isinstance(model, LanguageModel):
+        kind = type(model).__name__
+        raise FileFormatError(folder / model_folder.CONFIG, f"expected a language model of chapter 6, got a {kind}")
+    return model
+
+
+def _with_words(model: LanguageModel, id_to_word: dict[int, str] | None) -> LanguageModel:
+    """The model with its vocabulary as :meth:`common.base_model.BaseModel.load` gives it."""
+    if id_to_word is not None:
+        vars(model).update(id_to_word=id_to_word, word_to_id={word: i for i, word in id_to_word.items()})
+    return model
+
+
 class _Layout(NamedTuple):
-    """What the tensors of a language model say of it."""
+    """What a file says of its language model: the tensors, and the words if there are any."""
 
     tensors: list[Any]  # in the order of a model's params
     repeated: bool  # as in a .pkl file, which has a tied weight twice
@@ -119,11 +164,12 @@ class _Layout(NamedTuple):
     widths: list[int]  # of the states of each recurrent layer
     cells: tuple[str, ...]  # whose weights have these shapes
     tied: bool
+    id_to_word: dict[int, str] | None
 
 
 def _layout(path: Location) -> _Layout:
     """FileFormatError unless there are an embedding, recurrent layers and an affine layer that fit each other."""
-    named, _ = weight_files.read(path)
+    named, metadata = weight_files.read(path)
     shapes = {name: tensor.shape for name, tensor in named.items()}
     wrong = FileFormatError(Path(path), f"these are not the tensors of a language model of chapter 6, but {shapes}")
     repeated = list(named) == [str(place) for place in range(len(named))]
@@ -155,7 +201,20 @@ def _layout(path: Location) -> _Layout:
         raise wrong
     if repeated:
         tied = numpy.array_equal(tensors[0].T, tensors[-2])
-    return _Layout(tensors, repeated, V, D, widths, _CELLS[gates, peephole], tied)
+    return _Layout(tensors, repeated, V, D, widths, _CELLS[gates, peephole], tied, _words(path, metadata))
+
+
+def _words(path: Location, metadata: Mapping[str, str]) -> dict[int, str] | None:
+    """id_to_word as a file has it, or None. FileFormatError for a damaged one."""
+    if VOCABULARY not in metadata:
+        return None
+    try:
+        words = json.loads(metadata[VOCABULARY])
+    except ValueError as error:
+        raise FileFormatError(Path(path), f"its vocabulary is not sound JSON: {error}") from error
+    if not isinstance(words, list) or not all(isinstance(w, str) for w in words) or len(set(words)) != len(words):
+        raise FileFormatError(Path(path), "its vocabulary is no list of different words")
+    return dict(enumerate(words))
 
 
 def _model(path: Location, layout: _Layout, cell: str | None, rng: Seed) -> LanguageModel:

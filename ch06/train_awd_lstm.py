@@ -41,7 +41,7 @@ def main(
     train_size: Annotated[int | None, "Use only so many words of the training text."] = None,
     corpus: Corpus = Corpus.ptb,
 ) -> dict[str, Any]:
-    train, word_to_id, _ = corpus.load("train")
+    train, word_to_id, id_to_word = corpus.load("train")
     valid, test = corpus.load("valid")[0], corpus.load("test")[0]
     xs, ts = training_text(train, train_size)
     model = AwdLstm(len(word_to_id), wordvec_size, hidden_size, layers=layers, rng=run.rng("weights"))
@@ -57,7 +57,7 @@ def main(
         valid=scores, callbacks=[NonMonotoneTrigger(patience), BestAverages()], checkpoint=run.checkpoint,
         block_lengths=BlockLengths(run.rng("blocks")) if random_blocks else None,
     )  # fmt: skip
-    model.save_params(run.path("weights.npz"))
+    model.save(run.out, id_to_word=id_to_word)
     by_epoch = {name: trainer.history.column(name) for name in ("loss", "valid_perplexity", "seconds")}
     run.record(**by_epoch)
     run.plot("perplexity.png", plot_curve, by_epoch["valid_perplexity"], "epoch", "validation perplexity")

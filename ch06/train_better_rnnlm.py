@@ -44,7 +44,7 @@ def main(
     train_size: Annotated[int | None, "Use only so many words of the training text."] = None,
     corpus: Corpus = Corpus.ptb,
 ) -> dict[str, float]:
-    train, word_to_id, _ = corpus.load("train")
+    train, word_to_id, id_to_word = corpus.load("train")
     valid, test = corpus.load("valid")[0], corpus.load("test")[0]
     xs, ts = training_text(train, train_size)
     model = BetterRnnlm(
@@ -64,7 +64,7 @@ def main(
         xs, ts, max_epoch, batch_size, time_size, max_grad,
         valid=valid, callbacks=[Plateau(0.25), BestWeights()], checkpoint=run.checkpoint,
     )  # fmt: skip
-    model.save_params(run.path("weights.npz"))
+    model.save(run.out, id_to_word=id_to_word)
     by_epoch = {name: trainer.history.column(name) for name in ("perplexity", "valid_perplexity", "lr", "seconds")}
     run.record(interval_perplexity=trainer.ppl_list, **by_epoch)
     run.plot("perplexity.png", plot_curve, by_epoch["valid_perplexity"], "epoch", "validation perplexity")

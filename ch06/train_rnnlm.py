@@ -14,11 +14,11 @@ from typing import Annotated
 from ch06.rnnlm import Rnnlm
 from ch06.training_text import training_text
 from common.callbacks import Schedule
+from common.checks import check_counts
 from common.evaluation import eval_perplexity
 from common.experiment import TRAINING, Corpus, Run, experiment
 from common.optimizer import SGD
 from common.plotting import plot_curve
-from common.resuming import check_length
 from common.text_writer import sample_sentences
 from common.trainer import RnnlmTrainer
 from dataset import mini
@@ -38,15 +38,13 @@ def main(
     train_size: Annotated[int | None, "Use only so many words of the training text."] = None,
     corpus: Corpus = Corpus.ptb,
 ) -> dict[str, float]:
-    if max_epoch < 1:
-        raise ValueError(f"max_epoch must be at least 1, not {max_epoch}")
+    check_counts("train_rnnlm", max_epoch=max_epoch)
     if final_lr is None:
         final_lr = lr / 4 if corpus is Corpus.mini else lr
     if not (lr > 0 and 0 <= final_lr < math.inf):  # the last epoch would be too late to find out
         raise ValueError(f"lr must be a positive number and final_lr one of at least 0, not {lr} and {final_lr}")
-    if final_lr != lr and run.checkpoint.resume and run.checkpoint.files():
-        reason = f"the learning rate of the last epoch, and of no other, is {final_lr} instead of {lr}"
-        check_length(run.checkpoint.folder, max_epoch, reason)
+    if final_lr != lr:
+        run.checkpoint.fix_length(f"the learning rate of the last epoch alone is {final_lr} instead of {lr}")
     train, word_to_id, id_to_word = corpus.load("train")
     test = corpus.load("test")[0]
     xs, ts = training_text(train, train_size)
@@ -55,7 +53,7 @@ def main(
     last = Schedule(lambda epochs: final_lr / lr if epochs >= max_epoch - 1 else 1.0)
     trainer.fit(xs, ts, max_epoch, batch_size, time_size, max_grad, callbacks=[last], checkpoint=run.checkpoint)
 
-    model.save_params(run.path("weights.npz"))
+    model.save(run.out, id_to_word=id_to_word)
     run.record(perplexity=trainer.ppl_list)
     run.plot("perplexity.png", plot_curve, trainer.ppl_list, "iterations (x20)", "perplexity", ylim=(0, 500))
     scores = {"test_perplexity": eval_perplexity(model, test)}

@@ -9,60 +9,37 @@ and $ are banned, and those that --banned names; --no-default-bans allows the th
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from ch06.rnnlm_file import Cell, read_language_model
-from ch07.writing_options import (
-    Banned,
-    Count,
-    DefaultBans,
-    Length,
-    RepetitionPenalty,
-    Scores,
-    Stop,
-    Temperature,
-    TopK,
-    TopP,
-    Vocabulary,
-    make_writer,
-    usual_prompt,
-    write_texts,
-)
+from ch07.writing_options import Vocabulary, make_writer, usual_prompt, with_writing_options, write_texts
 from common.experiment import Run, experiment
 
 MEANING = "the meaning of life is"
-TRAINED = Path("runs/ch06_train_better_rnnlm/weights.npz")
+TRAINED = Path("runs/ch06_train_better_rnnlm")
 
 
 @experiment(options=("seed", "gpu", "out"))
+@with_writing_options
 def main(
     run: Run,
     prompt: Annotated[str | None, f"What the text begins with; by default {MEANING!r}."] = None,
-    count: Count = 1,
-    length: Length = 100,
-    temperature: Temperature = 1.0,
-    top_k: TopK = None,
-    top_p: TopP = None,
-    repetition_penalty: RepetitionPenalty = 1.0,
-    banned: Banned = None,
-    default_bans: DefaultBans = True,
-    stop: Stop = None,
-    scores: Scores = False,
+    *,
     weights: Annotated[Path, "What ch06.train_better_rnnlm has saved."] = TRAINED,
     cell: Cell = None,
     corpus: Vocabulary = None,
+    **options: Any,
 ) -> None:
-    if not weights.exists():
+    try:
+        model = read_language_model(weights, cell)
+    except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"there are no weights {weights.absolute()}. `python -m ch06.train_better_rnnlm` makes them (a training of "
-            "hours that --resume continues, `--corpus mini` is shorter); `python -m ch07.generate_text` needs none"
-        )
-    writer = make_writer(weights, read_language_model(weights, cell), corpus)
+            f"{error}. `python -m ch06.train_better_rnnlm` makes the model of this script (a training of hours that "
+            "--resume continues, `--corpus mini` is shorter); `python -m ch07.generate_text` needs no training"
+        ) from error
+    writer = make_writer(weights, model, corpus)
     prompt = usual_prompt(writer, MEANING) if prompt is None else prompt
-    write_texts(
-        run, writer, prompt, count, length, banned=banned, default_bans=default_bans, stop=stop, scores=scores,
-        temperature=temperature, top_k=top_k, top_p=top_p, repetition_penalty=repetition_penalty,
-    )  # fmt: skip
+    write_texts(run, writer, prompt, **options)
 
 
 if __name__ == "__main__":

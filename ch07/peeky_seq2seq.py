@@ -3,11 +3,8 @@
 from typing import Any
 
 from ch07.seq2seq import Decoder, Seq2seq, recurrent_state
-from common.initial import new_affine, new_embedding, new_recurrent
 from common.np import np
 from common.recurrent import Recurrent
-from common.rng import Seed, generator
-from common.time_layers import TimeLSTM
 
 
 class PeekyDecoder(Decoder):
@@ -16,16 +13,8 @@ class PeekyDecoder(Decoder):
     The product of h with its rows of the LSTM's Wx is the same at all steps, and made once.
     """
 
-    def __init__(
-        self, vocab_size: int, wordvec_size: int, hidden_size: int, *, rng: Seed = None, dtype: Any = "f"
-    ) -> None:
-        rng, H = generator(rng), hidden_size
-        self.embed = new_embedding(vocab_size, wordvec_size, rng, dtype)
-        self.lstm = new_recurrent(TimeLSTM, H + wordvec_size, H, rng, dtype, True, self.forget_bias)
-        self.affine = new_affine(2 * H, vocab_size, rng, dtype)
-        layers = self.embed, self.lstm, self.affine
-        self.params = [param for layer in layers for param in layer.params]
-        self.grads = [grad for layer in layers for grad in layer.grads]
+    _beside_embedding = 1
+    _beside_state = 1
 
     def forward(self, xs: Any, h: Any) -> Any:
         self.lstm.set_state(h)
@@ -58,10 +47,10 @@ class PeekyDecoder(Decoder):
         """Whether the recurrent layer is one of ours; another one may have taken its place."""
         return getattr(type(self.lstm), "forward", None) is Recurrent.forward
 
-    def start(self, h: Any) -> tuple[Any, ...]:
-        return h, *super().start(h)
+    def _first_state(self, h: Any) -> tuple[Any, ...]:
+        return h, *super()._first_state(h)
 
-    def step(self, ids: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    def _read(self, ids: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         peek, *own = state
         self.lstm.set_state(*own)
         scores = self._scores(ids[:, None], peek)

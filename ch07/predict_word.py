@@ -2,7 +2,7 @@
 
     python -m ch07.predict_word "the meaning of life is"
     python -m ch07.predict_word "the stock" --topn 20
-    python -m ch07.predict_word "the queen" --weights runs/ch06_train_rnnlm/weights.npz
+    python -m ch07.predict_word "the queen" --weights runs/ch06_train_rnnlm
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Language models that write (book, section 7.1)."""
 
 import operator
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from ch06.better_rnnlm import BetterRnnlm
@@ -61,10 +61,16 @@ class WritingModel(LanguageModel):
 
     def _set_states(self, states: Any) -> None:
         own = self._states()
-        sizes = [len(s) if isinstance(s, (list, tuple)) else None for s in states] if isinstance(states, list) else None
+        try:
+            sizes = [len(state) for state in states]
+        except TypeError:  # no sequence
+            sizes = None
         if sizes != [len(state) for state in own]:
             expected = ", ".join("(h, c)" if len(state) == 2 else "(h,)" for state in own)
-            raise ValueError(f"{type(self).__name__}.set_state: expected the state of its recurrent layers, {expected}")
+            raise ValueError(
+                f"{type(self).__name__}.set_state: expected the states of its recurrent layers, {expected}, "
+                f"got {states!r:.80}"
+            )
         for layer, state in zip(self.recurrent_layers, states, strict=True):
             layer.set_state(*state)
 
@@ -76,7 +82,7 @@ class RnnlmGen(WritingModel, Rnnlm):
         """(h, c) of the LSTM, to go on from there later."""
         return self._states()[0]
 
-    def set_state(self, state: State) -> None:
+    def set_state(self, state: Sequence[Any]) -> None:
         """Go on from what :meth:`get_state` returned. ValueError for a state that does not fit."""
         self._set_states([state])
 
@@ -88,6 +94,6 @@ class BetterRnnlmGen(WritingModel, BetterRnnlm):
         """The states of the recurrent layers, (h, c) each, to go on from there later."""
         return self._states()
 
-    def set_state(self, state: list[State]) -> None:
+    def set_state(self, state: Sequence[Sequence[Any]]) -> None:
         """Go on from what :meth:`get_state` returned. ValueError for states that do not fit."""
         self._set_states(state)

@@ -8,8 +8,9 @@ from typing import Any
 
 from common import model_tree
 from common.base_model import BaseModel
+from common.checks import check_counts
 from common.decoding import Hypothesis, as_lists, beam_search, greedy
-from common.initial import check_sizes, new_affine, new_embedding, new_recurrent
+from common.initial import new_affine, new_embedding, new_recurrent
 from common.losses import gradient_to_read
 from common.np import np
 from common.padding import PAD, add_to_last_states, last_states, row_lengths, without_pads
@@ -37,10 +38,12 @@ class Encoder:
         self.params = self.embed.params + self.lstm.params
         self.grads = self.embed.grads + self.lstm.grads
 
-    def forward(self, xs: Any) -> Any:
-        return last_states(self.states(xs), self.lengths)
+    # As of Seq2seq below, subclasses may have methods and attributes of their own of any good name.
 
-    def states(self, xs: Any) -> Any:
+    def forward(self, xs: Any) -> Any:
+        return last_states(self._all_states(xs), self.lengths)
+
+    def _all_states(self, xs: Any) -> Any:
         """The states after each symbol, hs (N, S, H)."""
         xs = checked_rows("Encoder", xs)
         self.lengths = row_lengths("Encoder", xs)
@@ -53,9 +56,9 @@ class Encoder:
             raise RuntimeError(f"{type(self).__name__}: backward needs a forward before it")
         dhs = np.zeros_like(self.hs)
         add_to_last_states(dhs, dh, self.lengths)
-        self.backward_states(dhs)
+        self._backward_states(dhs)
 
-    def backward_states(self, dhs: Any) -> None:
+    def _backward_states(self, dhs: Any) -> None:
         """Fill `grads` from dhs (N, S, H)."""
         self.embed.backward(self.lstm.backward(dhs))
 
@@ -67,14 +70,18 @@ class Decoder:
     """
 
     forget_bias = 0.0
+    # How many arrays of width H stand beside the embedding in the LSTM's input, and beside its state in the affine's.
+    _beside_embedding = 0
+    _beside_state = 0
 
     def __init__(
         self, vocab_size: int, wordvec_size: int, hidden_size: int, *, rng: Seed = None, dtype: Any = "f"
     ) -> None:
         rng = generator(rng)
         self.embed = new_embedding(vocab_size, wordvec_size, rng, dtype)
-        self.lstm = new_recurrent(TimeLSTM, wordvec_size, hidden_size, rng, dtype, True, self.forget_bias)
-        self.affine = new_affine(hidden_size, vocab_size, rng, dtype)
+        H, D = hidden_size, wordvec_size + self._beside_embedding * hidden_size
+        self.lstm = new_recurrent(TimeLSTM, D, H, rng, dtype, True, self.forget_bias)
+        self.affine = new_affine(H + self._beside_state * H, vocab_size, rng, dtype)
         layers = self.embed, self.lstm, self.affine
         self.params = [param for layer in layers for param in layer.params]
         self.grads = [grad for layer in layers for grad in layer.grads]
@@ -88,12 +95,12 @@ class Decoder:
         self.embed.backward(self.lstm.backward(self.affine.backward(dscore)))
         return self.lstm.dh
 
-    def start(self, h: Any) -> tuple[Any, ...]:
-        """The state, arrays of N rows each, before the first :meth:`step`."""
+    def _first_state(self, h: Any) -> tuple[Any, ...]:
+        """The state, arrays of N rows each, before the first :meth:`_read`."""
         self.lstm.set_state(h)
         return recurrent_state(self.lstm)
 
-    def step(self, ids: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    def _read(self, ids: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         """Read one symbol, ids (N,), in a state: (scores (N, V) of the next one, the state after it)."""
         self.lstm.set_state(*state)
         scores = self.affine.forward(self.lstm.forward(self.embed.forward(ids[:, None])))
@@ -101,7 +108,7 @@ class Decoder:
 
     def generate(self, h: Any, start_id: int, sample_size: int) -> Any:
         """As :meth:`Seq2seq.generate`, from the encoder's state h (N, H)."""
-        return one_or_all(as_lists(greedy(self.step, self.start(h), start_id, sample_size)))
+        return one_or_all(as_lists(greedy(self._read, self._first_state(h), start_id, sample_size)))
 
 
 def recurrent_state(layer: Any) -> tuple[Any, ...]:
@@ -133,7 +140,7 @@ class Seq2seq(BaseModel):
     ) -> None:
         target_size = vocab_size if target_size is None else target_size
         sizes = {"vocab_size": vocab_size, "wordvec_size": wordvec_size, "hidden_size": hidden_size}
-        check_sizes(self, **sizes, target_size=target_size)
+        check_counts(type(self).__name__, **sizes, target_size=target_size)
         rng = generator(rng)
         self.encoder = self.encoder_type(vocab_size, wordvec_size, hidden_size, rng=rng, dtype=dtype)
         self.decoder = self.decoder_type(target_size, wordvec_size, hidden_size, rng=rng, dtype=dtype)
@@ -201,7 +208,8 @@ class Seq2seq(BaseModel):
                 row[: len(ids)] = ids
             stops = samples == stop_id
             return np.where(stops.cumsum(axis=1) > stops, PAD, samples)
-        return greedy(self.decoder.step, self.decoder.start(*self._encode(xs)), start_id, sample_size, stop_id)
+        state = self.decoder._first_state(*self._encode(xs))
+        return greedy(self.decoder._read, state, start_id, sample_size, stop_id)
 
     def _own_generate(self) -> Any:
         """The decoder's `generate`, None if it is ours or there is none."""
@@ -210,8 +218,8 @@ class Seq2seq(BaseModel):
 
     def beam_search(self, xs: Any, start_id: int, sample_size: int, width: int = 5, **options: Any) -> list[Hypothesis]:
         """The best answers to one question xs (1, S), see :func:`common.decoding.beam_search`."""
-        state = self.decoder.start(*self._encode(xs))
-        return beam_search(self.decoder.step, state, start_id, sample_size, width, **options)
+        state = self.decoder._first_state(*self._encode(xs))
+        return beam_search(self.decoder._read, state, start_id, sample_size, width, **options)
 
     def reset_state(self) -> None:
         """Forget the states of the decoder, which every forward sets anew."""

@@ -1,38 +1,29 @@
 """What the scripts that write have in common: their options, from files to a writer, and from that to texts."""
 
+import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-from ch06.rnnlm_file import corpus_of, read_vocabulary
+from ch06.rnnlm_file import corpus_of, vocabulary
 from common.experiment import Corpus, Run
 from common.language_model import LanguageModel
 from common.prompt import UNK
 from common.similarity import unknown
 from common.text_writer import TextWriter, check_words
 
-Count = Annotated[int, "How many texts."]
-Length = Annotated[int, "Words of a text at most, without the prompt."]
-Temperature = Annotated[float, "Below 1 likely words come more often; 0 takes the likeliest."]
-TopK = Annotated[int | None, "Only so many of the likeliest words can come."]
-TopP = Annotated[float | None, "Only the likeliest words can come that have this probability together."]
-RepetitionPenalty = Annotated[float, "Above 1, words of the text come again more seldom."]
-Banned = Annotated[list[str] | None, "One more word that must not come; may be given several times."]
-DefaultBans = Annotated[bool, "Whether N, <unk> and $ must not come either."]
-Stop = Annotated[list[str] | None, "A word that ends the text; may be given several times."]
-Scores = Annotated[bool, "Print how probable the model finds its words."]
-Vocabulary = Annotated[Corpus | None, "The corpus the weights were trained on, if their file has no vocabulary."]
+Vocabulary = Annotated[Corpus | None, "The corpus that bare weights were trained on, if they have no vocabulary."]
 
 BANNED = ("N", "<unk>", "$")  # words that stand for something else, which a text reads better without
 
 
 def make_writer(path: Path, model: LanguageModel, corpus: Corpus | None) -> TextWriter:
-    """A writer with the vocabulary of the corpus, or else of the weights' file, or else of the corpus of that size.
+    """A writer with the vocabulary of the corpus, or else of the model's own, or else of the corpus of that size.
 
     The last, a guess, is told on standard error. ValueError without any, or for one that does not fit the model.
     """
-    id_to_word = read_vocabulary(path)
+    id_to_word = vocabulary(model)
     if corpus is None and id_to_word is None and (corpus := corpus_of(model)):
         print(f"vocabulary: that of {corpus}, which has as many words (--corpus names another)", file=sys.stderr)
     if corpus is not None:
@@ -58,19 +49,21 @@ def write_texts(
     run: Run,
     writer: TextWriter,
     prompt: str | None,
-    count: int,
-    length: int,
-    *,
-    banned: Sequence[str] | None,
-    default_bans: bool,
-    stop: Sequence[str] | None,
-    scores: bool,
-    **sampling: Any,
+    count: Annotated[int, "How many texts."] = 1,
+    length: Annotated[int, "Words of a text at most, without the prompt."] = 100,
+    temperature: Annotated[float, "Below 1 likely words come more often; 0 takes the likeliest."] = 1.0,
+    top_k: Annotated[int | None, "Only so many of the likeliest words can come."] = None,
+    top_p: Annotated[float | None, "Only the likeliest words can come that have this probability together."] = None,
+    repetition_penalty: Annotated[float, "Above 1, words of the text come again more seldom."] = 1.0,
+    banned: Annotated[list[str] | None, "One more word that must not come; may be given several times."] = None,
+    default_bans: Annotated[bool, "Whether N, <unk> and $ must not come either."] = True,
+    stop: Annotated[list[str] | None, "A word that ends the text; may be given several times."] = None,
+    scores: Annotated[bool, "Print how probable the model finds its words."] = False,
 ) -> None:
     """Print `count` texts, with `scores` also the mean log p of the drawn words, and keep them in the run's text.txt.
 
-    `sampling` are options of :class:`common.sampling.Sampling`. Raises ValueError for banned and stop words that the
-    vocabulary lacks; otherwise as :meth:`common.text_writer.TextWriter.write`.
+    Raises ValueError for banned and stop words that the vocabulary lacks; otherwise as
+    :meth:`common.text_writer.TextWriter.write`.
     """
     banned, stop = banned or [], stop or []
     for name, words in (("banned", banned), ("stop", stop)):
@@ -81,7 +74,10 @@ def write_texts(
     if default_bans:
         banned = [*BANNED, *banned]
     note_unknown(writer, prompt)
-    texts = writer.write(prompt, count, length, banned=banned, stop=stop, rng=run.rng("words"), **sampling)
+    texts = writer.write(
+        prompt, count, length, banned=banned, stop=stop, rng=run.rng("words"), temperature=temperature, top_k=top_k,
+        top_p=top_p, repetition_penalty=repetition_penalty,
+    )  # fmt: skip
     parts = []
     for written in texts:
         mean = sum(written.log_probs) / len(written.log_probs)
@@ -90,3 +86,20 @@ def write_texts(
     text = "\n---\n".join(parts)
     print(text)
     run.path("text.txt").write_text(text + "\n", encoding="utf-8")
+
+
+def with_writing_options(main: Callable[..., Any]) -> Callable[..., Any]:
+    """`main` as a function of all options of :func:`write_texts`, which it takes as ``**options`` to pass them on.
+
+    They stand behind its other parameters, but in front of those by name only.
+    """
+    own = inspect.signature(main, eval_str=True).parameters.values()
+    _, _, _, *options = inspect.signature(write_texts, eval_str=True).parameters.values()
+    first = [parameter for parameter in own if parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    last = [
+        parameter.replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        for parameter in own
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    ]
+    main.__signature__ = inspect.Signature([*first, *options, *last])  # type: ignore[attr-defined]
+    return main

@@ -5,7 +5,6 @@
     answerer.attention("september 27, 1994")     # which characters of the question each one of the answer came from
 """
 
-import enum
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from ch07.seq2seq import Seq2seq
 from ch08.attention_seq2seq import AttentionSeq2seq
 from ch08.deep_seq2seq import DeepSeq2seq
 from common import weight_files
+from common.experiment import Choice
 from common.files import FileFormatError, Location
 from common.model_tree import named_params
 from common.np import np, to_cpu
@@ -25,16 +25,13 @@ from dataset.pairs import Codec
 MARGIN = 10  # how many symbols longer than the longest answer of its training an answer may get
 
 
-class ModelKind(str, enum.Enum):
-    """A kind of model. As an argument of a script the plain string serves as well."""
+class ModelKind(Choice):
+    """A kind of model."""
 
     seq2seq = "seq2seq"
     peeky = "peeky"
     attention = "attention"
     deep = "deep"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 MODELS: dict[ModelKind, Any] = {

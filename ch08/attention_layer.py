@@ -8,6 +8,7 @@ WeightSum, AttentionWeight and Attention do this for one step of the decoder, as
 does it for all steps of a sequence with the same results, as products of matrices.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -29,7 +30,7 @@ class WeightSum(Layer):
 
     def backward(self, dc: Array) -> tuple[Array, Array]:
         """(dhs, da) from dc (N, H): dhs_s = a_s dc and da_s = hs_s · dc."""
-        hs, a = self.cached()
+        hs, a = self._cached()
         dc = self.check_gradient(dc, (len(hs), hs.shape[2]))
         return a[:, :, None] * dc[:, None], (hs @ dc[:, :, None])[:, :, 0]
 
@@ -47,7 +48,7 @@ class AttentionWeight(Layer):
 
     def backward(self, da: Array) -> tuple[Array, Array]:
         """(dhs, dh) from da (N, S)."""
-        hs, h, a = self.cached()
+        hs, h, a = self._cached()
         ds = softmax_gradient(a, self.check_gradient(da, a.shape))
         return ds[:, :, None] * h[:, None], (ds[:, None] @ hs)[:, 0]
 
@@ -78,14 +79,16 @@ class Attention(Layer):
 class TimeAttention(Layer):
     """The contexts of all steps: hs_enc (N, S, H), hs_dec (N, T, H) -> (N, T, H).
 
-    score     how well two states match, one of :mod:`ch08.attention_scores`
-    weights   of the last forward, (N, T, S)
+    score               how well two states match, one of :mod:`ch08.attention_scores`
+    weights             of the last forward, (N, T, S)
+    attention_weights   the same as a list of arrays (N, S), one for each step of the decoder
 
     With `lengths` (N,), as many states of the encoder take part; the weights of the padded ones are exactly 0. Raises
     ValueError for lengths of another shape, or outside 1 … S.
     """
 
     weights: Any = None
+    attention_weights: Sequence[Array] = ()
 
     def __init__(self, score: Any = None) -> None:
         super().__init__()
@@ -98,11 +101,6 @@ class TimeAttention(Layer):
         """The score; may be set."""
         return DotScore()
 
-    @cached_property
-    def attention_weights(self) -> list[Array]:
-        """The weights of the last forward, one array (N, S) for each step of the decoder."""
-        return [] if self.weights is None else list(self.weights.swapaxes(0, 1))
-
     def forward(self, hs_enc: Array, hs_dec: Array, lengths: Array | None = None) -> Array:
         hs_enc = np.asarray(hs_enc)
         if lengths is not None and hs_enc.ndim == 3:  # attend refuses other states
@@ -110,7 +108,7 @@ class TimeAttention(Layer):
             if lengths.shape != (N,) or not bool(((lengths >= 1) & (lengths <= S)).all()):
                 raise ValueError(f"TimeAttention: lengths must be numbers {(N,)} in 1 … {S}, got {lengths!r:.80}")
         context, self.weights = self.attend(hs_enc, hs_dec, lengths)
-        self.__dict__.pop("attention_weights", None)
+        self.attention_weights = list(self.weights.swapaxes(0, 1))
         self._cache = hs_enc, self.weights
         return context
 
@@ -129,7 +127,7 @@ class TimeAttention(Layer):
 
     def backward(self, dcs: Array) -> tuple[Array, Array]:
         """(dhs_enc (N, S, H), dhs_dec (N, T, H)) from dcs (N, T, H)."""
-        hs_enc, weights = self.cached()
+        hs_enc, weights = self._cached()
         dcs = self.check_gradient(dcs, (*weights.shape[:2], hs_enc.shape[2]))
         dscores = softmax_gradient(weights, dcs @ hs_enc.swapaxes(1, 2))
         dhs_enc, dhs_dec = self.score.backward(dscores)

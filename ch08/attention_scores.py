@@ -25,7 +25,7 @@ class DotScore(Layer):
 
     def backward(self, ds: Array) -> tuple[Array, Array]:
         """(dhs_enc, dhs_dec) from ds (N, T, S)."""
-        hs_enc, hs_dec = self.cached()
+        hs_enc, hs_dec = self._cached()
         ds = self.check_gradient(ds, (*hs_dec.shape[:2], hs_enc.shape[1]))
         return ds.swapaxes(1, 2) @ hs_dec, ds @ hs_enc
 
@@ -37,7 +37,7 @@ class ScaledScore(DotScore):
         return super().forward(hs_enc, hs_dec) / math.sqrt(hs_enc.shape[2])
 
     def backward(self, ds: Array) -> tuple[Array, Array]:
-        return super().backward(ds / math.sqrt(self.cached()[0].shape[2]))
+        return super().backward(ds / math.sqrt(self._cached()[0].shape[2]))
 
 
 class AdditiveScore(Layer):
@@ -59,7 +59,7 @@ class AdditiveScore(Layer):
 
     def backward(self, ds: Array) -> tuple[Array, Array]:
         """(dhs_enc, dhs_dec) from ds (N, T, S)."""
-        hs_enc, hs_dec, hidden = self.cached()
+        hs_enc, hs_dec, hidden = self._cached()
         ds = self.check_gradient(ds, (*hs_dec.shape[:2], hs_enc.shape[1]))
         We, Wd, v = self.params
         dWe, dWd, dv = self.grads

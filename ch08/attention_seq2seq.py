@@ -10,11 +10,9 @@ from typing import Any
 
 from ch07.seq2seq import Decoder, Encoder, Seq2seq, recurrent_state
 from ch08.attention_layer import TimeAttention
-from common.initial import new_affine, new_embedding, new_recurrent
 from common.np import np
 from common.padding import add_to_last_states, last_states
-from common.rng import Seed, generator
-from common.time_layers import TimeLSTM
+from common.rng import Seed
 
 
 class AttentionEncoder(Encoder):
@@ -23,11 +21,11 @@ class AttentionEncoder(Encoder):
     forget_bias = 1.0
 
     def forward(self, xs: Any) -> Any:
-        return self.states(xs)
+        return self._all_states(xs)
 
     def backward(self, dhs: Any) -> None:
         """Fill `grads` from dhs (N, S, H)."""
-        self.backward_states(dhs)
+        self._backward_states(dhs)
 
 
 class AttentionDecoder(Decoder):
@@ -38,19 +36,14 @@ class AttentionDecoder(Decoder):
     """
 
     forget_bias = 1.0
+    _beside_state = 1
     _lengths: Any = None
 
     def __init__(
         self, vocab_size: int, wordvec_size: int, hidden_size: int, *, rng: Seed = None, dtype: Any = "f"
     ) -> None:
-        rng = generator(rng)
-        self.embed = new_embedding(vocab_size, wordvec_size, rng, dtype)
-        self.lstm = new_recurrent(TimeLSTM, wordvec_size, hidden_size, rng, dtype, True, self.forget_bias)
+        super().__init__(vocab_size, wordvec_size, hidden_size, rng=rng, dtype=dtype)
         self.attention = TimeAttention()
-        self.affine = new_affine(2 * hidden_size, vocab_size, rng, dtype)
-        layers = self.embed, self.lstm, self.affine
-        self.params = [param for layer in layers for param in layer.params]
-        self.grads = [grad for layer in layers for grad in layer.grads]
 
     def forward(self, xs: Any, enc_hs: Any, lengths: Any = None) -> Any:
         self._lengths = lengths
@@ -72,10 +65,10 @@ class AttentionDecoder(Decoder):
         add_to_last_states(denc_hs, self.lstm.dh, self._lengths)
         return denc_hs
 
-    def start(self, enc_hs: Any, lengths: Any = None) -> tuple[Any, ...]:
-        return enc_hs, lengths, *super().start(last_states(enc_hs, lengths))
+    def _first_state(self, enc_hs: Any, lengths: Any = None) -> tuple[Any, ...]:
+        return enc_hs, lengths, *super()._first_state(last_states(enc_hs, lengths))
 
-    def step(self, ids: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    def _read(self, ids: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         enc_hs, lengths, *own = state
         self.lstm.set_state(*own)
         hs = self.lstm.forward(self.embed.forward(ids[:, None]))

@@ -6,7 +6,6 @@
 Each model's run has a folder of its own in the results'. Several models train at once.
 """
 
-import enum
 import json
 from typing import Annotated, Any
 
@@ -14,12 +13,12 @@ import typer
 
 from ch08.answerer import Answerer, ModelKind
 from ch08.visualize_attention import DATES
-from common.experiment import TRAINING, Run, experiment
+from common.experiment import TRAINING, Choice, Run, experiment
 from common.parallel import Call, run_scripts
 from common.plotting import callers_axes, plot_curve, plot_heatmap
 
 
-class Data(str, enum.Enum):
+class Data(Choice):
     addition = "addition"
     date = "date"
 

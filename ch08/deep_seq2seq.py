@@ -15,10 +15,11 @@ direction, LSTM and dot scores it is the book's AttentionSeq2seq.
 
 from typing import Any
 
-from ch07.seq2seq import Seq2seq, checked_rows
+from ch07.seq2seq import Seq2seq, checked_rows, recurrent_state
 from ch08.attention_layer import TimeAttention
 from ch08.attention_scores import new_score
-from common.initial import check_sizes, new_affine, new_embedding, new_recurrent
+from common.checks import check_counts
+from common.initial import new_affine, new_embedding, new_recurrent
 from common.losses import gradient_to_read
 from common.np import np
 from common.padding import add_to_last_states, last_states, reverse, row_lengths, without_pads
@@ -157,19 +158,24 @@ class DeepDecoder:
         self.embed.backward(self.cells[0].backward(dhs + dhs_of_attention))
         return denc_hs, [cell.dh for cell in self.cells]
 
-    def start(self, enc_hs: Any, lasts: list[Any], lengths: Any = None) -> tuple[Any, ...]:
-        # A row of the state for each sequence: of every layer h and c, where the cell has a c.
-        return enc_hs, lengths, *(part for last in lasts for part in (last, np.zeros_like(last)))
+    def _first_state(self, enc_hs: Any, lasts: list[Any], lengths: Any = None) -> tuple[Any, ...]:
+        for cell, last in zip(self.cells, lasts, strict=True):
+            cell.set_state(last)
+        return enc_hs, lengths, *self._states()
 
-    def step(self, ids: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    def _states(self) -> list[Any]:
+        """The states of all cells, of each h and, if it has one, c."""
+        return [part for cell in self.cells for part in recurrent_state(cell)]
+
+    def _read(self, ids: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         enc_hs, lengths, *states = state
-        for cell, h, c in zip(self.cells, states[::2], states[1::2], strict=True):
-            cell.set_state(h, c) if isinstance(cell, TimeLSTM) else cell.set_state(h)
+        parts = len(states) // len(self.cells)
+        for i, cell in enumerate(self.cells):
+            cell.set_state(*states[parts * i : parts * (i + 1)])
         hs = self.cells[0].forward(self.embed.forward(ids[:, None]))
         context, _ = self.attention.attend(enc_hs, hs, lengths)
         scores = self._above(hs, context)
-        after = [part for cell in self.cells for part in (cell.h, getattr(cell, "c", cell.h))]
-        return scores[:, 0], (enc_hs, lengths, *after)
+        return scores[:, 0], (enc_hs, lengths, *self._states())
 
 
 class DeepSeq2seq(Seq2seq):
@@ -191,7 +197,7 @@ class DeepSeq2seq(Seq2seq):
     ) -> None:
         target_size = vocab_size if target_size is None else target_size
         sizes = {"vocab_size": vocab_size, "wordvec_size": wordvec_size, "hidden_size": hidden_size}
-        check_sizes(self, **sizes, target_size=target_size, layers=layers)
+        check_counts(type(self).__name__, **sizes, target_size=target_size, layers=layers)
         if cell not in CELLS:
             raise ValueError(f"DeepSeq2seq: cell must be one of {', '.join(CELLS)}, not {cell!r}")
         rng, kind = generator(rng), CELLS[cell]

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from common.callbacks import BestWeights, Callback
+from common.checks import check_counts
 from common.optimizer import SGD
 from common.sparse_gradient import RowGradient
 
@@ -22,11 +23,12 @@ class AveragedSGD(SGD):
     """
 
     slots = 1
-    start = -1  # how many steps had been taken when averaging began
+    start: int  # how many steps had been taken when averaging began
 
-    def __init__(self, lr: float = 0.01, *, weight_decay: float = 0.0) -> None:
-        super().__init__(lr, weight_decay=weight_decay)
-        self.start = -1  # a number of its own, which checkpoints keep
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        made = super().__new__(cls)
+        made.start = -1
+        return made
 
     @property
     def averaging(self) -> bool:
@@ -36,14 +38,14 @@ class AveragedSGD(SGD):
     def start_averaging(self) -> None:
         """Take the means of what the following steps lead to. Started once, they go on; another call does nothing."""
         if not self.averaging:
-            self.start = max(self._steps.values(), default=0)
+            self.start = max((state.steps for state in self._states_of_params), default=0)
 
     @contextmanager
     def averages(self) -> Iterator[None]:
         """Inside, the weights hold their means; afterwards what they held before. Without means it does nothing."""
         averaged = [
-            (param, state[0]) for param, state in self._states.values()
-            if self.averaging and self._steps[id(param)] > self.start
+            (state.param, state.arrays[0]) for state in self._states_of_params
+            if self.averaging and state.steps > self.start
         ]  # fmt: skip
         before = [param.copy() for param, _ in averaged]
         for param, mean in averaged:
@@ -54,14 +56,14 @@ class AveragedSGD(SGD):
             for (param, _), value in zip(averaged, before, strict=True):
                 param[...] = value
 
-    def _step(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
-        super()._step(step, scale, p, g)
+    def _update_array(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
+        super()._update_array(step, scale, p, g)
         if self.averaging:
             (mean,) = state
             mean += (p - mean) * (1 / (step - self.start))
 
-    def _step_rows(self, step: int, scale: float, g: RowGradient, *arrays: Any) -> None:
-        self._step(step, scale, arrays[0], g.to_dense(), *arrays[1:])  # the means of all rows move on
+    def _update_rows(self, step: int, scale: float, g: RowGradient, *arrays: Any) -> None:
+        self._update_array(step, scale, arrays[0], g.to_dense(), *arrays[1:])  # the means of all rows move on
 
 
 class NonMonotoneTrigger(Callback):
@@ -70,8 +72,7 @@ class NonMonotoneTrigger(Callback):
     state = ("scores",)
 
     def __init__(self, patience: int = 5, monitor: str = "valid_loss") -> None:
-        if patience < 1:
-            raise ValueError(f"NonMonotoneTrigger: patience must be at least 1, not {patience}")
+        check_counts("NonMonotoneTrigger", patience=patience)
         self.patience, self.monitor = patience, monitor
         self.scores: list[float] = []
 

@@ -1,6 +1,6 @@
 """Saving and loading what a model has learnt."""
 
-import copy
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ from common import model_folder, weight_files
 from common.files import FileFormatError, Location
 from common.model_tree import unique_params
 from common.np import address, np, to_cpu
+from common.object_tree import replace
 
 __all__ = ["BaseModel"]
 
@@ -25,25 +26,45 @@ class BaseModel:
 
     params: list[Any]
     grads: list[Any]
-    _made_with: tuple[tuple[Any, ...], dict[str, Any]]
+    _made_with: model_folder.Arguments
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """A new model, which remembers the arguments it is made with; they are what a folder keeps of it."""
         model = super().__new__(cls)
-        model._made_with = args, kwargs
+        model._made_with = model_folder.Arguments(args, kwargs)
         return model
 
-    def __deepcopy__(self: Model, memo: dict[int, Any]) -> Model:
-        """A copy in which weights that share memory do so again; the views of one would become arrays of their own."""
-        first: dict[Any, Any] = {}
-        for param in getattr(self, "params", ()):
-            shared = first.setdefault(address(param), param)
-            if shared is not param:
-                twin = copy.deepcopy(shared, memo)
-                memo[id(param)] = twin.T if param.shape != shared.shape or param.strides != shared.strides else twin[:]
-        made = memo[id(self)] = type(self).__new__(type(self))
-        vars(made).update({name: copy.deepcopy(value, memo) for name, value in vars(self).items()})
-        return made
+    def __getstate__(self) -> dict[str, Any]:
+        """The attributes, and which of the params are views of one weight, for copies and pickles."""
+        params = getattr(self, "params", ())
+        first: dict[Any, int] = {}
+        ties = []  # (place, place of the weight's first use, transposed)
+        for place, param in enumerate(params):
+            use = first.setdefault(address(param), place)
+            if params[use] is not param:
+                shared = params[use]
+                ties.append((place, use, param.shape != shared.shape or param.strides != shared.strides))
+        return {**vars(self), "_ties": ties}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Weights that shared memory do so again; their views have become arrays of their own."""
+        vars(self).update(state)
+        twins: dict[Any, Any] = {}
+        arrays = {type(param) for param in getattr(self, "params", ())}
+        for place, use, transposed in vars(self).pop("_ties", ()):  # a class's own __getstate__ may know of none
+            param, shared = self.params[place], self.params[use]
+            if address(param) != address(shared):
+                twins[address(param)] = param, shared.T if transposed else shared[...]
+
+        def tied(part: Any) -> Any:
+            """By the memory: a model inside this one may have made views of the param already."""
+            if type(part) not in arrays or address(part) not in twins:
+                return part
+            param, twin = twins[address(part)]
+            return twin if (part.shape, part.strides) == (param.shape, param.strides) else twin.T
+
+        if twins:
+            replace(self, tied)
 
     def save(self, folder: Location, **vocabularies: Mapping[int, str]) -> Path:
         """Write the model as a folder, see :mod:`common.model_folder`; returns its path.
@@ -54,6 +75,14 @@ class BaseModel:
         and another number of words than the model has. All is checked before a file changes.
         """
         return model_folder.save(self, folder, vocabularies)
+
+    def saved_arguments(self) -> dict[str, Any]:
+        """The arguments that :meth:`save` keeps to make the model with again: those it was made with, but for `rng`.
+
+        A class with arguments that are not numbers, text, or lists and dictionaries of them overrides this, and says
+        what its ``__init__`` may have in their places.
+        """
+        return model_folder.arguments(self)
 
     @classmethod
     def load(cls: type[Model], folder: Location) -> Model:
@@ -81,23 +110,29 @@ class BaseModel:
     def load_params(self, file_name: Location | None = None) -> None:
         """Copy the weights of a file into the existing arrays; without a name, the file that save_params() writes.
 
-        Where there is no file of that name, one of the same name with another of the endings serves.
+        Where there is no file of that name, one of the same name with another of the endings serves; a UserWarning
+        says so where the .pkl file that is taken is older than an .npz file of save_params() beside it. The tensors go
+        by their names, or, where these are those of another class's attributes, by their order, which is that of
+        params, if all shapes fit.
         Nothing is copied unless everything fits. Raises FileNotFoundError, and FileFormatError naming the file and the
         first tensor that is missing, not known, or of another shape.
         """
         path = weight_files.with_suffix(file_name or type(self).__name__)
-        if not path.exists():
-            # save_params() writes .npz by default, where the book's scripts look for .pkl.
-            others = (path.with_suffix(suffix) for suffix in weight_files.SUFFIXES)
-            path = next((other for other in others if other.exists()), path)
-        if not path.exists():
+        # save_params() writes .npz by default, where the book's scripts look for .pkl.
+        found = [other for other in (path, *map(path.with_suffix, weight_files.SUFFIXES)) if other.exists()]
+        if not found:
             raise FileNotFoundError(f"{type(self).__name__}: there is no file {path.absolute()} to load weights from")
+        path, ours = found[0], found[0].with_suffix(".npz")
+        if path.suffix.lower() == ".pkl" and ours in found and ours.stat().st_mtime_ns > path.stat().st_mtime_ns:
+            message = f"{type(self).__name__}: the weights are those of {path}, but {ours} beside it is newer; "
+            warnings.warn(f"{message}load_params({ours.name!r}) would take it", stacklevel=2)
         tensors, _ = weight_files.read(path)
         by_place = list(tensors) == [str(place) for place in range(len(tensors))]
         if by_place and len(tensors) == len(self.params):
             own = {str(place): param for place, param in enumerate(self.params)}
         else:
             own = unique_params(self)
+            tensors = _by_order(tensors, own)
         name = type(self).__name__
         if by_place and tensors.keys() != own.keys():  # they have no names, so none can be said to be missing
             raise FileFormatError(path, f"has {len(tensors)} tensors, {name} has {len(self.params)}")
@@ -117,5 +152,24 @@ class BaseModel:
         for key, array in converted.items():
             if not bool(np.isfinite(array).all()):
                 raise FileFormatError(path, f"tensor {key}: some of its numbers are too large for {array.dtype}")
+        first: dict[Any, str] = {}
+        for key, param in own.items():
+            shared = first.setdefault(address(param), key)  # of a .pkl file, which has a shared weight for each use
+            transposed = own[shared].strides != param.strides
+            if not np.array_equal(converted[key], converted[shared].T if transposed else converted[shared]):
+                raise FileFormatError(
+                    path, f"tensors {shared} and {key} are one shared weight of {name}, but differ in the file"
+                )
         for key, param in own.items():
             param[...] = converted[key]
+
+
+def _by_order(tensors: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """The tensors under the names of the params, where all are in the params' order and shapes and those of other names
+    are called as nothing on the other side. As they are, otherwise.
+    """
+    same = len(tensors) == len(own) and all(
+        (name == param or (name not in own and param not in tensors)) and tensors[name].shape == own[param].shape
+        for name, param in zip(tensors, own, strict=True)
+    )
+    return dict(zip(own, tensors.values(), strict=True)) if same else tensors

@@ -10,16 +10,17 @@ from typing import Any
 
 from tqdm import tqdm
 
-from common import training_state
 from common.callbacks import Callback
 from common.checkpoint import Checkpoints
+from common.checks import check_restored_count, check_restored_numbers
 from common.files import Location
 from common.history import History, Sums
 from common.interrupt import Interrupt, TrainingInterrupted
 from common.memory import keep_freed_memory
+from common.object_tree import make_generators
 from common.progress import progress, write
+from common.trainer_checkpoints import TrainerCheckpoints
 from common.training import Step
-from common.training_state import check_count, check_numbers
 from common.validation import own_scores
 
 MEASURE_EVERY = 50  # iterations; the norm of gradients that are not clipped
@@ -39,8 +40,16 @@ class BaseTrainer:
 
     state: tuple[str, ...] = ("current_epoch", "iteration", "seconds", "_interval")  # what checkpoints keep
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """A new one. What it keeps begins here: the __init__ of a subclass may set the book's attributes alone."""
+        made = super().__new__(cls)
+        made._begin()
+        return made
+
     def __init__(self, model: Any, optimizer: Any) -> None:
         self.model, self.optimizer = model, optimizer
+
+    def _begin(self) -> None:
         self.current_epoch = self.iteration = self.iterations = 0
         self._history = History()
         self.callbacks: list[Callback] = []
@@ -72,10 +81,10 @@ class BaseTrainer:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Put back what :meth:`state_dict` returned. ValueError for values that no training has."""
-        check_count("current_epoch", state["current_epoch"])
-        check_count("iteration", state["iteration"])
-        check_numbers("the losses", state["_interval"])
-        check_numbers("seconds", [state["seconds"], state["sums"]["seconds"]], finite=True)
+        check_restored_count("current_epoch", state["current_epoch"])
+        check_restored_count("iteration", state["iteration"])
+        check_restored_numbers("the losses", state["_interval"])
+        check_restored_numbers("seconds", [state["seconds"], state["sums"]["seconds"]], finite=True)
         if not all(isinstance(epoch, dict) for epoch in state["history"]):
             raise ValueError("the history is no list of epochs")
         for name in self.state:
@@ -109,9 +118,10 @@ class BaseTrainer:
         self._end = (begin if put_back else self.current_epoch) + max_epoch
         self.callbacks, self.iterations, self.stopped, self.seconds = list(callbacks), iterations, None, 0.0
         self.validates = valid is not None
+        make_generators(self)  # in one order, with checkpoints and without
         if not self._restored:
             self._new_epoch()
-        saver = _Saver(self, checkpoint, settings, begin + max_epoch) if checkpoint is not None else None
+        saver = TrainerCheckpoints(self, checkpoint, settings, begin + max_epoch) if checkpoint is not None else None
         with saver.blamed() if saver else contextlib.nullcontext():
             for callback in self.callbacks:
                 callback.on_start(self)
@@ -150,7 +160,7 @@ class BaseTrainer:
         eval_interval: int | None,
         bar: tqdm,
         interrupt: Interrupt,
-        saver: "_Saver | None",
+        saver: TrainerCheckpoints | None,
     ) -> None:
         """The iterations from the current one to the end of the epoch, or until something asks to stop.
 
@@ -243,7 +253,7 @@ class BaseTrainer:
             return f"after epoch {self.current_epoch}"
         return f"in epoch {self.current_epoch + 1}, at iteration {self.iteration} / {self.iterations}"
 
-    def _farewell(self, saver: "_Saver | None", path: Path | None) -> str:
+    def _farewell(self, saver: TrainerCheckpoints | None, path: Path | None) -> str:
         place = f"training stopped {self._place()}"
         if saver is None:
             return f"{place}. The model keeps what it has learnt; nothing was saved."
@@ -268,78 +278,3 @@ class BaseTrainer:
     def _more(self, loss: float) -> dict[str, float]:
         """What else follows from the mean loss of an epoch."""
         return {}
-
-
-class _Saver:
-    """The checkpoints of a trainer. It begins by putting back the one to go on from, if there is one."""
-
-    def __init__(self, trainer: BaseTrainer, where: Any, settings: dict[str, Any], end: int) -> None:
-        self.trainer, self.settings = trainer, settings
-        last = trainer._checkpoints
-        if isinstance(where, Checkpoints):
-            self.checkpoints = where
-        else:  # a further fit of the same training goes on in its folder
-            self.checkpoints = last if last and last.folder == Path(where) else Checkpoints(where)
-        trainer._checkpoints = self.checkpoints
-        state = self.checkpoints.start()
-        if state is not None:
-            trainer._end = end
-        try:
-            self.restored = self._restore(state)
-        except BaseException:
-            self.checkpoints.release()
-            raise
-
-    def _restore(self, state: dict[str, Any] | None) -> bool:
-        """Put a state back. That of a later fit is put back again when that fit begins: what a loop of fits does
-        before, such as changing the learning rate, it had done before the checkpoint, too.
-        """
-        trainer = self.trainer
-        again = state is None and not self._is_later()
-        put_back = trainer._put_back if again else state
-        if put_back is not None:
-            with self.checkpoints.restoring():
-                training_state.restore(trainer, self.settings, put_back)
-        if state is not None:
-            write(f"goes on {trainer._place()}")
-            trainer._put_back = state
-        if not self._is_later():
-            trainer._put_back = None
-        return put_back is not None
-
-    def _is_later(self) -> bool:
-        """Whether the training has got beyond the current fit."""
-        return (self.trainer.current_epoch, self.trainer.iteration) > (self.trainer._end, 0)
-
-    @contextlib.contextmanager
-    def blamed(self) -> Iterator[None]:
-        """A context for the rest of the training: what fails before one more iteration is done, fails by what was put
-        back, such as a layer's state of another batch size, and the error names the checkpoint.
-
-        In the end other processes may train in the folder.
-        """
-        trainer = self.trainer
-        begin = trainer.current_epoch, trainer.iteration
-        try:
-            yield
-        except FloatingPointError:  # has diverged, which is nobody's mistake
-            raise
-        except Exception:
-            if self.restored and (trainer.current_epoch, trainer.iteration) == begin:
-                with self.checkpoints.restoring():
-                    raise
-            raise
-        finally:
-            self.checkpoints.release()
-
-    def check(self) -> None:
-        """TypeError for a training whose state cannot be saved: better now than after the first hour."""
-        self.checkpoints.check(training_state.take(self.trainer, self.settings))
-
-    def save(self) -> Path | None:
-        """Write a checkpoint; its path. If that fails, say so and return None, as the training is worth more."""
-        try:
-            return self.checkpoints.save(training_state.take(self.trainer, self.settings))
-        except (OSError, TypeError, ValueError) as error:  # the disk, or what others have put into the state
-            write(f"the checkpoint could not be written, the one before it stays: {error}")
-            return None

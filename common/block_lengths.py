@@ -8,6 +8,7 @@ Models", ICLR 2018.
 import math
 from typing import Any
 
+from common.checks import check_counts
 from common.rng import Seed, generator
 from common.training import Step
 
@@ -19,7 +20,7 @@ class BlockLengths:
     with the standard deviation `deviation`; it is rounded, and at least `shortest`. The learning rate of a block's step
     is lr length / time_size: without that, the words of short blocks would count for more.
 
-    Raises ValueError unless 0 <= full <= 1, deviation >= 0 and shortest >= 1.
+    Raises ValueError unless 0 <= full <= 1, deviation >= 0 and shortest >= 1, and TypeError unless that is whole.
     """
 
     def __init__(self, rng: Seed = None, *, full: float = 0.95, deviation: float = 5.0, shortest: int = 5) -> None:
@@ -27,8 +28,7 @@ class BlockLengths:
             raise ValueError(f"BlockLengths: full must be a probability, not {full}")
         if not (math.isfinite(deviation) and deviation >= 0):
             raise ValueError(f"BlockLengths: deviation must be a number of at least 0, not {deviation}")
-        if shortest < 1:
-            raise ValueError(f"BlockLengths: shortest must be at least 1, not {shortest}")
+        check_counts("BlockLengths", shortest=shortest)
         self.rng, self.full, self.deviation, self.shortest = generator(rng), full, deviation, shortest
 
     def draw(self, time_size: int) -> int:

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from common.checks import check_counts, check_restored_count, check_restored_numbers
 from common.model_tree import unique_params
 from common.np import np
-from common.training_state import check_count, check_numbers
 
 
 class Callback:
@@ -64,8 +64,8 @@ class Monitor(Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """As for any callback; ValueError for a score that is no number."""
-        check_numbers("best", [] if state["best"] is None else [state["best"]])
-        check_count("waited", state["waited"])
+        check_restored_numbers("best", [] if state["best"] is None else [state["best"]])
+        check_restored_count("waited", state["waited"])
         super().load_state_dict(state)
 
     def improved(self, trainer: Any) -> bool:
@@ -86,8 +86,7 @@ class EarlyStopping(Monitor):
     """Ends the training after `patience` epochs without a better score."""
 
     def __init__(self, patience: int = 3, monitor: str = "valid_loss", maximize: bool = False) -> None:
-        if patience < 1:
-            raise ValueError(f"EarlyStopping: patience must be at least 1, not {patience}")
+        check_counts("EarlyStopping", patience=patience)
         super().__init__(monitor, maximize)
         self.patience = patience
 
@@ -135,8 +134,9 @@ class Plateau(Monitor):
     def __init__(
         self, factor: float = 0.25, patience: int = 1, monitor: str = "valid_loss", maximize: bool = False
     ) -> None:
-        if not 0 < factor < 1 or patience < 1:
-            raise ValueError(f"Plateau: expected 0 < factor < 1 and patience of at least 1, not {factor=}, {patience=}")
+        check_counts("Plateau", patience=patience)
+        if not 0 < factor < 1:
+            raise ValueError(f"Plateau: factor must lie between 0 and 1, not {factor}")
         super().__init__(monitor, maximize)
         self.factor, self.patience = factor, patience
 
@@ -162,16 +162,15 @@ class Schedule(Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """As for any callback; ValueError for a learning rate that is no number."""
-        state = {"result": None, **state}  # which earlier checkpoints lack
         for name in self.state:
-            check_numbers(name, [] if state[name] is None else [state[name]])
+            check_restored_numbers(name, [] if state[name] is None else [state[name]])
         super().load_state_dict(state)
 
     def on_start(self, trainer: Any) -> None:
         if self.lr is None or (trainer.current_epoch, trainer.iteration) == (0, 0):
             self.lr = self.result = trainer.optimizer.lr
         # What others have changed is in force until the next iteration ends, whether the training is put back or not.
-        if self.result is None or trainer.optimizer.lr == self.result:
+        if trainer.optimizer.lr == self.result:
             self._set(trainer)
 
     def on_iteration(self, trainer: Any) -> None:
@@ -187,9 +186,8 @@ class Schedule(Callback):
 
 def step_decay(factor: float, every: int = 1, after: int = 0) -> Callable[[float], float]:
     """1 for `after` epochs, by default `every`, then times `factor` every so many: (0.5, 2) gives 1 1 ½ ½ ¼ ¼ …"""
-    if every < 1:
-        raise ValueError(f"step_decay: every must be at least 1, not {every}")
     first = after if after else every
+    check_counts("step_decay", every=every, after=first)
     return lambda epochs: factor ** max(0, (int(epochs) - first) // every + 1)
 
 

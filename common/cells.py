@@ -123,7 +123,7 @@ class RNN(Cell):
 
     def backward(self, dh: Array) -> tuple[Array, Array]:
         """(dx, dh_prev) from dh (N, H)."""
-        x, h_prev, h = self.cached()
+        x, h_prev, h = self._cached()
         dh = self.check_gradient(dh, h.shape)
         dA = np.empty_like(h)
         rnn_step_backward(h, dh, dA)
@@ -150,7 +150,7 @@ class LSTM(Cell):
 
     def backward(self, dh: Array, dc: Array) -> tuple[Array, Array, Array]:
         """(dx, dh_prev, dc_prev) from dh and dc (N, H)."""
-        x, h_prev, c_prev, gates, tanh_c = self.cached()
+        x, h_prev, c_prev, gates, tanh_c = self._cached()
         dh, dc = self.check_gradient(dh, h_prev.shape), self.check_gradient(dc, h_prev.shape).copy()
         dA = np.empty((len(x), 4 * self.hidden_size), h_prev.dtype)
         lstm_step_backward(gates, c_prev, tanh_c, dh, dc, dA)
@@ -177,7 +177,7 @@ class GRU(Cell):
 
     def backward(self, dh: Array) -> tuple[Array, Array]:
         """(dx, dh_prev) from dh (N, H)."""
-        x, h_prev, gates, rh = self.cached()
+        x, h_prev, gates, rh = self._cached()
         dh = self.check_gradient(dh, h_prev.shape)
         dA = np.empty_like(gates)
         dh_prev = gru_step_backward(gates, h_prev, self.params[1], dh, dA)

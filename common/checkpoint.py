@@ -15,12 +15,14 @@ A loop of one's own asks for the state to begin with, and hands over whatever it
 
 import contextlib
 import itertools
+import json
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from common import resuming, state_file
+from common.checks import check_counts
 from common.files import FileFormatError, Location, remove_leftovers
 from common.folder_lock import FolderLock
 from common.progress import write
@@ -37,13 +39,14 @@ class Checkpoints:
     resume     begin with the newest of them. If not, those of an earlier training are moved to ``<folder>-before``,
                or ``-before-2`` and so on, which is printed: a forgotten "resume" loses nothing.
     seconds    how much time should pass between two of them, `SECONDS` by default
-    settings   what the training was begun with, by name; one that goes on must have the same, but for max_epoch
+    settings   what the training was begun with, by name, which JSON can hold; each checkpoint has them, and a training
+               that goes on must have the same, but for max_epoch
 
     source     the file that the training goes on from, or None
 
     From :meth:`start` to :meth:`release`, or to the end of the object, no other process can train in the folder.
 
-    Raises ValueError unless keep is at least 1.
+    Raises ValueError or TypeError unless keep is a whole number of at least 1.
     """
 
     def __init__(
@@ -55,11 +58,11 @@ class Checkpoints:
         keep: int = 2,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        if keep < 1:
-            raise ValueError(f"Checkpoints: keep must be at least 1, not {keep}")
+        check_counts("Checkpoints", keep=keep)
         self.folder, self.resume, self.keep = Path(folder), resume, keep
         self.seconds = SECONDS if seconds is None else seconds
-        self.settings = settings or {}
+        self.settings = json.loads(json.dumps(dict(settings or {})))  # as they are read again: a tuple as a list
+        self._length_matters: str | None = None
         self.source: Path | None = None
         self._started = False
         self._lock: FolderLock | None = None
@@ -68,6 +71,10 @@ class Checkpoints:
     def files(self) -> list[Path]:
         """The checkpoints there are, the newest last."""
         return sorted(path for path in self.folder.glob("*.npz") if path.stem.isdecimal())
+
+    def fix_length(self, reason: str) -> None:
+        """Let :meth:`start` compare max_epoch too, as what was trained before depends on it; `reason` says how."""
+        self._length_matters = reason
 
     def start(self) -> dict[str, Any] | None:
         """What to go on from: the newest sound state with `resume`, else None, and None in every further call.
@@ -109,7 +116,7 @@ class Checkpoints:
         files = self.files()
         path = self.folder / f"{int(files[-1].stem) + 1 if files else 1:06d}.npz"
         try:
-            state_file.write(path, {**state, _SETTINGS: dict(self.settings)} if self.settings else state)
+            state_file.write(path, {**state, _SETTINGS: self.settings} if self.settings else state)
             for old in files[: max(0, len(files) + 1 - self.keep)]:
                 old.unlink()
         finally:
@@ -133,15 +140,15 @@ class Checkpoints:
         state = self._newest() if self.resume else None
         if state is not None:
             before = state.pop(_SETTINGS, None)
-            if self.settings:
-                resuming.check_settings(self.folder, self.settings)
-                resuming.compare(self.source, before or self.settings, self.settings)
+            if self.settings and before is not None:
+                with self.restoring():
+                    resuming.compare(before, self.settings)
+                    if self._length_matters:
+                        resuming.check_length(before, self.settings, self._length_matters)
         elif self.resume:
             write(f"there is nothing to go on from in {self.folder}: training begins anew")
         else:
             self._set_aside()
-        if self.settings:
-            resuming.note_settings(self.folder, self.settings)
         (probe := self.folder / "probe").write_bytes(b"")
         probe.unlink()
         return state
@@ -170,12 +177,12 @@ class Checkpoints:
         ) from errors[0]
 
     def _set_aside(self) -> None:
-        """Move the checkpoints of an earlier training, with their settings, into a new folder."""
+        """Move the checkpoints of an earlier training into a new folder."""
         files = self.files()
         if files:
             before = _before(self.folder)
             before.mkdir()
-            for path in [*files, *self.folder.glob(resuming.NAME)]:
+            for path in files:
                 path.replace(before / path.name)
             write(
                 f"the checkpoints of an earlier training in {self.folder} are now in {before}. To go on from them, "

@@ -1,4 +1,4 @@
-"""Numbers that users give: checked before anything is computed with them."""
+"""Numbers that users give, or files: checked before anything is computed with them."""
 
 import math
 from numbers import Integral, Real
@@ -23,3 +23,24 @@ def check_counts(name: str, **counts: int) -> None:
     for what, count in counts.items():
         if count < 1:
             raise ValueError(f"{name}: {what} must be at least 1, not {count}")
+
+
+def check_ratios(name: str, **ratios: float) -> None:
+    """ValueError unless all of these, shares that are dropped, are in [0, 1)."""
+    for what, ratio in ratios.items():
+        if not 0 <= ratio < 1:
+            raise ValueError(f"{name}: {what} must be in [0, 1), not {ratio}")
+
+
+def check_restored_count(name: str, value: Any) -> None:
+    """ValueError unless the value, which comes from a file, is an integer of at least 0."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{name} must be an integer of at least 0, not {value!r}")
+
+
+def check_restored_numbers(name: str, values: Any, *, finite: bool = False) -> None:
+    """ValueError unless the values, which come from a file, are a list of numbers, finite ones if asked for."""
+    if not isinstance(values, list) or not all(isinstance(v, Real) for v in values):
+        raise ValueError(f"{name} must be numbers, not {values!r}"[:200])
+    if finite and not all(map(math.isfinite, values)):
+        raise ValueError(f"{name} must be finite, not {values!r}"[:200])

@@ -16,6 +16,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 import typer
+from typer.core import TyperCommand
 from typer.models import ParameterInfo
 
 if TYPE_CHECKING:
@@ -31,8 +32,17 @@ def run(script: "Script[Any]", arguments: Sequence[str] | None = None) -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # what the terminal cannot show is no reason to fail
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    app.command(help=_help(script))(_command(script))
+    app.command(cls=_Command, help=_help(script))(_command(script))
     app(args=arguments)
+
+
+class _Command(TyperCommand):
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")  # pydantic's introduction
+            raise
 
 
 def describe(result: object) -> str:

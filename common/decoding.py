@@ -100,11 +100,10 @@ def beam_search(
             Hypothesis(symbols, float(value) / length**length_penalty)
             for symbols, value in zip(candidates.tolist(), prolonged[rows, ids], strict=True)
         ]
-        pool = sorted([*ended, *found], key=lambda h: -h.score)[:width]
-        kept = [i for i, h in enumerate(found) if any(h is p for p in pool)]
-        goes_on = [i for i in kept if ids[i] != stop_id]
-        ended = [h for h in pool if any(h is e for e in ended)]
-        ended += [found[i] for i in kept if ids[i] == stop_id]
+        pool = [(h, None) for h in ended] + [(h, i) for i, h in enumerate(found)]
+        kept = sorted(pool, key=lambda pair: -pair[0].score)[:width]
+        goes_on = [i for _, i in kept if i is not None and ids[i] != stop_id]
+        ended = [h for h, i in kept if i is None or ids[i] == stop_id]
         live, log_p = candidates[goes_on], prolonged[rows, ids][goes_on]
         if not goes_on:
             break

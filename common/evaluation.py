@@ -4,6 +4,7 @@ import inspect
 import math
 from typing import Any
 
+from common.checks import check_counts
 from common.model_tree import evaluation_mode
 from common.np import np, to_cpu
 from common.padding import PAD, row_lengths
@@ -25,8 +26,7 @@ def eval_perplexity(model: Any, corpus: Any, batch_size: int = 10, time_size: in
     corpus = to_cpu(corpus)
     if corpus.ndim != 1 or len(corpus) < 2:
         raise ValueError(f"eval_perplexity: expected a corpus (n,) of 2 words at least, got {corpus.shape}")
-    if batch_size < 1 or time_size < 1:
-        raise ValueError(f"eval_perplexity: {batch_size=} and {time_size=} must be at least 1")
+    check_counts("eval_perplexity", batch_size=batch_size, time_size=time_size)
     words = len(corpus) - 1
     batch_size = min(batch_size, words)
     cut = words - words % batch_size
@@ -70,27 +70,27 @@ def eval_seq2seq(
 ) -> int:
     """1 if the model's answer to one question is right in every character, else 0.
 
-    question (1, T) ids; correct (1, L) or (L,) ids, of which the first is the start symbol. The padding at their ends,
-    -1, is left out. `verbose` prints question, true and given answer; `is_reverse` says that the question stands
-    reversed and prints it the right way round.
+    The model's `generate` gets the question as it is: (1, T) ids, or what else it takes. correct (1, L) or (L,) ids, of
+    which the first is the start symbol. The padding of both, -1, is at their end and does not count. `verbose` prints
+    question, true and given answer; `is_reverse` says that the question stands reversed and prints it the right way
+    round.
     """
-    question, answer = _without_padding(question), [int(i) for i in _without_padding(correct)]
-    guess = [int(i) for i in model.generate(np.asarray(question[None]), answer[0], len(answer) - 1)]
+    row_lengths("eval_seq2seq", np.asarray(correct).reshape(1, -1))  # checks that the padding is at the end
+    answer = _true_ids(correct)
+    guess = [int(i) for i in model.generate(question, answer[0], len(answer) - 1)]
     right = guess == answer[1:]
     if verbose:
-        shown = question[::-1] if is_reverse else question
-        print("Q", "".join(id_to_char[int(i)] for i in shown))
+        shown = _true_ids(question)[:: -1 if is_reverse else 1]
+        print("Q", "".join(id_to_char[i] for i in shown))
         print("T", "".join(id_to_char[i] for i in answer[1:]))
         print("right" if right else "wrong", "".join(id_to_char[i] for i in guess))
         print("---")
     return int(right)
 
 
-def _without_padding(ids: Any) -> Any:
-    """The true ids of one sequence, on the host. ValueError if padding stands between them."""
-    ids = to_cpu(ids).reshape(-1)
-    row_lengths("eval_seq2seq", np.asarray(ids[None]))  # checks that the padding is at the end
-    return ids[ids != PAD]
+def _true_ids(ids: Any) -> list[int]:
+    """The ids of one sequence without the padding."""
+    return [int(i) for i in to_cpu(ids).reshape(-1) if i != PAD]
 
 
 def seq2seq_accuracy(model: Any, questions: Any, answers: Any, batch_size: int = 256) -> float:
@@ -101,8 +101,9 @@ def seq2seq_accuracy(model: Any, questions: Any, answers: Any, batch_size: int =
     at all, and for another number of answers.
     """
     questions, answers = np.asarray(questions), np.asarray(answers)
-    if len(questions) != len(answers) or len(questions) == 0 or batch_size < 1:
-        raise ValueError(f"seq2seq_accuracy: {len(questions)} questions, {len(answers)} answers and {batch_size=}")
+    if len(questions) != len(answers) or len(questions) == 0:
+        raise ValueError(f"seq2seq_accuracy: {len(questions)} questions, but {len(answers)} answers")
+    check_counts("seq2seq_accuracy", batch_size=batch_size)
     right = 0
     for start in range(0, len(questions), batch_size):
         t = answers[start : start + batch_size]

@@ -32,17 +32,20 @@ import importlib
 import inspect
 import operator
 import tempfile
+import types
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from difflib import get_close_matches
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 
 from common import config
 from common.files import remove_leftovers
 from common.folder_lock import FolderLock
 from common.run import Run
 
-__all__ = ["TRAINING", "Corpus", "Run", "Script", "experiment", "script"]
+__all__ = ["TRAINING", "Choice", "Corpus", "Run", "Script", "experiment", "script"]
 
 Result = TypeVar("Result")
 
@@ -50,14 +53,18 @@ OPTIONS = ("seed", "gpu", "out", "quick")
 TRAINING = (*OPTIONS, "resume")
 
 
-class Corpus(str, enum.Enum):
-    """A corpus to train on. As an argument of a script the plain string ``"ptb"`` or ``"mini"`` serves as well."""
-
-    ptb = "ptb"
-    mini = "mini"
+class Choice(str, enum.Enum):
+    """Base of the choices that a script has for an argument; the plain string, such as ``"mini"``, serves as well."""
 
     def __str__(self) -> str:  # f"{corpus}" differs between versions of Python otherwise
         return self.value
+
+
+class Corpus(Choice):
+    """A corpus to train on."""
+
+    ptb = "ptb"
+    mini = "mini"
 
     def load(self, split: str = "train") -> tuple[Any, dict[str, int], dict[int, str]]:
         """``(corpus, word_to_id, id_to_word)`` of the split "train", "valid" or "test"."""
@@ -102,7 +109,11 @@ class Script(Generic[Result]):
         self.__signature__ = inspect.Signature([*own.values(), *shared])
 
     def __call__(self, *args: Any, **kwargs: Any) -> Result:
-        """What the function returns."""
+        """What the function returns.
+
+        Raises TypeError for arguments other than the parameters, and for a number that is none; ValueError for one
+        that is not among the choices.
+        """
         result, run = self.execute(*args, **kwargs)
         if run:
             run.show()
@@ -110,7 +121,7 @@ class Script(Generic[Result]):
 
     def execute(self, *args: Any, **kwargs: Any) -> tuple[Result, Run | None]:
         """What the function returns, and the run, with its files written and its figures not shown yet."""
-        bound = self.__signature__.bind(*args, **kwargs)
+        bound = self._bind(args, kwargs)
         quick = bool(bound.arguments.get("quick", False))
         if quick:
             bound.arguments = {**self.quick, **bound.arguments}
@@ -135,6 +146,16 @@ class Script(Generic[Result]):
             if not reads_only:
                 run.finish(result)
         return result, run
+
+    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> inspect.BoundArguments:
+        try:
+            return self.__signature__.bind(*args, **kwargs)
+        except TypeError as error:
+            names, problem = list(self.__signature__.parameters), str(error)
+            if unknown := [name for name in kwargs if name not in names]:
+                near = get_close_matches(unknown[0], names, n=1)
+                problem = f"no parameter is called {unknown[0]}" + (f", the nearest is {near[0]}" if near else "")
+            raise TypeError(f"{self.name}: {problem}; the parameters are {', '.join(names) or 'none'}") from error
 
     def cli(self, arguments: Sequence[str] | None = None) -> None:
         """Run as the command line (or `arguments`) says, print the result, and exit. See :mod:`common.cli`."""
@@ -186,20 +207,28 @@ def _name(function: Callable[..., Any]) -> str:
 
 
 def _convert(parameter: inspect.Parameter, value: Any) -> Any:
-    """A plain string as the enum or path that the parameter's annotation asks for; any other value as it is."""
-    if not isinstance(value, str):
-        return value
+    """A plain string as the enum or path that the parameter's annotation asks for; any other value as it is.
+
+    Where that asks for a number, TypeError for anything else, but for the default.
+    """
     annotation = parameter.annotation
     if get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
-    for kind in get_args(annotation) or (annotation,):
-        if kind is Path:
-            return Path(value)
-        if isinstance(kind, type) and issubclass(kind, enum.Enum):
-            choices = [member.value for member in kind]
-            if value not in choices:
-                raise ValueError(f"{parameter.name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
-            return kind(value)
+    union = get_origin(annotation) in (Union, types.UnionType)
+    kinds = get_args(annotation) if union else (annotation,)
+    if isinstance(value, str):
+        for kind in kinds:
+            if kind is Path:
+                return Path(value)
+            if isinstance(kind, type) and issubclass(kind, enum.Enum):
+                choices = [member.value for member in kind]
+                if value not in choices:
+                    raise ValueError(f"{parameter.name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+                return kind(value)
+    numbers: dict[Any, type] = {int: Integral, float: Real, type(None): type(None)}
+    allowed = [numbers.get(kind, object) for kind in kinds]
+    if value is not parameter.default and not isinstance(value, tuple(allowed)):
+        raise TypeError(f"{parameter.name} must be a {'whole ' * (Real not in allowed)}number, not {value!r}")
     return value
 
 

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import numpy
 
-from common.checks import check_whole
 from common.np import np
 from common.recurrent import Recurrent
 from common.time_layers import TimeAffine, TimeEmbedding
@@ -53,11 +52,3 @@ def new_affine(input_size: int, output_size: int, rng: numpy.random.Generator, d
     """An affine layer from D inputs to M outputs."""
     weights = normal(input_size, output_size, input_size**-0.5, rng, dtype)
     return TimeAffine(weights, np.zeros(output_size, dtype))
-
-
-def check_sizes(model: Any, **sizes: int) -> None:
-    """TypeError or ValueError naming the sizes of a model unless all are whole numbers of at least 1."""
-    check_whole(type(model).__name__, **sizes)
-    if min(sizes.values()) < 1:
-        given = ", ".join(f"{name}={size}" for name, size in sizes.items())
-        raise ValueError(f"{type(model).__name__}: sizes must be at least 1, not {given}")

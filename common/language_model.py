@@ -1,21 +1,11 @@
 """What all recurrent language models do, whatever their layers are."""
 
-from collections.abc import Callable
 from typing import Any
 
 from common.base_model import BaseModel
+from common.computed import computed
 from common.losses import gradient_to_read
 from common.time_layers import TimeSoftmaxWithLoss
-
-
-class computed:
-    """A property that is found anew each time, unless a subclass or its user assigns another value to the name."""
-
-    def __init__(self, compute: Callable[[Any], Any]) -> None:
-        self.compute, self.__doc__ = compute, compute.__doc__
-
-    def __get__(self, item: Any, owner: Any = None) -> Any:
-        return self if item is None else self.compute(item)
 
 
 class LanguageModel(BaseModel):
@@ -36,12 +26,6 @@ class LanguageModel(BaseModel):
     def recurrent_layers(self) -> list[Any]:
         """Those of the layers that have a state."""
         return [layer for layer in self.layers if hasattr(layer, "reset_state")]
-
-    @computed
-    def switched(self) -> list[Any]:
-        """What differs in training: all with a `train_flg`, the dropouts inside the recurrent layers too."""
-        inside = [getattr(layer, f"{what}_dropout", None) for layer in self.layers for what in ("state", "weight")]
-        return [part for part in [*self.layers, *inside] if hasattr(part, "train_flg")]
 
     def predict(self, xs: Any) -> Any:
         """The scores (N, T, V), before the softmax."""

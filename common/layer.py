@@ -31,7 +31,7 @@ class Layer:
         """How messages call the layer; may be set."""
         return type(self).__name__
 
-    def cached(self) -> Any:
+    def _cached(self) -> Any:
         """What the last forward kept. RuntimeError if there was none."""
         if self._cache is None:
             raise RuntimeError(f"{self.name}: backward needs a forward before it")
@@ -65,9 +65,15 @@ class Layer:
     def check_gradient(self, dout: Array, shape: tuple[int, ...]) -> Array:
         """`dout` as an array in the dtype of the weights, checked to be shaped like the output.
 
-        A single number is the gradient of every output, such as the 0 that loops over time begin with.
+        A single number is the gradient of every output, such as the 0 that loops over time begin with. TypeError for a
+        gradient with fractions where weights are integers, which no gradient array of theirs could hold.
         """
         dout = self.cast(dout)
+        for param in self.params:
+            if param.dtype.kind in "iu" and dout.dtype.kind == "f":
+                raise TypeError(
+                    f"{self.name}: a gradient of {dout.dtype} needs floating-point weights, not {param.dtype}"
+                )
         if dout.ndim == 0:
             dout = np.broadcast_to(dout, shape)
         if dout.shape != shape:

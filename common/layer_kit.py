@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy
 
-from common.gradcheck import gradcheck
+from common.gradcheck import gradcheck, is_output, list_fault, refuse_class
+from common.model_tree import state_of
 from common.np import is_active, np, to_cpu
-from common.object_tree import GLOBAL_GENERATOR, generators
+from common.object_tree import GLOBAL_GENERATOR, generators, make_generators
 from common.rng import Seed, generator
+
+STATES = 20  # tried before a state is said not to show: that of dead units with a ReLU does only from some
 
 
 class LayerError(AssertionError):
@@ -23,11 +26,11 @@ class LayerError(AssertionError):
 def check_layer(layer: Any, *inputs: Any, rng: Seed = 0) -> list[str]:
     """Go through all checks; returns the names of those that were made.
 
-    lists         params and grads fit each other: as many, of the same shapes and dtypes
+    lists         params and grads fit each other: as many arrays, of the same shapes and dtypes
+    side effects  neither inputs nor weights nor the gradient of the output are changed
     dtype         outputs and gradients have the dtype of the weights, or without weights of the input
     device        outputs and gradients are arrays of the active module
     shapes        backward gives gradients shaped like the floating-point inputs
-    side effects  neither inputs nor weights nor the gradient of the output are changed
     repeatable    backward overwrites the arrays in grads, which stay the same arrays, and may be called again
     state         after reset_state() a layer with states gives what it gave at first; one with the attribute `stateful`
                   goes on from its state if that is True, and only then
@@ -35,12 +38,15 @@ def check_layer(layer: Any, *inputs: Any, rng: Seed = 0) -> list[str]:
     gradients     :func:`common.gradcheck.gradcheck`; on the CPU
 
     A loss, whose output is a single number, may leave out the gradients of its last inputs, the labels. Each run draws
-    the same random numbers, if from numpy.random or from a generator that the layer keeps as an attribute.
+    the same random numbers, if from numpy.random or from a generator that the layer keeps as an attribute. The layer
+    gets copies of the inputs.
 
-    Raises LayerError, or GradientError, for the first that fails.
+    Raises LayerError, or GradientError, for the first that fails; TypeError for a class.
     """
+    refuse_class(layer)
     kit = _Kit(layer, inputs, generator(rng))
-    checks = [kit.lists, kit.dtype, kit.device, kit.shapes, kit.side_effects, kit.repeatable]
+    # Side effects first: after another run those on weights may not show, as W[W < 0] = 0 does not.
+    checks = [kit.lists, kit.side_effects, kit.dtype, kit.device, kit.shapes, kit.repeatable]
     if hasattr(layer, "reset_state"):
         checks.append(kit.state)
     if kit.switches:
@@ -55,12 +61,14 @@ def check_layer(layer: Any, *inputs: Any, rng: Seed = 0) -> list[str]:
 class _Kit:
     def __init__(self, layer: Any, inputs: tuple[Any, ...], rng: numpy.random.Generator) -> None:
         self.layer, self.rng, self.name = layer, rng, type(layer).__name__
+        self.lists()
         self.dtypes = {param.dtype for param in layer.params if param.dtype.kind == "f"}
-        self.inputs = [self._cast(np.asarray(x)) if hasattr(x, "dtype") else x for x in inputs]
+        self.inputs = [self._cast(np.array(x)) if hasattr(x, "dtype") else x for x in inputs]
         self.floats = [x for x in self.inputs if hasattr(x, "dtype") and x.dtype.kind == "f"]
         arguments = inspect.signature(layer.forward).parameters
         by_argument = "train_flg" in arguments and len(inputs) < len(arguments)
         self.switches = ["argument"] * by_argument + ["attribute"] * hasattr(layer, "train_flg")
+        make_generators(layer)
         self.drawn = [(rng, rng.bit_generator.state) for rng in self.generators()]
 
     def _cast(self, x: Any) -> Any:
@@ -69,11 +77,20 @@ class _Kit:
     def generators(self) -> list[Any]:
         return [*generators(self.layer).values(), GLOBAL_GENERATOR]
 
+    def copies(self) -> list[Any]:
+        """The inputs, for a layer that may change them."""
+        return [x.copy() if hasattr(x, "dtype") else x for x in self.inputs]
+
     def forward(self) -> list[Any]:
         """The outputs, always with the same random numbers."""
         for rng, state in self.drawn:
             rng.bit_generator.state = state
-        return _list(self.layer.forward(*self.inputs))
+        self.given = self.copies()
+        outputs = _list(self.layer.forward(*self.given))
+        for y in outputs:
+            expected = "forward must return an array, a number or a tuple of them"
+            self.demand(is_output(y), f"{expected}, not {type(y).__name__}")
+        return outputs
 
     def run(self) -> tuple[list[Any], list[Any], list[Any]]:
         """(outputs, the gradients given to backward, the gradients it returns) of a fresh run."""
@@ -81,19 +98,27 @@ class _Kit:
             self.layer.reset_state()
         outputs = self.forward()
         arrays = [y for y in outputs if getattr(y, "ndim", 0)]
-        self.douts = [np.asarray(self.rng.standard_normal(y.shape)).astype(y.dtype) for y in arrays]
+        self.douts = [self._like(y) for y in arrays]
         return outputs, self.douts, self.backward()
 
     def backward(self) -> list[Any]:
-        return [dx for dx in _list(self.layer.backward(*self.douts)) if dx is not None]
+        self.given_douts = [dout.copy() for dout in self.douts]
+        dxs = [dx for dx in _list(self.layer.backward(*self.given_douts)) if dx is not None]
+        self.lists("after backward, ")
+        for dx in dxs:
+            self.demand(hasattr(dx, "shape"), f"backward must return arrays, not {type(dx).__name__}")
+        return dxs
 
     def demand(self, fine: bool, rule: str) -> None:
         if not fine:
             raise LayerError(f"{self.name}: {rule}")
 
-    def lists(self) -> None:
+    def lists(self, when: str = "") -> None:
+        fault = list_fault(self.layer)
+        self.demand(not fault, when + fault)
         params, grads = ([(a.shape, str(a.dtype)) for a in arrays] for arrays in (self.layer.params, self.layer.grads))
-        self.demand(params == grads, f"params and grads must have the same shapes and dtypes, got {params} and {grads}")
+        rule = f"{when}params and grads must have the same shapes and dtypes"
+        self.demand(params == grads, f"{rule}, got {params} and {grads}")
 
     def dtype(self) -> None:
         expected = self.dtypes or {x.dtype for x in self.floats}
@@ -118,13 +143,14 @@ class _Kit:
         self.demand(shapes == expected, f"backward gives gradients {shapes} for inputs {expected}")
 
     def side_effects(self) -> None:
-        kept = [*self.floats, *self.layer.params]
-        before = [array.copy() for array in kept]
-        _, douts, _ = self.run()
-        given = [dout.copy() for dout in douts]
-        self.backward()
-        for what, now, then in (("inputs or weights", kept, before), ("the gradient of the output", douts, given)):
-            self.demand(all(map(_equal, now, then)), f"forward or backward changes {what}")
+        before = [param.copy() for param in self.layer.params]
+        self.run()
+        pairs = zip(self.given, self.inputs, strict=True)
+        inputs = all(_equal(now, then) for now, then in pairs if hasattr(now, "dtype"))
+        weights = all(map(_equal, self.layer.params, before))
+        self.demand(inputs and weights, "forward or backward changes inputs or weights")
+        same = all(map(_equal, self.given_douts, self.douts))
+        self.demand(same, "forward or backward changes the gradient of the output")
 
     def repeatable(self) -> None:
         arrays = list(self.layer.grads)
@@ -142,19 +168,45 @@ class _Kit:
         same = all(map(_equal, self.forward(), first))
         self.demand(same, "after reset_state() its output is not what it was at first")
         if hasattr(self.layer, "stateful"):
-            carried = not all(map(_equal, second, first))
+            carried = not all(map(_equal, second, first)) or (self.layer.stateful and self.state_shows())
             does = "goes on from its state" if carried else "starts from zero again"
             self.demand(carried == bool(self.layer.stateful), f"a second forward {does}, but stateful is {not carried}")
+
+    def state_shows(self) -> bool:
+        """Whether the output of any of some forwards, with other inputs, depends on the state before it."""
+        inputs = self.inputs
+        try:
+            for _ in range(STATES):
+                self.inputs = [self._shuffled(x) for x in inputs]
+                self.layer.reset_state()
+                first = self.forward()
+                state = state_of(self.layer)
+                vars(self.layer).update({key: self._like(h) for key, h in state.items() if hasattr(h, "dtype")})
+                if not all(map(_equal, self.forward(), first)):
+                    return True
+            return False
+        finally:
+            self.inputs = inputs
+            self.layer.reset_state()
+
+    def _shuffled(self, x: Any) -> Any:
+        """The same numbers, which are sure to be in the domain of the layer, in another order."""
+        if not any(x is array for array in self.floats):
+            return x
+        return x.reshape(-1)[np.asarray(self.rng.permutation(x.size))].reshape(x.shape)
+
+    def _like(self, x: Any) -> Any:
+        return np.asarray(self.rng.standard_normal(x.shape)).astype(x.dtype)
 
     def evaluation(self) -> None:
         for switch in self.switches:
             before = [rng.bit_generator.state for rng in self.generators()]
             if switch == "argument":
-                one, two = (_list(self.layer.forward(*self.inputs, train_flg=False)) for _ in range(2))
+                one, two = (_list(self.layer.forward(*self.copies(), train_flg=False)) for _ in range(2))
             else:
                 trains, self.layer.train_flg = self.layer.train_flg, False
                 try:
-                    one, two = (_list(self.layer.forward(*self.inputs)) for _ in range(2))
+                    one, two = (_list(self.layer.forward(*self.copies())) for _ in range(2))
                 finally:
                     self.layer.train_flg = trains
             after = [rng.bit_generator.state for rng in self.generators()]
@@ -168,7 +220,7 @@ class _Kit:
 
 
 def _list(outputs: Any) -> list[Any]:
-    return list(outputs) if isinstance(outputs, tuple) else [outputs]
+    return list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
 
 
 def _equal(one: Any, two: Any) -> bool:

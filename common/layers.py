@@ -3,6 +3,7 @@
 from functools import cached_property
 from typing import Any
 
+from common.checks import check_ratios
 from common.functions import affine, as_float, cross_entropy_error, relu, sigmoid, softmax, softmax_gradient
 from common.labels import checked_ids
 from common.layer import Layer
@@ -54,7 +55,7 @@ class MatMul(Layer):
         return x @ self.params[0]
 
     def backward(self, dout: Array) -> Array:
-        W, x = self.params[0], self.cached()
+        W, x = self.params[0], self._cached()
         dout = self.check_gradient(dout, (*x.shape[:-1], W.shape[1])).reshape(-1, W.shape[1])
         np.matmul(x.reshape(-1, W.shape[0]).T, dout, out=self.grads[0])
         return (dout @ W.T).reshape(x.shape)
@@ -91,7 +92,7 @@ class Sigmoid(Layer):
         return self._cache.copy()
 
     def backward(self, dout: Array) -> Array:
-        y = self.cached()
+        y = self._cached()
         return self.check_gradient(dout, y.shape).astype(y.dtype) * y * (1 - y)
 
 
@@ -103,7 +104,7 @@ class Softmax(Layer):
         return self._cache.copy()
 
     def backward(self, dout: Array) -> Array:
-        y = self.cached()
+        y = self._cached()
         return softmax_gradient(y, self.check_gradient(dout, y.shape).astype(y.dtype))
 
 
@@ -117,14 +118,15 @@ class Dropout(Layer):
     train_flg = True
 
     def __init__(self, dropout_ratio: float = 0.5, *, rng: Seed = None) -> None:
-        if not 0 <= dropout_ratio < 1:
-            raise ValueError(f"{self.name}: dropout_ratio must be in [0, 1), not {dropout_ratio}")
+        check_ratios(self.name, dropout_ratio=dropout_ratio)
         super().__init__()
-        self.dropout_ratio, self.rng = dropout_ratio, generator(rng)
+        self.dropout_ratio = dropout_ratio
+        if rng is not None:
+            self.rng = generator(rng)
 
     @cached_property
     def rng(self) -> Any:
-        """The generator that draws the masks; may be set."""
+        """The generator that draws the masks; may be set. Without one, the first forward makes one."""
         return generator()
 
     def forward(self, x: Array, train_flg: bool = True) -> Array:
@@ -143,7 +145,7 @@ class Dropout(Layer):
         return mask
 
     def backward(self, dout: Array) -> Array:
-        shape, mask = self.cached()
+        shape, mask = self._cached()
         dout = self.check_gradient(dout, shape)
         return dout if mask is None else dout * mask
 
@@ -171,6 +173,6 @@ class Embedding(Layer):
         return W[self._cache]
 
     def backward(self, dout: Array) -> None:
-        W, idx = self.params[0], self.cached()
+        W, idx = self.params[0], self._cached()
         dout = self.check_gradient(dout, (*idx.shape, W.shape[1]))
         assign_rows(self.grads[0], idx.reshape(-1), dout.reshape(-1, W.shape[1]))

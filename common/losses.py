@@ -3,9 +3,11 @@
 Their ``backward(dout=1)`` gives the gradient of dout times the loss with respect to the scores.
 """
 
-from functools import cached_property
 from typing import Any
 
+from numpy import ndim  # of any array, on host or device
+
+from common.computed import computed
 from common.functions import as_float, sigmoid, softmax
 from common.labels import class_ids
 from common.layer import Layer
@@ -16,9 +18,21 @@ class Loss(Layer):
     """A loss whose forward leaves the gradient (for dout = 1) in the cache."""
 
     def backward(self, dout: Any = 1) -> Array:
-        """The gradient of dout times the last loss, an array of the caller's."""
-        gradient = self.cached()
-        return gradient * float(dout)
+        """The gradient of dout times the last loss, an array of the caller's.
+
+        dout may also be an array of weights that broadcasts to the gradient, such as (N, 1) for scores (N, K): one for
+        each example. ValueError for one that does not.
+        """
+        gradient = self._cached()
+        if ndim(dout) == 0:
+            return gradient * float(dout)
+        weights = np.asarray(dout, gradient.dtype)
+        try:
+            return gradient * np.broadcast_to(weights, gradient.shape)
+        except ValueError as error:
+            raise ValueError(
+                f"{self.name}: dout {weights.shape} does not broadcast to the gradient {gradient.shape}"
+            ) from error
 
 
 def gradient_to_read(loss: Any, dout: Any = 1) -> Array:
@@ -28,14 +42,15 @@ def gradient_to_read(loss: Any, dout: Any = 1) -> Array:
     the largest array of a language model. A loss with a backward of its own is asked for that.
     """
     ours = getattr(loss.backward, "__func__", None) is Loss.backward
-    return loss.cached() if ours and type(dout) in (int, float) and dout == 1 else loss.backward(dout)
+    return loss._cached() if ours and type(dout) in (int, float) and dout == 1 else loss.backward(dout)
 
 
 class SoftmaxWithLoss(Loss):
     """-log softmax(x)[n, t_n], the mean over the batch; its gradient is (y - t) / N with y the softmax and t one-hot.
 
     x (N, K) scores, t class ids (N,) or one-hot (N, K). `y` and `t` are the probabilities (N, K) and the class ids (N,)
-    of the last forward. Raises ValueError and IdError for labels that do not fit the scores.
+    of the last forward; if a forward of one's own sets them, the gradient is made of these. Raises ValueError and
+    IdError for labels that do not fit the scores.
     """
 
     def forward(self, x: Array, t: Array) -> float:
@@ -45,15 +60,26 @@ class SoftmaxWithLoss(Loss):
         if x.ndim != 2 or x.size == 0:
             raise ValueError(f"{self.name}: expected scores (N, K), got {x.shape}")
         self._x, self.t = x.copy(), class_ids(self.name, t, x.shape)  # y is what it is now, whatever becomes of x
-        self.__dict__.pop("y", None)
+        self.__dict__.pop("y", None)  # that somebody has assigned before
         loss, self._cache = softmax_loss(x, self.t)
         return loss
 
-    @cached_property
+    @computed
     def y(self) -> Any:
         """The probabilities (N, K) of the last forward."""
-        self.cached()
+        super()._cached()
         return softmax(self._x)
+
+    def _cached(self) -> Any:
+        """The gradient: what forward has kept, or (y - t) / N if a forward of one's own has set y and t."""
+        y = self.__dict__.get("y")
+        if y is None:
+            return super()._cached()
+        gradient = as_float(y).copy()
+        N = len(gradient)
+        gradient[np.arange(N), class_ids(self.name, np.asarray(self.t), gradient.shape)] -= 1
+        gradient /= N
+        return gradient
 
 
 class TimeSoftmaxWithLoss(Loss):

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
 
@@ -34,6 +34,24 @@ _DTYPES = {name for kind in map(numpy.dtype, "efd") for name in (kind.name, kind
 
 _SPARE = 4 << 20  # numbers that a model may draw beside those that its file has room for
 _LARGEST = 10_000  # of the integers that have nothing to do with the size of a file, such as that of a window
+
+
+class NotKept(NamedTuple):
+    """Stands for an argument of a type that has no place in a folder."""
+
+    kind: str
+
+
+class Arguments:
+    """What a model was made with. Of anything that no folder keeps, which may be large or no pickle's either, only the
+    type stays. Without a __dict__: nothing in it is a part of the model.
+    """
+
+    __slots__ = ("args", "kwargs")
+
+    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.args = [_to_keep(value) for value in args]
+        self.kwargs = {name: _to_keep(value) for name, value in kwargs.items()}
 
 
 def save(model: Any, folder: Location, vocabularies: Mapping[str, Mapping[int, str]]) -> Path:
@@ -129,22 +147,34 @@ def _make(kind: type[Any], arguments: dict[str, Any], size: int) -> Any:
     return model
 
 
+def arguments(model: Any) -> dict[str, Any]:
+    """The arguments that a model was made with. See :meth:`common.base_model.BaseModel.saved_arguments`."""
+    return {name: value for name, value in _made_with(model).arguments.items() if name != "rng"}
+
+
 def _made_with(model: Any) -> inspect.BoundArguments:
-    return inspect.signature(type(model)).bind(*model._made_with[0], **model._made_with[1])
+    return inspect.signature(type(model)).bind(*model._made_with.args, **model._made_with.kwargs)
+
+
+def _to_keep(value: Any) -> Any:
+    """The value, if it is plain, a number of NumPy's or a dtype."""
+    is_type = isinstance(value, type) and issubclass(value, (float, numpy.generic))
+    kept = is_type or isinstance(value, (numpy.dtype, numpy.generic)) or _is_plain(value)
+    return value if kept else NotKept(type(value).__name__)
 
 
 def _config(model: Any) -> dict[str, Any]:
     kind = type(model)
     arguments = {
         name: value.item() if isinstance(value, numpy.generic) else value
-        for name, value in _made_with(model).arguments.items()
-        if name != "rng"
+        for name, value in model.saved_arguments().items()
     }
     if "dtype" in arguments:
         arguments["dtype"] = np.dtype(arguments["dtype"]).name
     for name, value in arguments.items():
         if not _is_plain(value):
-            raise TypeError(f"{kind.__name__}: its argument {name}, a {type(value).__name__}, has no place in a folder")
+            what = value.kind if isinstance(value, NotKept) else type(value).__name__
+            raise TypeError(f"{kind.__name__}: its argument {name}, a {what}, has no place in a folder")
     return {"format_version": VERSION, "module": _module(kind), "class": kind.__name__, "arguments": arguments}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from common import weight_files
 from common.object_tree import GLOBAL_GENERATOR, generators
 from common.shared_weights import SharedWeights
 
@@ -27,9 +28,6 @@ def layers(model: Any) -> Iterator[tuple[str, Any]]:
             if item is not model:
                 yield name[1:], item
             for key, part in vars(item).items():
-                if key == "_made_with":  # the arguments of a BaseModel; those by name have better names, as attributes
-                    yield from visit(part[0], f"{name}.{key}.0")
-                    continue
                 short = key.removesuffix("_layer")
                 yield from visit(part, f"{name}.{key if short in vars(item) else short}")
         elif isinstance(item, Mapping):
@@ -42,8 +40,9 @@ def layers(model: Any) -> Iterator[tuple[str, Any]]:
 def named_params(model: Any) -> dict[str, Any]:
     """The params of a model by name, in the model's order, a shared weight once under the name of its first use.
 
-    A weight is named after its layer and its role there, such as ``lstm.Wh``; one that no layer is found to own, after
-    its place in ``model.params``. Raises ValueError for two weights of one name, which a file could not tell apart.
+    A weight is named after its layer and its role there, such as ``lstm.Wh``; one that no layer is found to own, or
+    whose name no file could hold, as that of a layer in a dictionary under the key ``("fwd", 0)``, after its place in
+    ``model.params``. Raises ValueError for two weights of one name, which a file could not tell apart.
     """
     names: dict[int, str] = {}
     for name, layer in layers(model):
@@ -51,7 +50,8 @@ def named_params(model: Any) -> dict[str, Any]:
             names.setdefault(id(param), f"{name}.{role}")
     named: dict[str, Any] = {}
     for place, param in enumerate(model.params):
-        name = names.get(id(param), str(place))
+        name = names.get(id(param), "")
+        name = name if weight_files.is_name(name) else str(place)
         if named.setdefault(name, param) is not param:
             raise ValueError(f"{type(model).__name__}: two weights have the name {name}, give their layers other names")
     return named

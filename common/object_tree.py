@@ -1,6 +1,7 @@
 """All that an object holds, by name: to find what must be kept or changed, wherever it is."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
@@ -36,6 +37,15 @@ def parts(root: Any) -> Iterator[tuple[str, Any]]:
     yield from visit(root, "")
 
 
+def replace(root: Any, other: Callable[[Any], Any]) -> None:
+    """Put ``other(part)`` in the place of each part that `root` holds in attributes, lists and dictionaries."""
+    for holder in [root, *(part for _, part in parts(root))]:
+        inside = holder if isinstance(holder, (list, dict)) else getattr(holder, "__dict__", {})
+        for key, part in list(enumerate(inside) if isinstance(inside, list) else inside.items()):
+            if (new := other(part)) is not part:
+                inside[key] = new
+
+
 def attributes(item: Any) -> dict[str, Any]:
     """The attributes of an object by name, but for generators of random numbers, which :func:`generators` finds."""
     rngs = numpy.random.Generator, numpy.random.RandomState
@@ -65,6 +75,16 @@ class LegacyGenerator:
 
 # Layers of one's own may draw from NumPy's global generator, as the book's do.
 GLOBAL_GENERATOR = LegacyGenerator(numpy.random)
+
+
+def make_generators(root: Any) -> None:
+    """Make the generators that `root` and all it holds have as the cached property `rng`, and have not used yet.
+
+    So they are seeded in an order that does not depend on who draws first, and :func:`generators` finds them.
+    """
+    for part in [root, *(part for _, part in parts(root))]:
+        if isinstance(getattr(type(part), "rng", None), cached_property):
+            _ = part.rng
 
 
 def generators(root: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from common.tensor_bytes import check_size
 ALLOWANCE = 32 << 20
 WORD = 300
 OPCODE_COST, CONTAINER_COST = 48, 96  # bytes of memory one opcode may cause; a list, tuple or dictionary in addition
-LONG_TEXT = 1 << 20
+LONG_TEXT = 1 << 16  # bytes, more than a word has
 
 _GLOBALS = {f"{core}.{name}": name.partition(".")[2]
             for core in ("numpy.core", "numpy._core")
@@ -56,12 +56,14 @@ class _DType:
 class PickleMachine:
     """Stack, marks and memo while one pickle of `size` bytes is read from `file`.
 
-    `run` returns the object. Raises ValueError saying what was refused or does not fit, and IndexError when an opcode
-    asks for a value that is not on the stack or in the memo.
+    `run` returns the object. In a `rehearsal` its lists and dictionaries stay empty: what is wrong with a pickle is
+    found in about the memory of the file, before words and numbers in it become Python objects. Raises ValueError
+    saying what was refused or does not fit, and IndexError when an opcode asks for a value that is not on the stack or
+    in the memo.
     """
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self.file, self.left, self.allowance = file, size, 2 * size + ALLOWANCE
+    def __init__(self, file: BinaryIO, size: int, rehearsal: bool = False) -> None:
+        self.file, self.left, self.allowance, self.rehearsal = file, size, 2 * size + ALLOWANCE, rehearsal
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: list[Any] = []
@@ -127,7 +129,8 @@ class PickleMachine:
         target = self.stack[-1]
         if not isinstance(target, list):
             raise ValueError(f"values are appended to a {type(target).__name__}")
-        target.extend(values)
+        if not self.rehearsal:
+            target.extend(values)
 
     def set_items(self, values: list[Any]) -> None:
         target, keys = self.stack[-1], values[::2]
@@ -136,7 +139,8 @@ class PickleMachine:
         # Scalars alone: hashing a tuple nested a million deep overflows the C stack.
         if not all(isinstance(key, (str, bytes, int, numpy.integer)) for key in keys):
             raise ValueError("a dictionary's key is neither text nor integer")
-        target.update(zip(keys, values[1::2], strict=True))
+        if not self.rehearsal:
+            target.update(zip(keys, values[1::2], strict=True))
 
     def memoize(self, index: int) -> None:
         if index != len(self.memo):  # picklers count up; a list that only grows cannot be made huge by an index

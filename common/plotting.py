@@ -18,6 +18,8 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy
+
 from common.fonts import legible
 from common.np import np, to_cpu
 
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 
 MARKERS = "ox^sDvP*"
 MOST_WINDOWS = 20  # pyplot warns of more open figures
+MANY_WORDS = 30  # more than these get a larger figure and smaller letters
+WORD_GAP = 3  # points between a point and its word
+# Where a word may stand, the best first: to the right (1) or left (-1) of its point, above (1) or below (-1).
+WORD_PLACES = numpy.array([(1, 1), (1, -1), (-1, 1), (-1, -1)])
 
 
 def has_viewer() -> bool:
@@ -71,7 +77,9 @@ def _axes(of_pyplot: bool) -> "Axes":
             ax = pyplot.figure(layout="constrained").add_subplot()
             _own.add(ax)
             return ax
-    return Figure(layout="constrained").add_subplot()
+    ax = Figure(layout="constrained").add_subplot()
+    _own.add(ax)
+    return ax
 
 
 def show(ax: "Axes") -> None:
@@ -90,20 +98,21 @@ def plot_curve(
     values: Sequence[float],
     xlabel: str = "",
     ylabel: str = "",
-    ylim: float | tuple[float, float] | None = None,
+    ylim: Any = None,
     label: str | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
     """A curve through `values`, drawn at 1, 2, 3, ….
 
-    `ylim` is the top of the y axis, or its (bottom, top); `label` names the curve in a legend.
+    `ylim` is the top of the y axis, a number, or its (bottom, top), any pair; `label` names the curve in a legend.
     """
     ax = ax or callers_axes()
     # A line through a single point would be invisible.
     ax.plot(range(1, len(values) + 1), values, marker="o" if len(values) == 1 else None, label=label)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if ylim is not None:
-        ax.set_ylim(*ylim) if isinstance(ylim, Sequence) else ax.set_ylim(top=ylim)
+        limits: Any = to_cpu(ylim)
+        ax.set_ylim(*limits) if limits.ndim else ax.set_ylim(top=limits)
     if label is not None:
         ax.legend()
     return ax
@@ -153,17 +162,54 @@ def plot_decision_boundary(
 
 
 def plot_words(points: Any, words: Sequence[str], ax: "Axes | None" = None) -> "Axes":
-    """The points (n, 2), each beside its word."""
+    """The points (n, 2), each beside its word; words for which there is no room are left out.
+
+    Those are the words that would cover one before them, wherever beside their point they stood: let the important ones
+    come first. For more than 30 words a figure of our own is larger than usual.
+    """
     points = to_cpu(points)
     if points.shape != (len(words), 2):
         raise ValueError(f"plot_words: expected points ({len(words)}, 2) for {len(words)} words, got {points.shape}")
     ax = ax or callers_axes()
     words, fonts = legible(words)
+    figure: Any = ax.get_figure(root=True)
+    many = len(words) > MANY_WORDS
+    if many and ax in _own:
+        figure.set_size_inches(1.75 * figure.get_size_inches())
     ax.scatter(points[:, 0], points[:, 1], s=15, alpha=0.5)
-    for point, word in zip(points, words, strict=True):
-        # parse_math=False: the word "$" is no formula.
-        ax.annotate(word, point, xytext=(3, 3), textcoords="offset points", parse_math=False, family=fonts)
+    ax.margins(0.08)
+    figure.draw_without_rendering()  # only now is it settled where on the page the points lie
+    # parse_math=False: the word "$" is no formula.
+    letters: Any = {"parse_math": False, "family": fonts, "fontsize": 8 if many else None}
+    sample = ax.text(0, 0, "", **letters)
+    frame, gap, drawn = ax.get_window_extent().get_points(), WORD_GAP * figure.dpi / 72, numpy.empty((0, 2, 2))
+    for point, on_page, word in zip(points, ax.transData.transform(points), words, strict=True):
+        sample.set_text(word)
+        half = numpy.array(sample.get_window_extent().size) / 2
+        centres = on_page + WORD_PLACES * (gap + half)
+        boxes = numpy.stack([centres - half, centres + half], axis=1)
+        place = _free_place(boxes, frame, drawn)
+        if place is not None:
+            drawn = numpy.concatenate([drawn, boxes[place : place + 1]])
+            across, up = WORD_PLACES[place]
+            ax.annotate(
+                word, point, xytext=(WORD_GAP * across, WORD_GAP * up), textcoords="offset points",
+                ha="left" if across > 0 else "right", va="bottom" if up > 0 else "top", **letters,
+            )  # fmt: skip
+    sample.remove()
     return ax
+
+
+def _free_place(boxes: Any, frame: Any, drawn: Any) -> int | None:
+    """Which of the `boxes` has no part in common with those `drawn` and best lies in the frame; None if there is none.
+
+    boxes (m, 2, 2), frame (2, 2) and drawn (n, 2, 2) hold the lower left and the upper right corner.
+    """
+    low, high = boxes[:, 0], boxes[:, 1]
+    covers = ((low[:, None] < drawn[:, 1]) & (high[:, None] > drawn[:, 0])).all(axis=2).any(axis=1)
+    crosses = ((low < frame[0]) | (high > frame[1])).any(axis=1)
+    free = numpy.flatnonzero(~covers)
+    return int(free[crosses[free].argmin()]) if free.size else None
 
 
 def plot_heatmap(

@@ -23,7 +23,6 @@ from common.cells import (
     rnn_step_backward,
 )
 from common.functions import affine
-from common.layer import Layer
 from common.np import Array, np
 
 SMALL_BATCH = 64
@@ -76,9 +75,9 @@ class Recurrent(RecurrentLayer):
         if N == 0 or T == 0:
             raise ValueError(f"{self.name}: expected one sequence and one step at least, got an input {xs.shape}")
         self._draw_masks(N)
-        x, A, hs = self._sums(xs.transpose(1, 0, 2), Wx[K:], b if constant is None else constant @ Wx[:K] + b)
-        hs[0] = self._start(self.h, N)
-        self._cache = x, constant, A, hs, self._run(A, hs)
+        offset = b if constant is None else constant @ Wx[:K] + b
+        x, A, hs, more = self._run(xs.transpose(1, 0, 2), Wx[K:], offset)
+        self._cache = x, constant, A, hs, more
         self.h = hs[-1].copy()
         # A copy also for one sequence or one step, where ascontiguousarray would give a view of what backward needs.
         return hs[1:].transpose(1, 0, 2).copy()
@@ -86,9 +85,9 @@ class Recurrent(RecurrentLayer):
     def backward(self, dhs: Array) -> Array:
         """dxs (N, T, D) from dhs (N, T, H)."""
         Wx = self.params[0]
-        x, constant, A, hs, more = self.cached()
-        K = Wx.shape[0] - x.shape[-1]
-        T, N, H = len(A), hs.shape[1], hs.shape[2]
+        x, constant, A, hs, more = self._cached()
+        K = 0 if constant is None else constant.shape[1]
+        T, N, H = len(hs) - 1, hs.shape[1], hs.shape[2]
         dhs = self.check_gradient(dhs, (N, T, H)).transpose(1, 0, 2)
         dA, self.dh = self._run_backward(A, hs, more, dhs)
         if constant is not None:
@@ -103,7 +102,7 @@ class Recurrent(RecurrentLayer):
         return np.ascontiguousarray((dA @ Wx[K:].T).reshape(T, N, -1).transpose(1, 0, 2))
 
     def _sums(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Array, Array]:
-        """x (T, N, D) in one piece, A = x Wx + offset (T, N, G·H), and hs (T + 1, N, H), to be filled.
+        """x (T, N, D) in one piece, A = x Wx + offset (T, N, G·H), and hs (T + 1, N, H), of which hs[0] is filled.
 
         offset (G·H,) or (N, G·H); hs[t] is the state before step t.
         """
@@ -114,7 +113,9 @@ class Recurrent(RecurrentLayer):
         else:
             A = (x.reshape(-1, D) @ Wx).reshape(T, N, -1)
             A += offset
-        return x, A, np.empty((T + 1, N, self.hidden_size), A.dtype)
+        hs = np.empty((T + 1, N, self.hidden_size), A.dtype)
+        hs[0] = self._start(self.h, N)
+        return x, A, hs
 
     def _start(self, state: Array, batch_size: int) -> Array:
         """The state (N, H), or 0, that the forward begins with."""
@@ -136,14 +137,18 @@ class Recurrent(RecurrentLayer):
         """The states h (..., N, H) as the product with Wh sees them; or the gradient of h, from that of these."""
         return h if self._mask is None else h * self._mask
 
-    def _run(self, A: Array, hs: Array) -> Any:
-        """Fill hs from :meth:`_sums`'s A, which may be overwritten; returns what else backward needs."""
+    def _run(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Array, Array, Any]:
+        """Take all steps: (x, A, hs, more), those of :meth:`_sums`, with hs filled, and what else backward needs.
+
+        x (T, N, D), Wx (D, G·H) and offset as for _sums. A may be overwritten, and :meth:`_run_backward` gets it so.
+        """
         raise NotImplementedError
 
     def _run_backward(self, A: Array, hs: Array, more: Any, dhs: Array) -> tuple[Array, Array]:
-        """(dA, dh): the gradient of A as it was before _run, and that of the state before the first step.
+        """(dA, dh): the gradient of A as it was before the steps, and that of the state before the first.
 
-        dA may be A itself, if nothing in it is needed: a second backward must give the same result.
+        A, hs and more are what :meth:`_run` has returned. dA may be A itself, if nothing in it is needed: a second
+        backward must give the same result.
         """
         raise NotImplementedError
 
@@ -165,17 +170,26 @@ def times_transposed(dA: Array, W: Array) -> Array:
 class TimeRNN(Recurrent):
     """h_t = tanh(x_t Wx + h_{t-1} Wh + b). Wx (D, H), Wh (H, H), b (H,)."""
 
-    def _run(self, A: Array, hs: Array) -> None:
-        Wh = self._Wh
-        for t in range(len(A)):
-            A[t] += self._masked(hs[t]) @ Wh
-            rnn_step(A[t], hs[t + 1])
+    def _activate(self, A: Array, h: Array) -> None:
+        """Write h from the sums A, both (N, H)."""
+        rnn_step(A, h)
+
+    def _activate_backward(self, h: Array, dh: Array, dA: Array) -> None:
+        """Write dA from h and dh. A itself is no longer there."""
+        rnn_step_backward(h, dh, dA)
+
+    def _run(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Array, Array, None]:
+        x, A, hs = self._sums(x, Wx, offset)
+        for t, a in enumerate(A):
+            a += self._masked(hs[t]) @ self._Wh
+            self._activate(a, hs[t + 1])
+        return x, A, hs, None
 
     def _run_backward(self, A: Array, hs: Array, more: None, dhs: Array) -> tuple[Array, Array]:
         dh = np.zeros_like(hs[0])
         for t in reversed(range(len(A))):
             dh += dhs[t]
-            rnn_step_backward(hs[t + 1], dh, A[t])
+            self._activate_backward(hs[t + 1], dh, A[t])
             dh[...] = self._masked(times_transposed(A[t], self._Wh))
         return A, dh
 
@@ -187,7 +201,6 @@ class TimeLSTM(Recurrent):
     """
 
     gates = 4
-    joins = True  # [h x] and [Wh; Wx] where that is faster, see _sums; False for a subclass whose _run does not do so
     dc: Any = None
 
     def __init__(self, Wx: Array, Wh: Array, b: Array, stateful: bool = False) -> None:
@@ -203,49 +216,50 @@ class TimeLSTM(Recurrent):
         """Let the next forward start from zero h and c."""
         self.h, self.c = None, None
 
-    def _sums(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Array, Array]:
-        """For a long input much narrower than the state, A is the offset alone, and _run adds [h x] [Wh; Wx].
+    def _run(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Array, Array, Any]:
+        """For a long input much narrower than the state, each step adds [h x] [Wh; Wx] to the offset.
 
-        So A, the largest array of all, which several passes would write to memory and read back, is a view of the
-        offset, and h and x are views of one array (T + 1, N, H + D). For a few steps, joining the weights costs more.
+        So there is no A, the largest array of all, which several passes would write to memory and read back, and x is
+        [h x], one array (T + 1, N, H + D), in which hs is a view. For a few steps, joining the weights costs more.
         """
         T, N, D = x.shape
         H = self.hidden_size
-        self._joined: Any = None  # [h x] and [Wh; Wx]
-        if not self.joins or 4 * D > H or T * N < H or self._mask is not None:
-            return super()._sums(x, Wx, offset)
-        self._joined = np.empty((T + 1, N, H + D), Wx.dtype), np.concatenate([self._Wh, Wx])
-        h, x_there = self._joined[0][:, :, :H], self._joined[0][:-1, :, H:]
-        x_there[...] = x
-        return x_there, np.broadcast_to(offset, (T, N, 4 * H)), h
-
-    def _run(self, A: Array, hs: Array) -> tuple[Any, Any, Any, Any]:
-        T, (N, H) = len(A), hs.shape[1:]
+        A: Any
+        if 4 * D <= H and T * N >= H and self._mask is None:
+            hx = np.empty((T + 1, N, H + D), Wx.dtype)
+            hx[:-1, :, H:] = x
+            x, A, hs = hx[:-1], None, hx[:, :, :H]
+            hs[0] = self._start(self.h, N)
+            h, W = hx, np.concatenate([self._Wh, Wx])
+        else:
+            x, A, hs = self._sums(x, Wx, offset)
+            h, W = hs, self._Wh
+        sums = np.broadcast_to(offset, (T, N, 4 * H)) if A is None else A
         gates, recurrent = np.empty((T, 4, N, H), hs.dtype), np.empty((N, 4 * H), hs.dtype)
         cs, tanh_cs = np.empty((T + 1, N, H), hs.dtype), np.empty((T, N, H), hs.dtype)
         cs[0] = self._start(self.c, N)
-        h, W = self._joined or (hs, self._Wh)
         for t in range(T):
             np.matmul(self._masked(h[t]), W, out=recurrent)
-            lstm_step(A[t], recurrent, gates[t], cs[t], cs[t + 1], tanh_cs[t], hs[t + 1])
+            lstm_step(sums[t], recurrent, gates[t], cs[t], cs[t + 1], tanh_cs[t], hs[t + 1])
         self.c = cs[-1].copy()
-        return self._joined, gates, cs, tanh_cs
+        return x, A, hs, (gates, cs, tanh_cs)
 
     def _run_backward(self, A: Array, hs: Array, more: tuple[Any, ...], dhs: Array) -> tuple[Array, Array]:
-        joined, gates, cs, tanh_cs = more
-        dA = A if joined is None else np.empty(A.shape, A.dtype)
-        dh, self.dc = np.zeros(hs[0].shape, hs.dtype), np.zeros(hs[0].shape, hs.dtype)
-        for t in reversed(range(len(A))):
+        gates, cs, tanh_cs = more
+        T, N, H = tanh_cs.shape
+        dA = np.empty((T, N, 4 * H), hs.dtype) if A is None else A
+        dh, self.dc = np.zeros((N, H), hs.dtype), np.zeros((N, H), hs.dtype)
+        for t in reversed(range(T)):
             dh += dhs[t]
             lstm_step_backward(gates[t], cs[t], tanh_cs[t], dh, self.dc, dA[t])
             dh[...] = self._masked(times_transposed(dA[t], self._Wh))
         return dA, dh
 
     def _weight_gradients(self, x: Array, h: Array, more: tuple[Any, ...], dA: Array, dWx: Array) -> None:
-        if not self.joins or more[0] is None:
+        H = self.hidden_size
+        if x.shape[2] == len(dWx):
             return super()._weight_gradients(x, h, more, dA, dWx)
-        hx, H = more[0][0][:-1], self.hidden_size
-        dW = hx.reshape(len(dA), -1).T @ dA
+        dW = x.reshape(len(dA), -1).T @ dA  # x is [h x]
         self.grads[1][...], dWx[...] = dW[:H], dW[H:]
 
 
@@ -254,12 +268,12 @@ class TimeGRU(Recurrent):
 
     gates = 3
 
-    def _run(self, A: Array, hs: Array) -> Any:
-        Wh = self._Wh
+    def _run(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Array, Array, Any]:
+        x, A, hs = self._sums(x, Wx, offset)
         rhs = np.empty_like(hs[1:])
         for t in range(len(A)):
-            gru_step(A[t], hs[t], Wh, rhs[t], hs[t + 1], self._mask)
-        return rhs
+            gru_step(A[t], hs[t], self._Wh, rhs[t], hs[t + 1], self._mask)
+        return x, A, hs, rhs
 
     def _run_backward(self, A: Array, hs: Array, more: Any, dhs: Array) -> tuple[Array, Array]:
         dA, dh = np.empty_like(A), np.zeros_like(hs[0])
@@ -272,48 +286,3 @@ class TimeGRU(Recurrent):
         H, dWh = self.hidden_size, self.grads[1]
         np.matmul(h.T, dA[:, : 2 * H], out=dWh[:, : 2 * H])
         np.matmul(more.reshape(-1, H).T, dA[:, 2 * H :], out=dWh[:, 2 * H :])
-
-
-class TimeBiLSTM(Layer):
-    """An LSTM forward in time and one backward, side by side: xs (N, T, D) -> (N, T, 2H).
-
-    The first H columns of step t are the state of the one that has read steps 0 … t, the others that of the one that
-    has read steps T - 1 … t (Schuster & Paliwal 1997). With ``stateful`` the forward one goes on from its state; the
-    backward one, which meets the end of a sequence first, always starts from zero.
-    """
-
-    names = ("Wx1", "Wh1", "b1", "Wx2", "Wh2", "b2")
-
-    def __init__(
-        self, Wx1: Array, Wh1: Array, b1: Array, Wx2: Array, Wh2: Array, b2: Array, stateful: bool = False
-    ) -> None:
-        self.forward_lstm, self.backward_lstm = TimeLSTM(Wx1, Wh1, b1, stateful), TimeLSTM(Wx2, Wh2, b2)
-        if Wx1.shape != Wx2.shape:
-            raise ValueError(f"{self.name}: Wx1 {Wx1.shape} and Wx2 {Wx2.shape} must have one shape")
-        super().__init__()
-        self.params = self.forward_lstm.params + self.backward_lstm.params
-        self.grads = self.forward_lstm.grads + self.backward_lstm.grads
-
-    def set_state(self, h: Array, c: Array | None = None) -> None:
-        """Let the next forward of a stateful layer start its forward LSTM from h and c (N, H)."""
-        self.forward_lstm.set_state(h, c)
-
-    def reset_state(self) -> None:
-        """Let the next forward start from zero."""
-        self.forward_lstm.reset_state()
-
-    def forward(self, xs: Array) -> Array:
-        xs = self.cast(xs)
-        ahead = self.forward_lstm.forward(xs)
-        back = self.backward_lstm.forward(xs[:, ::-1])[:, ::-1]
-        return np.concatenate([ahead, back], axis=2)
-
-    def backward(self, dhs: Array) -> Array:
-        """dxs (N, T, D) from dhs (N, T, 2H)."""
-        H = self.forward_lstm.hidden_size
-        dhs = self.cast(dhs)
-        if dhs.ndim != 3 or dhs.shape[2] != 2 * H:
-            raise ValueError(f"{self.name}: expected a gradient (N, T, {2 * H}), got {dhs.shape}")
-        dxs = self.forward_lstm.backward(dhs[..., :H])
-        dxs += self.backward_lstm.backward(dhs[:, ::-1, H:])[:, ::-1]
-        return dxs

@@ -15,17 +15,11 @@ class TimeReLURNN(TimeRNN):
     Where h is positive its derivative is 1, so that no gradient shrinks in it as it does in tanh.
     """
 
-    def _run(self, A: Array, hs: Array) -> None:
-        for t in range(len(A)):
-            A[t] += self._masked(hs[t]) @ self._Wh
-            np.maximum(A[t], 0, out=hs[t + 1])
+    def _activate(self, A: Array, h: Array) -> None:
+        np.maximum(A, 0, out=h)
 
-    def _run_backward(self, A: Array, hs: Array, more: None, dhs: Array) -> tuple[Array, Array]:
-        dh = np.zeros_like(hs[0])
-        for t in reversed(range(len(A))):
-            np.multiply(dh + dhs[t], hs[t + 1] > 0, out=A[t])
-            dh = self._masked(A[t] @ self._Wh.T)
-        return A, dh
+    def _activate_backward(self, h: Array, dh: Array, dA: Array) -> None:
+        np.multiply(dh, h > 0, out=dA)
 
 
 class TimePeepholeLSTM(TimeLSTM):
@@ -37,7 +31,6 @@ class TimePeepholeLSTM(TimeLSTM):
     """
 
     names = ("Wx", "Wh", "b", "Wc")
-    joins = False
 
     def __init__(self, Wx: Array, Wh: Array, b: Array, stateful: bool = False, Wc: Array | None = None) -> None:
         super().__init__(Wx, Wh, b, stateful)
@@ -48,7 +41,8 @@ class TimePeepholeLSTM(TimeLSTM):
         self.params.append(Wc)
         self.grads.append(np.zeros_like(Wc))
 
-    def _run(self, A: Array, hs: Array) -> tuple[Any, ...]:
+    def _run(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Array, Array, Any]:
+        x, A, hs = self._sums(x, Wx, offset)
         H, Wc = self.hidden_size, self.params[3]
         cs, tanh_cs = np.empty_like(hs), np.empty_like(hs[1:])
         cs[0] = self._start(self.c, hs.shape[1])
@@ -67,10 +61,10 @@ class TimePeepholeLSTM(TimeLSTM):
             np.tanh(cs[t + 1], out=tanh_cs[t])
             np.multiply(o, tanh_cs[t], out=hs[t + 1])
         self.c = cs[-1].copy()
-        return cs, tanh_cs
+        return x, A, hs, (cs, tanh_cs)
 
     def _run_backward(self, A: Array, hs: Array, more: tuple[Any, ...], dhs: Array) -> tuple[Array, Array]:
-        H, Wc, dWc = self.hidden_size, self.params[3], self.grads[3]
+        H, Wc = self.hidden_size, self.params[3]
         (cs, tanh_cs), dA = more, np.empty_like(A)
         dh, dc = np.zeros_like(hs[0]), np.zeros_like(hs[0])
         for t in reversed(range(len(dA))):
@@ -85,9 +79,12 @@ class TimePeepholeLSTM(TimeLSTM):
             dc = dc * f + df @ Wc[:, :H].T + di @ Wc[:, H : 2 * H].T
             dh = self._masked(dA[t] @ self._Wh.T)
         self.dc = dc
-        before, after = cs[:-1].reshape(-1, H), cs[1:].reshape(-1, H)
-        columns = dA.reshape(-1, 4 * H)
-        np.matmul(before.T, columns[:, :H], out=dWc[:, :H])
-        np.matmul(before.T, columns[:, 2 * H : 3 * H], out=dWc[:, H : 2 * H])
-        np.matmul(after.T, columns[:, 3 * H :], out=dWc[:, 2 * H :])
         return dA, dh
+
+    def _weight_gradients(self, x: Array, h: Array, more: tuple[Any, ...], dA: Array, dWx: Array) -> None:
+        super()._weight_gradients(x, h, more, dA, dWx)
+        (cs, _), H, dWc = more, self.hidden_size, self.grads[3]
+        before, after = cs[:-1].reshape(-1, H), cs[1:].reshape(-1, H)
+        np.matmul(before.T, dA[:, :H], out=dWc[:, :H])
+        np.matmul(before.T, dA[:, 2 * H : 3 * H], out=dWc[:, H : 2 * H])
+        np.matmul(after.T, dA[:, 3 * H :], out=dWc[:, 2 * H :])

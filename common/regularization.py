@@ -13,13 +13,6 @@ from common.time_layers import TimeDropout, TimeEmbedding
 __all__ = ["EmbeddingDropout", "SizePenalty", "SlownessPenalty", "VariationalDropout"]
 
 
-def check_ratios(model: Any, **ratios: float) -> None:
-    """ValueError naming the first of a model's dropout ratios that is not in [0, 1)."""
-    for name, ratio in ratios.items():
-        if not 0 <= ratio < 1:
-            raise ValueError(f"{type(model).__name__}: {name} must be in [0, 1), not {ratio}")
-
-
 class VariationalDropout(TimeDropout):
     """Dropout of xs (N, T, D) by one mask (N, 1, D) for all time steps (Gal & Ghahramani 2016)."""
 
@@ -47,7 +40,7 @@ class EmbeddingDropout(TimeEmbedding):
         rows = super().forward(idx)
         self._mask = None
         if self.train_flg and self._dropout.dropout_ratio:
-            self._mask = self._dropout.draw_mask((len(self.params[0]), 1), rows.dtype)[self.cached()]
+            self._mask = self._dropout.draw_mask((len(self.params[0]), 1), rows.dtype)[self._cached()]
             rows *= self._mask
         return rows
 
@@ -82,7 +75,7 @@ class Penalty(Layer):
         return xs
 
     def backward(self, dout: Array) -> Array:
-        shape, gradient = self.cached()
+        shape, gradient = self._cached()
         dout = self.check_gradient(dout, shape)
         return dout if gradient is None else dout + gradient * self.dout
 

@@ -4,7 +4,7 @@ import hashlib
 import os
 import struct
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, BinaryIO
 
 import numpy
@@ -15,6 +15,7 @@ from common.tensor_bytes import CHUNK, check_size, raw, to_float16
 
 _SEAL = b"\nsha256 "  # follows the pickle's last opcode, where every pickle reader has stopped reading
 _SEAL_SIZE = len(_SEAL) + 64
+BATCH = 1000  # items of a dictionary that are on a reader's stack at a time, as in Python's own pickles
 
 
 def read(path: Location) -> Any:
@@ -28,7 +29,11 @@ def read(path: Location) -> Any:
     source = regular(path)
     try:
         with source.open("rb") as file:
-            return PickleMachine(file, _sealed_size(file)).run()
+            size, sealed = _sealed_size(file)
+            if not sealed:
+                PickleMachine(file, size, rehearsal=True).run()
+                file.seek(0)
+            return PickleMachine(file, size).run()
     except IndexError:
         raise FileFormatError(path, "a damaged pickle: an opcode asks for a value that is not there") from None
     except (ValueError, OverflowError) as error:
@@ -53,14 +58,14 @@ def write_list(path: Location, arrays: Iterable[numpy.ndarray]) -> None:
     write(path, [to_float16(array, str(index)) for index, array in enumerate(arrays)])
 
 
-def _sealed_size(file: BinaryIO) -> int:
-    """The number of bytes of the pickle itself, after verifying the SHA-256 that may follow it."""
+def _sealed_size(file: BinaryIO) -> tuple[int, bool]:
+    """The number of bytes of the pickle itself, and whether a SHA-256 follows it, which is verified then."""
     size = os.fstat(file.fileno()).st_size
     file.seek(max(size - _SEAL_SIZE, 0))
     seal = file.read(_SEAL_SIZE)
     file.seek(0)
     if not seal.startswith(_SEAL):
-        return size
+        return size, False
     size -= _SEAL_SIZE
     digest = hashlib.sha256()
     for start in range(0, size, CHUNK):
@@ -68,7 +73,7 @@ def _sealed_size(file: BinaryIO) -> int:
     if digest.hexdigest().encode() != seal[len(_SEAL):]:
         raise ValueError("its SHA-256 differs, the file is damaged")
     file.seek(0)
-    return size
+    return size, True
 
 
 def _opcodes(value: Any) -> Iterator[bytes | memoryview]:
@@ -78,9 +83,12 @@ def _opcodes(value: Any) -> Iterator[bytes | memoryview]:
         yield from chain.from_iterable(map(_opcodes, value))
         yield b"e"
     elif isinstance(value, dict):
-        yield b"}("
-        yield from chain.from_iterable(map(_opcodes, chain.from_iterable(value.items())))
-        yield b"u"
+        yield b"}"
+        items = iter(value.items())
+        while batch := list(islice(items, BATCH)):
+            yield b"("
+            yield from chain.from_iterable(map(_opcodes, chain.from_iterable(batch)))
+            yield b"u"
     elif isinstance(value, str):
         data = value.encode("utf-8")
         yield b"X" + struct.pack("<I", len(data)) + data

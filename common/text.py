@@ -20,14 +20,14 @@ def preprocess(text: str) -> tuple[numpy.ndarray, dict[str, int], dict[int, str]
     """``(corpus, word_to_id, id_to_word)`` of a text in any language that parts words by blanks.
 
     The text is put in lower case; blanks of any kind and number part words; each full stop, comma, colon, semicolon,
-    question or exclamation mark is a word of its own: "Hello, you." gives hello , you . in this order. corpus is int64
-    (words,), with ids by first appearance.
+    question or exclamation mark is a word of its own: "Hello, you." gives hello , you . in this order. A byte-order
+    mark before the text, as some editors write it, is dropped. corpus is int64 (words,), with ids by first appearance.
 
     Raises TypeError when text is no string, and ValueError when there is no word in it.
     """
     if not isinstance(text, str):
         raise TypeError(f"preprocess: expected text as one string, got {type(text).__name__}")
-    words = _WORD.findall(text.lower())
+    words = _WORD.findall(text.removeprefix("\ufeff").lower())
     if not words:
         raise ValueError("preprocess: the text is empty, expected one word at least")
     id_to_word = dict(enumerate(dict.fromkeys(words)))

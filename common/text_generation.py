@@ -78,7 +78,7 @@ def continue_texts(
         if not any(going):
             return texts
         # A text that has ended reads its last word again and again, to nobody's use.
-        xs = [ids[min(position, len(ids) - 1) :][:1] for ids, _ in texts]
+        xs = [[ids[min(position, len(ids) - 1)]] for ids, _ in texts]
         position += 1
 
 

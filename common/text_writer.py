@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from common import prompt as prompts
+from common.checks import check_counts
 from common.detokenize import EOS, detokenize
 from common.language_model import LanguageModel
 from common.prompt import UNK, Prompt
@@ -52,10 +53,9 @@ class TextWriter:
         :func:`common.text_generation.generate_texts`.
 
         Raises ValueError and KeyError for prompts as :func:`common.prompt.encode`, for count and sizes below 1, and for
-        impossible options; TypeError for banned or stop words that are one str.
+        impossible options; TypeError for banned or stop words that are one str, and a count that is no whole number.
         """
-        if count < 1:
-            raise ValueError(f"TextWriter.write: count must be at least 1, not {count}")
+        check_counts("TextWriter.write", count=count)
         sampling = Sampling(banned=self._ids("banned", banned), **options)
         given = [prompt] if prompt is None or isinstance(prompt, str) else list(prompt)
         starts = [start for p in given for start in [self.encode(p).ids] * count]

@@ -3,6 +3,7 @@
 The layers without recurrence do at every time step what their namesakes do: those take any number of leading axes.
 """
 
+from common.bidirectional import TimeBiLSTM
 from common.cells import GRU, LSTM, RNN
 from common.layers import (
     GPU,
@@ -21,8 +22,7 @@ from common.layers import (
     softmax,
 )
 from common.losses import TimeSigmoidWithLoss, TimeSoftmaxWithLoss
-from common.np import Array
-from common.recurrent import TimeBiLSTM, TimeGRU, TimeLSTM, TimeRNN
+from common.recurrent import TimeGRU, TimeLSTM, TimeRNN
 
 __all__ = [
     "GPU",
@@ -67,6 +67,3 @@ class TimeAffine(Affine):
 
 class TimeDropout(Dropout):
     """Dropout of xs (N, T, D), which the attribute `train_flg` switches: with False the layer is the identity."""
-
-    def forward(self, xs: Array, train_flg: bool = True) -> Array:
-        return super().forward(xs, train_flg)

@@ -11,6 +11,7 @@ TrainingInterrupted, a KeyboardInterrupt.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from numbers import Real
 from typing import Any
 
@@ -20,7 +21,7 @@ from common.base_trainer import BaseTrainer
 from common.block_lengths import BlockLengths, ScaledStep
 from common.callbacks import Callback
 from common.checkpoint import Checkpoints
-from common.checks import check_counts, check_whole
+from common.checks import check_counts, check_restored_count, check_restored_numbers
 from common.evaluation import perplexity_of
 from common.files import Location
 from common.np import np
@@ -29,13 +30,13 @@ from common.progress import short
 from common.rng import Seed, generator
 from common.shared_weights import remove_duplicate
 from common.training import Step
-from common.training_state import check_count, check_numbers, checksum
+from common.training_state import checksum
 from common.validation import example_scores, language_model_scores
 
 __all__ = ["RnnlmTrainer", "Trainer", "remove_duplicate"]
 
 
-def check_settings(
+def check_fit_settings(
     x: Any, t: Any, batch_size: int, max_grad: float | None, eval_interval: int | None, **counts: int
 ) -> None:
     """ValueError or TypeError naming the setting that makes no sense; `counts` are whole numbers of at least 1."""
@@ -43,11 +44,9 @@ def check_settings(
         raise ValueError(f"fit: {len(x)} inputs, but {len(t)} targets")
     if len(x) == 0:
         raise ValueError("fit: there are no data to train on")
+    if eval_interval is not None:  # None stands for no lines
+        counts["eval_interval"] = eval_interval
     check_counts("fit", **counts, batch_size=batch_size)
-    if eval_interval is not None:
-        check_whole("fit", eval_interval=eval_interval)
-        if eval_interval < 1:
-            raise ValueError(f"fit: eval_interval must be at least 1, or None for no lines, not {eval_interval}")
     if batch_size > len(x):
         raise ValueError(f"fit: batch_size {batch_size} is larger than the data, {len(x)}")
     if max_grad is not None and not (isinstance(max_grad, Real) and max_grad > 0):
@@ -59,7 +58,7 @@ class Trainer(BaseTrainer):
 
     model       forward(x, t) -> loss, backward(), params, grads
     optimizer   update(params, grads)
-    rng         what shuffles the examples
+    rng         what shuffles the examples; if None, numpy.random seeds it when the first fit begins
 
     loss_list   the mean losses of the intervals
     """
@@ -68,13 +67,22 @@ class Trainer(BaseTrainer):
 
     def __init__(self, model: Any, optimizer: Any, *, rng: Seed = None) -> None:
         super().__init__(model, optimizer)
-        self.rng = generator(rng)
+        if rng is not None:
+            self.rng = generator(rng)
+
+    def _begin(self) -> None:
+        super()._begin()
         self.batch_size = 0
         self.loss_list: list[float] = []
         self.order: Any = None  # of the examples in the current epoch
 
+    @cached_property
+    def rng(self) -> Any:
+        """The generator that shuffles the examples; may be set. Without one, the first fit makes one."""
+        return generator()
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        check_numbers("loss_list", state["loss_list"])
+        check_restored_numbers("loss_list", state["loss_list"])
         super().load_state_dict(state)
 
     def fit(
@@ -98,7 +106,7 @@ class Trainer(BaseTrainer):
         iteration, if the loss is not finite.
         """
         x, t = np.asarray(x), np.asarray(t)
-        check_settings(x, t, batch_size, max_grad, eval_interval, max_epoch=max_epoch)
+        check_fit_settings(x, t, batch_size, max_grad, eval_interval, max_epoch=max_epoch)
         self.eval_interval, self.batch_size = eval_interval, batch_size
         iterations = len(x) // batch_size
 
@@ -143,16 +151,19 @@ class RnnlmTrainer(BaseTrainer):
 
     state = (*BaseTrainer.state, "ppl_list", "time_idx")
 
-    def __init__(self, model: Any, optimizer: Any) -> None:
+    def __init__(self, model: Any, optimizer: Any) -> None:  # whose arguments help() shows, not those of __new__
         super().__init__(model, optimizer)
+
+    def _begin(self) -> None:
+        super()._begin()
         self.time_idx = 0
         self.batch_size = self.time_size = 0
         self.block_lengths: BlockLengths | None = None
         self.ppl_list: list[float] = []
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        check_numbers("ppl_list", state["ppl_list"])
-        check_count("time_idx", state["time_idx"])
+        check_restored_numbers("ppl_list", state["ppl_list"])
+        check_restored_count("time_idx", state["time_idx"])
         super().load_state_dict(state)
 
     def get_batch(self, x: Any, t: Any, batch_size: int, time_size: int) -> tuple[Any, Any]:
@@ -189,7 +200,7 @@ class RnnlmTrainer(BaseTrainer):
         iteration, if the loss is not finite.
         """
         xs, ts = np.asarray(xs), np.asarray(ts)
-        check_settings(xs, ts, batch_size, max_grad, eval_interval, max_epoch=max_epoch, time_size=time_size)
+        check_fit_settings(xs, ts, batch_size, max_grad, eval_interval, max_epoch=max_epoch, time_size=time_size)
         self.block_lengths = block_lengths
         iterations = int(len(xs) // (batch_size * self._mean_length(time_size)))
         if not iterations:

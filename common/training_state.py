@@ -5,10 +5,8 @@ epoch, the order of the epoch's examples, all generators of random numbers, the 
 put back goes on with the same bits on the CPU.
 """
 
-import math
 import zlib
 from collections.abc import Mapping
-from numbers import Integral, Real
 from typing import Any
 
 import numpy
@@ -17,7 +15,7 @@ from common.model_tree import layers, recurrent_states, unique_params
 from common.np import np, to_cpu
 from common.object_tree import attributes, generators
 
-VERSION = 1
+VERSION = 2
 
 
 def take(trainer: Any, settings: dict[str, Any]) -> dict[str, Any]:
@@ -62,7 +60,7 @@ def restore(trainer: Any, settings: dict[str, Any], state: dict[str, Any]) -> No
     for name in settings:
         _same(name, state["settings"].get(name), settings[name])
     _same("callbacks", [name for name, _ in state["callbacks"]], [type(c).__name__ for c in trainer.callbacks])
-    grows = "state.optimizer.numbers" if _ours(optimizer) else "state.optimizer"  # an optimizer's attributes
+    grows = "state.optimizer.attributes" if _ours(optimizer) else "state.optimizer"
     _check("state", state, take(trainer, settings), grows)
     weights, rngs = unique_params(model), generators(trainer)
     if _ours(optimizer):
@@ -90,20 +88,6 @@ def checksum(*arrays: Any) -> int:
     return value
 
 
-def check_count(name: str, value: Any) -> None:
-    """ValueError unless the value is an integer of at least 0."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"{name} must be an integer of at least 0, not {value!r}")
-
-
-def check_numbers(name: str, values: Any, *, finite: bool = False) -> None:
-    """ValueError unless the values are a list of numbers, finite ones if asked for."""
-    if not isinstance(values, list) or not all(isinstance(v, Real) for v in values):
-        raise ValueError(f"{name} must be numbers, not {values!r}"[:200])
-    if finite and not all(map(math.isfinite, values)):
-        raise ValueError(f"{name} must be finite, not {values!r}"[:200])
-
-
 def _ours(optimizer: Any) -> bool:
     return hasattr(optimizer, "state_dict") and hasattr(optimizer, "load_state_dict")
 
@@ -121,8 +105,9 @@ def _has_keys(value: Any, keys: set[int]) -> bool:
 
 
 def _check(place: str, found: Any, own: Any, grows: str) -> None:
-    """ValueError unless `found` is of the same kind as `own`, this training's. None may become anything, an empty
-    dictionary one with any keys, the one at the place `grows` may have more keys, and what is inside it others.
+    """ValueError unless `found` is of the same kind as `own`, this training's. None may become anything, and an empty
+    dictionary one with any keys. The place `grows` is that of an optimizer's attributes: a training may add some, and
+    may change the keys of the dictionaries among them.
     """
     if isinstance(own, dict) and isinstance(found, dict):
         fits = own.keys() <= found.keys() if place == grows else not own or place.startswith(f"{grows}.")

@@ -66,7 +66,7 @@ def read_text(path: Location) -> Content:
             if not width:
                 raise FileFormatError(path, f"its first line has no numbers behind blanks: {first[:40]!r}")
             file.seek(start)
-        vectors = _read_rows(path, file, (count, width), b" ", "words, its first line announces", words)
+        vectors = _read_rows(path, file, (count, width), b" ", "word", "its first line announces", words)
     return vectors, _words(path, words, b" ")
 
 
@@ -147,7 +147,7 @@ def read_projector(folder: Location) -> Content:
     with regular(path).open("rb") as file:
         width = file.readline(_LONGEST_LINE).count(b"\t") + 1
         file.seek(0)
-        vectors = _read_rows(path, file, (words.count(b"\n"), width), b"\t", f"lines, {METADATA} has")
+        vectors = _read_rows(path, file, (words.count(b"\n"), width), b"\t", "line", f"{METADATA} has")
     return vectors, _words(metadata, words, b"\n")
 
 
@@ -164,14 +164,15 @@ def _read_rows(
     file: BinaryIO,
     shape: tuple[int, int],
     separator: bytes,
-    expected: str,
+    unit: str,
+    source: str,
     words: bytearray | None = None,
 ) -> numpy.ndarray:
     """The vectors of the lines that follow; with `words`, each line begins with a word, which is added to them.
 
-    expected: what a wrong number of lines is told by, such as "words, its first line announces".
+    unit, source: what errors call a line, and whatever tells their number, such as "word", "its first line announces".
     """
-    (count, width), what = shape, expected.split("s,")[0]
+    count, width = shape
     longest = max(_LONGEST_LINE, _LONGEST_WORD + 64 * width)
     # Lines that are too short are found before the room for sound ones, of a digit and a blank a number, ends.
     vectors = numpy.empty((min(count, os.fstat(file.fileno()).st_size // (2 * width)), width), numpy.float32)
@@ -179,7 +180,7 @@ def _read_rows(
     with numpy.errstate(over="ignore"):  # infinity, which _finite refuses
         for lines, line in enumerate(iter(partial(file.readline, longest), b""), start=1):
             if len(line) == longest:
-                raise FileFormatError(path, f"{what} {lines} has more than {longest} bytes")
+                raise FileFormatError(path, f"{unit} {lines} has more than {longest} bytes")
             if not line.endswith(b"\n"):
                 raise _cut_short(path, line)
             row = line.rstrip(_BLANKS)
@@ -188,15 +189,15 @@ def _read_rows(
                 words += word + separator
             found = row.count(separator) + 1 if row else 0
             if found != width:
-                raise FileFormatError(path, f"{what} {lines} has {found} numbers, expected {width}")
+                raise FileFormatError(path, f"{unit} {lines} has {found} numbers, expected {width}")
             if lines > count:
                 break
             try:
                 vectors[lines - 1] = numpy.fromiter(_numbers(row, separator), numpy.float32, width)
             except ValueError as error:
-                raise FileFormatError(path, f"{what} {lines}: {error}") from error
+                raise FileFormatError(path, f"{unit} {lines}: {error}") from error
     if lines != count:
-        raise FileFormatError(path, f"it has {'more' if lines > count else lines} {expected} {count}")
+        raise FileFormatError(path, f"it has {'more' if lines > count else lines} {unit}s, {source} {count}")
     return _finite(path, vectors)
 
 

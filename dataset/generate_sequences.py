@@ -8,9 +8,11 @@ The same seed gives the same bytes on every system and with every version of Pyt
 import datetime
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import numpy
-import typer
+
+from common.experiment import script
 
 COUNT = 50_000  # lines of each file
 
@@ -69,18 +71,18 @@ def _draw(rng: numpy.random.RandomState, low: int, high: int) -> int:
     return low + int(rng.random_sample() * (high - low))
 
 
-def main(out: Path | None = None, seed: int = 1984) -> list[Path]:
-    """Write the two files to the folder `out` (by default beside this script) and return their paths."""
+@script
+def main(
+    out: Annotated[Path | None, "Folder for the files, by default that of this script."] = None,
+    seed: Annotated[int, "Seed of all random numbers."] = 1984,
+) -> None:
     folder = Path(__file__).resolve().parent if out is None else out
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
     for name, line in (("addition.txt", addition_line), ("date.txt", date_line)):
         path = folder / name
         path.write_bytes(generate(line, seed=seed).encode("ascii"))
         print(f"{path}: {COUNT:,} lines")
-        paths.append(path)
-    return paths
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    main.cli()

@@ -37,11 +37,14 @@ class Codec(NamedTuple):
     def encode(self, questions: Sequence[str]) -> Ids:
         """The questions as ids (N, S). TypeError for one str.
 
-        ValueError for a question that is empty, too long or has an unknown symbol.
+        ValueError for no questions, and for one that is empty, too long or has an unknown symbol.
         """
         if isinstance(questions, str):
             raise TypeError(f"encode: expected a list of questions, not the str {questions!r}: pass [{questions!r}]")
-        return pad([self._ids(question) for question in questions])
+        rows = [self._ids(question) for question in questions]
+        if not rows:
+            raise ValueError("encode: there are no questions, expected one at least")
+        return pad(rows)
 
     def symbols(self, question: str) -> list[str]:
         """The symbols of a question in the order in which people read them."""

@@ -10,8 +10,10 @@ from ch05.simple_rnnlm import SimpleRnnlm
 from ch06.rnnlm import Rnnlm
 from ch08.deep_seq2seq import DeepSeq2seq
 from common import layers, time_layers, util
+from common.block_lengths import BlockLengths
 from common.callbacks import EarlyStopping
-from common.optimizer import SGD
+from common.checkpoint import Checkpoints
+from common.optimizer import SGD, Adam
 from common.trainer import RnnlmTrainer, Trainer
 from dataset import mini, ptb, sequence
 
@@ -85,6 +87,12 @@ TABLE = {
         (lambda: time_layers.TimeEmbedding(ones(5)), ValueError, r"TimeEmbedding: W must be \(V, D\).*not \(5,\)"),
         (lambda: time_layers.TimeAffine(ones(5, 3).T, ones(5)).forward(ones(2, 4, 4)), ValueError,
          r"TimeAffine: an input \(2, 4, 4\) does not fit W \(3, 5\)"),  # tied, but H is not D
+        (lambda: after(layers.MatMul(ids(3, 4)), ones(2, 3)).backward(ones(2, 4)), TypeError,
+         "MatMul: a gradient of float32 needs floating-point weights, not int"),
+        (lambda: after(layers.Affine(ones(3, 4), ids(4)), ones(2, 3)).backward(ones(2, 4)), TypeError,
+         "Affine: a gradient of float32 needs floating-point weights, not int"),
+        (lambda: after(layers.Embedding(ids(5, 2)), ids(3)).backward(0.5), TypeError,
+         "Embedding: a gradient of float64 needs floating-point weights, not int"),
     ],
     "labels": [
         (lambda: layers.SoftmaxWithLoss().forward(ones(2, 3), [0, 3]), IndexError,
@@ -147,12 +155,17 @@ TABLE = {
         (lambda: Rnnlm(7, 3, 4).forward([[1, 7]], [[1, 2]]), IndexError, "TimeEmbedding: ids must lie in 0 … 6, got 7"),
         (lambda: Rnnlm(7, 3, 4).forward([[1, 2]], [[1, 2, 3]]), ValueError, r"\(1, 2, 7\) need class ids \(1, 2\)"),
         (lambda: Rnnlm(7, 3, 4).load_params("nowhere.npz"), FileNotFoundError, r"nowhere\.npz"),
-        (lambda: DeepSeq2seq(7, 3, 0), ValueError, "DeepSeq2seq: .*hidden_size=0"),
-        (lambda: DeepSeq2seq(7, 3, 4, target_size=0), ValueError, "DeepSeq2seq: .*target_size=0"),
+        (lambda: DeepSeq2seq(7, 3, 0), ValueError, "DeepSeq2seq: hidden_size must be at least 1, not 0"),
+        (lambda: DeepSeq2seq(7, 3, 4, target_size=0), ValueError, "DeepSeq2seq: target_size must be at least 1, not 0"),
     ],
     "optimizers and clipping": [
         (lambda: SGD().update([ones(2)], []), ValueError, "SGD: 1 params, but 0 grads"),
         (lambda: SGD().update([ones(2)], [ones(2, 1)]), ValueError, r"SGD: params\[0\] is \(2,\), grads\[0\] \(2, 1\)"),
+        (lambda: SGD(0.1).update([numpy.float64(3.0)], [numpy.float64(1.0)]), TypeError,
+         r"SGD: params\[0\] must be an array, which can be changed in place, not "),
+        (lambda: Adam().update([ones(2), 3.0], [ones(2), 1.0]), TypeError, r"Adam: params\[1\] must be an array.* 3.0"),
+        (lambda: SGD().update([[3.0]], [ones(1)]), TypeError, r"SGD: params\[0\] must be an array.* not \[3.0\]"),
+        (lambda: SGD().update([ones()], [1.0]), TypeError, r"SGD: grads\[0\] must be an array, not 1.0"),
         (lambda: util.clip_grads([ones(2)], 0), ValueError, "max_norm must be a positive number, not 0"),
         (lambda: util.clip_grads([ones(2)], math.nan), ValueError, "max_norm must be a positive number, not nan"),
         (lambda: util.clip_grads([ones(2), NAN], 1), FloatingPointError, r"gradient 1 of shape \(2,\) holds NaN"),
@@ -163,7 +176,7 @@ TABLE = {
         (lambda: fit(max_epoch=0), ValueError, "fit: max_epoch must be at least 1, not 0"),
         (lambda: fit(batch_size=0), ValueError, "fit: batch_size must be at least 1, not 0"),
         (lambda: fit(batch_size=7), ValueError, "fit: batch_size 7 is larger than the data, 6"),
-        (lambda: fit(eval_interval=0), ValueError, "fit: eval_interval must be at least 1, or None .*not 0"),
+        (lambda: fit(eval_interval=0), ValueError, "fit: eval_interval must be at least 1, not 0"),
         (lambda: fit(max_grad=-1.0), ValueError, "fit: max_grad must be a positive number, .*, not -1"),
         (lambda: fit(x=ones(6, 3)), ValueError, r"Affine: an input \(2, 3\) does not fit W \(2, 3\)"),
         (lambda: fit(x=ones(6, 2) * math.nan), FloatingPointError, "iteration 1: the loss is nan: the inputs hold NaN"),
@@ -185,18 +198,23 @@ TABLE = {
          r"epoch 1, iteration 1: training has diverged, weight layers.0.W of shape \(2, 3\) holds NaN or infinity"),
         (lambda: Rnnlm(7, 3, 4).save("m", id_to_word={0: "a"}), ValueError,
          "id_to_word: Rnnlm has 7 words there, the vocabulary 1"),
+        (lambda: fit(eval_interval=2.5), TypeError, "fit: eval_interval must be a whole number, not 2.5"),
+        (lambda: Checkpoints("c", keep=1.5), TypeError, "Checkpoints: keep must be a whole number, not 1.5"),
+        (lambda: Checkpoints("c", settings={"data": {1}}), TypeError, "set is not JSON serializable"),
+        (lambda: BlockLengths(shortest=2.5), TypeError, "BlockLengths: shortest must be a whole number, not 2.5"),
     ],
     "evaluation": [
         (lambda: evaluate(ids(0)), ValueError, r"expected a corpus \(n,\) of 2 words at least, got \(0,\)"),
         (lambda: evaluate(ids(1)), ValueError, r"of 2 words at least, got \(1,\)"),
         (lambda: evaluate(ids(2, 5)), ValueError, r"expected a corpus \(n,\) .*got \(2, 5\)"),
-        (lambda: evaluate(ids(9), batch_size=0), ValueError, "batch_size=0 .* must be at least 1"),
-        (lambda: evaluate(ids(9), time_size=0), ValueError, "time_size=0 must be at least 1"),
+        (lambda: evaluate(ids(9), batch_size=0), ValueError, "eval_perplexity: batch_size must be at least 1, not 0"),
+        (lambda: evaluate(ids(9), time_size=0), ValueError, "eval_perplexity: time_size must be at least 1, not 0"),
+        (lambda: evaluate(ids(9), time_size=2.5), TypeError, "eval_perplexity: time_size must be a whole number"),
         (lambda: evaluate(ids(9) + 7), IndexError, "ids must lie in 0 … 6, got 7"),
         (lambda: evaluate(ones(9)), TypeError, "TimeEmbedding: ids must be integers, not float32"),
         (lambda: util.eval_perplexity(diverged(), ids(9)), FloatingPointError, "eval_perplexity: the loss is nan"),
         (lambda: util.eval_seq2seq(DeepSeq2seq(7, 3, 4), numpy.array([[1, -1, 2]]), ids(3), {}), ValueError,
-         "eval_seq2seq: padding, the id -1, may stand only at the end"),
+         "padding, the id -1, may stand only at the end"),
     ],
     "text and vectors": [
         (lambda: util.preprocess(""), ValueError, "text is empty"),

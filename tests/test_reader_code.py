@@ -517,6 +517,66 @@ def test_methods_of_ones_own_called_encode_and_predict():
     numpy.testing.assert_array_equal(model.attention_weights(x, t), ours.attention_weights(x, t))
 
 
+def test_names_of_ones_own():
+    """Methods and attributes of subclasses whose names say what many things could be called."""
+
+    class Decode(AttentionDecoder):
+        def step(self, x):
+            return x
+
+    class Peek(PeekyDecoder):
+        start = 3
+
+    class Plain(Decoder):
+        def __init__(self, V, D, H):
+            super().__init__(V, D, H)
+            self.start, self.step = 3, 0
+
+    class Encode(Encoder):
+        def __init__(self, V, D, H):
+            super().__init__(V, D, H)
+            self.states, self.backward_states = [], []
+
+    class AllEncode(AttentionEncoder):
+        states = ()
+
+    x, t = numpy.random.randint(0, 9, (6, 7)), numpy.random.randint(0, 9, (6, 5))
+    for kind, encoder, decoder in (
+        (Seq2seq, Encode, Plain), (PeekySeq2seq, Encode, Peek), (AttentionSeq2seq, AllEncode, Decode)
+    ):  # fmt: skip
+        ours = kind(9, 4, 6, rng=0)
+        model = put(kind(9, 4, 6, rng=0), encoder=encoder(9, 4, 6), decoder=decoder(9, 4, 6))
+        assert_learn_and_answer_the_same(model, ours, x, t)
+        assert model.beam_search(x[:1], 8, 4) == ours.beam_search(x[:1], 8, 4)
+        assert model.decoder.generate(model.encoder.forward(x), 8, 4) == ours.generate(x, 8, 4)
+
+    class Keeps(Affine):
+        def forward(self, x):
+            self.cached = x
+            return super().forward(x)
+
+    layer, x = Keeps(numpy.ones((2, 3)), numpy.ones(3)), numpy.ones((4, 2))
+    layer.backward(layer.forward(x))
+    assert layer.cached is x
+
+
+def test_a_softmax_loss_with_a_forward_of_ones_own():
+    class Shown(SoftmaxWithLoss):
+        def forward(self, x, t):
+            self.t = t
+            self.y = softmax(x)
+            return cross_entropy_error(self.y, self.t)
+
+    ours, loss = SoftmaxWithLoss(), Shown()
+    for seed in (0, 1):
+        x, t = numpy.random.default_rng(seed).standard_normal((4, 3)), numpy.array([2, 0, 1, 1])
+        for labels in (t, numpy.eye(3, dtype=int)[t]):
+            assert loss.forward(x, labels) == pytest.approx(ours.forward(x, t))
+            for dout in (1, 3.0):
+                numpy.testing.assert_allclose(loss.backward(dout), ours.backward(dout), atol=1e-12)
+            assert loss.y.min() > 0  # as it was
+
+
 def plain_layer(weights):
     """A TimeLSTM whose forward knows of nothing but xs."""
 
@@ -685,14 +745,13 @@ def test_copies_go_on_as_the_original_does():
         for _ in range(3):
             step(model, optimizer)
         copied = copy.deepcopy((model, optimizer))
-        pickled = pickle.loads(pickle.dumps((model, optimizer))) if isinstance(model, Rnnlm) else copied
+        pickled = pickle.loads(pickle.dumps((model, optimizer)))
         expected = [step(model, optimizer) for _ in range(3)]
-        assert [step(*copied) for _ in range(3)] == expected
-        if pickled is not copied:
-            assert [step(*pickled) for _ in range(3)] == expected
-    tied = copied[0]
-    assert numpy.shares_memory(tied.params[0], tied.params[-2])
-    assert not numpy.shares_memory(tied.params[0], model.params[0])
+        for made in (copied, pickled):
+            assert [step(*made) for _ in range(3)] == expected
+    for tied, _ in (copied, pickled):
+        assert numpy.shares_memory(tied.params[0], tied.params[-2])
+        assert not numpy.shares_memory(tied.params[0], model.params[0])
 
 
 def test_attributes_of_ones_own():

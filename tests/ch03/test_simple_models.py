@@ -103,7 +103,7 @@ def test_misuse(kind):
         model.forward(CONTEXTS.argmax(axis=-1), TARGET)
     with pytest.raises(ValueError, match=kind.__name__):
         model.forward(CONTEXTS, TARGET[:5])
-    with pytest.raises(ValueError, match="hidden_size=0"):
+    with pytest.raises(ValueError, match="hidden_size must be at least 1, not 0"):
         kind(7, 0)
 
 

@@ -9,8 +9,10 @@ import ch04
 from ch04.cbow import CBOW
 from ch04.corpus_training import CorpusTrainer, RowAdaGrad
 from ch04.skip_gram import SkipGram
+from ch04.word_frequency import keep_probability
 from common.checkpoint import Checkpoints
 from common.files import FileFormatError
+from common.folder_lock import NAME
 from common.np import np, to_cpu
 from common.vector_evaluation import evaluate_analogies
 from common.word_vectors import WordVectors
@@ -95,6 +97,73 @@ def test_training_goes_on_with_the_same_bits(kind, saves, tmp_path, monkeypatch)
         CorpusTrainer(kind(WORDS, 8, 3, CORPUS, rng=0), rng=0).fit(
             CORPUS[:-1], 2, checkpoint=Checkpoints(tmp_path, resume=True)
         )
+
+
+def test_a_folder_for_checkpoints(tmp_path):
+    """As the other trainers: a further fit goes on in it, and afterwards it is free for other processes."""
+    trainer = CorpusTrainer(CBOW(WORDS, 4, 2, CORPUS, rng=0), rng=0)
+    for folder in (str(tmp_path / "mine"), tmp_path / "mine"):
+        trainer.fit(CORPUS, 1, verbose=False, checkpoint=folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == ["000001.npz", "000002.npz"]
+    again = CorpusTrainer(CBOW(WORDS, 4, 2, CORPUS, rng=1), rng=1)
+    again.fit(CORPUS, 1, verbose=False, checkpoint=Checkpoints(tmp_path / "mine", resume=True))
+    assert again.loss_list == trainer.loss_list
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_training_that_fails_leaves_its_folder_free(begun, tmp_path):
+    trainer, checkpoint = CorpusTrainer(CBOW(WORDS, 4, 2, CORPUS)), tmp_path / "mine"
+    if begun:
+        trainer.model.word_vecs[:] = numpy.nan
+        with pytest.raises(FloatingPointError):
+            trainer.fit(CORPUS, 1, checkpoint=checkpoint)
+    else:
+        trainer.fit(CORPUS, 1, verbose=False, checkpoint=checkpoint)
+        with pytest.raises(FileFormatError, match="it belongs to another"):
+            trainer.fit(CORPUS, 2, checkpoint=Checkpoints(checkpoint, resume=True))
+    assert checkpoint.is_dir() and not (checkpoint / NAME).exists()
+
+
+@both
+def test_the_learning_rate_falls_evenly(kind):
+    trainer = CorpusTrainer(kind(WORDS, 4, 2, CORPUS, rng=0), (0.3, 0.1), rng=0)
+    rates = [[], []]
+    for optimizer, seen in zip(trainer.optimizers, rates, strict=True):
+        update = optimizer.update
+        optimizer.update = lambda rate, rows, update=update, seen=seen: (seen.append(rate), update(rate, rows))
+    trainer.fit(CORPUS, 3, verbose=False)
+    steps = 3 * len(trainer._steps(CORPUS))
+    expected = numpy.linspace(0.3, 0.1, steps, endpoint=False)
+    assert steps > 6
+    numpy.testing.assert_allclose(rates, [expected, expected], rtol=1e-12)
+
+
+@both
+def test_words_are_kept_with_their_probability(kind):
+    trainer = CorpusTrainer(kind(WORDS, 4, 2, CORPUS, rng=0), sample=1e-2, rng=0)
+    texts, steps = [], trainer._steps
+    trainer._steps = lambda text: (texts.append(text), steps(text))[1]
+    trainer.fit(CORPUS, 4, verbose=False)
+    counts = numpy.bincount(CORPUS, minlength=WORDS)
+    keep = keep_probability(counts, 1e-2)
+    p = keep[CORPUS]
+    chance = numpy.sqrt((p * (1 - p)).sum() / 4)  # the standard deviation of the mean length
+    assert chance < 0.02 * p.sum() < 0.02 * len(CORPUS)
+    assert abs(numpy.mean([len(text) for text in texts]) - p.sum()) < 4 * chance
+    kept = numpy.bincount(numpy.concatenate(texts), minlength=WORDS) / 4
+    assert (abs(kept - keep * counts) <= 5 * numpy.sqrt(keep * (1 - keep) * counts / 4)).all()
+
+
+@both
+def test_each_epoch_has_an_order_of_its_own(kind):
+    trainer = CorpusTrainer(kind(WORDS, 4, 2, CORPUS, rng=0), shrink_windows=False, stretch=10, rng=0)
+    text = numpy.arange(1000)
+    starts = [[int(ids[0]) for step in trainer._steps(text) for ids, _, _ in step] for _ in range(2)]
+    assert sorted(starts[0]) != sorted(starts[1])  # the text is cut at other places
+    after_the_first = [[(start - epoch[0]) % 1000 for start in epoch] for epoch in starts]
+    assert after_the_first[0] != after_the_first[1]
+    assert after_the_first[0] != sorted(after_the_first[0])
 
 
 @both

@@ -66,7 +66,7 @@ def test_misuse():
         model.forward(PAIRS, COUNTS[:3])
     with pytest.raises(IndexError, match="4"):
         model.forward(PAIRS + 1, COUNTS)
-    with pytest.raises(ValueError, match="hidden_size=0"):
+    with pytest.raises(ValueError, match="hidden_size must be at least 1, not 0"):
         GloVe(4, 0)
     for x_max in (0, -1.0, numpy.nan, "100"):
         with pytest.raises(ValueError, match=f"GloVe: x_max must be a positive number, not {x_max!r}"):

@@ -1,8 +1,11 @@
 """CBOW and SkipGram."""
 
+import pickle
+
 import numpy
 import pytest
 from gradient_check import check_model
+from memory import peak
 
 from ch04.cbow import CBOW
 from ch04.skip_gram import SkipGram
@@ -83,9 +86,33 @@ def test_counts_serve_as_the_corpus(kind):
     text = numpy.repeat(numpy.arange(8), numpy.bincount(CORPUS, minlength=8))
     one, two = kind(8, 4, 2, text, rng=0), kind(8, 4, 2, {"counts": numpy.bincount(text).tolist()}, rng=0)
     assert one.forward(*BATCH) == two.forward(*BATCH)
-    for counts in ([1, 2], [-1, *range(7)], None, [0.5] * 8, "text", [[1]] * 8):
+    for counts in ([1, 2], None, "text", [[1]] * 8):
         with pytest.raises(ValueError, match=f"{kind.__name__}: corpus must be ids .* or have the counts of 8 words"):
             kind(8, 4, 2, {"counts": counts})
+    for counts in ([-1, *range(7)], [0.5] * 8):
+        with pytest.raises(ValueError, match="UnigramSampler: counts must be integers"):
+            kind(8, 4, 2, {"counts": counts})
+
+
+@both
+def test_counts_take_no_more_memory_if_they_are_large(kind):
+    worst, _ = peak(kind, 8, 4, 2, {"counts": [10**12] * 8})
+    assert worst < 1 << 20
+
+
+@both
+def test_a_folder_keeps_the_counts(kind):
+    corpus = {"counts": numpy.bincount(CORPUS, minlength=9).tolist()}
+    for model in (kind(9, 4, 2, CORPUS), kind(9, 4, 2, corpus=CORPUS), kind(9, 4, 2, corpus)):
+        for made in (model, pickle.loads(pickle.dumps(model))):
+            expected = {"vocab_size": 9, "hidden_size": 4, "window_size": 2, "corpus": corpus}
+            assert made.saved_arguments() == expected
+
+    class OfText(kind):
+        def __init__(self, text, *, rng=None):
+            super().__init__(8, 4, 2, numpy.array([int(c) for c in text]), rng=rng)
+
+    assert OfText("0012").saved_arguments() == {"text": "0012"}
 
 
 @both
@@ -109,7 +136,7 @@ def test_gpu(kind, gpu):
 
 @both
 def test_misuse(kind):
-    with pytest.raises(ValueError, match=f"{kind.__name__}.*window_size=0"):
+    with pytest.raises(ValueError, match=f"{kind.__name__}: window_size must be at least 1, not 0"):
         kind(8, 4, 0, CORPUS)
     with pytest.raises(ValueError, match=f"{kind.__name__}: ids of the corpus .* got 7"):
         kind(7, 4, 2, CORPUS)

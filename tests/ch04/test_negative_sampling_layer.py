@@ -63,6 +63,23 @@ class TestUnigramSampler:
         sampler = UnigramSampler(corpus, 0.75, 2)
         assert sampler.word_p == pytest.approx([0.64196878, 0.33150408, 0.02652714], abs=1e-8)
 
+    def test_counts_serve_as_well(self):
+        corpus, target = numpy.repeat([0, 1, 2, 4], [60, 25, 5, 10]), numpy.arange(6).repeat(20)
+        counts = numpy.bincount(corpus, minlength=6)
+        one = UnigramSampler(corpus, 0.75, 3, vocab_size=6, rng=0)
+        for given in (counts, counts.tolist(), counts.astype("uint8")):
+            two = UnigramSampler.from_counts(given, 0.75, 3, rng=0)
+            assert (one.word_p == two.word_p).all() and two.vocab_size == 6
+        assert (one.get_negative_sample(target) == two.get_negative_sample(target)).all()
+        assert (one.draw((4, 5)) == two.draw((4, 5))).all()
+
+    @pytest.mark.parametrize("counts", [[1.0, 2.0], [[1, 2]], [3, -1], "ab", None])
+    def test_counts_that_are_none(self, counts):
+        with pytest.raises(ValueError, match=r"UnigramSampler: counts must be integers \(V,\), none of them below 0"):
+            UnigramSampler.from_counts(counts, 0.75, 5)
+        with pytest.raises(ValueError, match="one word only"):
+            UnigramSampler.from_counts([0, 3], 0.75, 5)
+
     def test_distribution_without_the_target(self):
         corpus = numpy.repeat([0, 1, 2, 4], [60, 25, 5, 10])  # 3 does not occur
         sampler = UnigramSampler(corpus, 0.5, 4, vocab_size=6, rng=0)
@@ -164,6 +181,12 @@ class TestNegativeSamplingLoss:
         assert layer.forward(h, target) == pytest.approx(float(loss.detach()), rel=1e-12)
         numpy.testing.assert_allclose(layer.backward(), x.grad.numpy(), rtol=1e-10, atol=1e-12)
         numpy.testing.assert_allclose(layer.grads[0], W.grad.numpy(), rtol=1e-10, atol=1e-12)
+
+    def test_a_sampler_in_the_place_of_the_corpus(self, rng):
+        W, sampler = rng.standard_normal((6, 3)), UnigramSampler(self.corpus, 0.5, 4)
+        layer = NegativeSamplingLoss(W, sampler)
+        assert layer.sampler is sampler
+        assert layer.forward(numpy.zeros((2, 3)), numpy.array([0, 1])) == pytest.approx(5 * numpy.log(2))
 
     def test_several_targets_are_summed(self, rng):
         negatives, h, target = rng.integers(0, 6, (4, 2, 5)), rng.standard_normal((4, 3)), rng.integers(0, 6, (4, 2))

@@ -5,10 +5,13 @@ from gradient_check import check_model
 from ch06.awd_lstm import AwdLstm
 from common.averaged_sgd import AveragedSGD
 from common.evaluation import eval_perplexity
+from common.regularization import EmbeddingDropout, SizePenalty, SlownessPenalty, VariationalDropout
 from common.shared_weights import SharedWeights
+from common.time_layers import TimeAffine, TimeLSTM
 from common.training import Step
 
 V, D, H, N, T = 30, 6, 8, 3, 5
+NO_DROPOUT = {f"{place}_dropout": 0.0 for place in ("embedding", "input", "hidden", "output")} | {"dropconnect": 0.0}
 
 
 def ids(*shape, seed=0):
@@ -21,7 +24,7 @@ def small(dtype="d", **options):
 
 def repeat_masks(model):
     """Let every dropout draw the same mask in each forward."""
-    drops = [*model.switched, model.layers[0]._dropout]
+    drops = [*model.training_mode_layers, model.layers[0]._dropout]
     for drop in (d for d in drops if hasattr(d, "draw_mask")):
         draw = drop.draw_mask
         drop.draw_mask = lambda shape, dtype, draw=draw, drop=drop: (
@@ -36,6 +39,36 @@ def test_the_papers_size():
     # 24 million in the paper, whose LSTMs have a second bias each.
     assert sum(p.size for p in SharedWeights(model.params).params) == 24_210_800
     assert numpy.shares_memory(model.params[0], model.params[-2])
+
+
+def test_each_part_has_its_place_and_its_strength():
+    model = small(embedding_dropout=0.1, input_dropout=0.2, hidden_dropout=0.3, output_dropout=0.4, dropconnect=0.5,
+                  alpha=3.0, beta=4.0)  # fmt: skip
+    assert [type(layer) for layer in model.layers] == [
+        EmbeddingDropout, *[VariationalDropout, TimeLSTM] * 3, SlownessPenalty, VariationalDropout, SizePenalty,
+        TimeAffine,
+    ]  # fmt: skip
+    assert model.layers[0]._dropout.dropout_ratio == 0.1
+    drops = [layer for layer in model.layers if isinstance(layer, VariationalDropout)]
+    assert [drop.dropout_ratio for drop in drops] == [0.2, 0.3, 0.3, 0.4]
+    assert [lstm.weight_dropout.dropout_ratio for lstm in model.recurrent_layers] == [0.5] * 3
+    assert [penalty.weight for penalty in model.penalties] == [4.0, 3.0]
+
+
+@pytest.mark.parametrize("name", ["alpha", "beta"])
+def test_each_penalty_is_its_equation(name):
+    """Of the outputs of the last LSTM, x: alpha mean(x²), and beta mean((x_{t+1} - x_t)²)."""
+    batch = ids(N, T), ids(N, T, seed=1)
+    model = small(**NO_DROPOUT, **({"alpha": 0.0, "beta": 0.0} | {name: 50.0}))
+    plain = model.forward(*batch, train_flg=False)
+    model.reset_state()
+    found = model.forward(*batch) - plain
+    model.reset_state()
+    xs = batch[0]
+    for layer in model.layers[:-4]:  # without the penalties, the dropout between them and the affine layer
+        xs = layer.forward(xs)
+    steps = xs if name == "alpha" else xs[:, 1:] - xs[:, :-1]
+    assert found == pytest.approx(50 * (steps**2).mean(), rel=1e-9)
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
@@ -54,8 +87,7 @@ def test_dout_scales_the_penalties_too():
 
 
 def test_loss_holds_the_penalties_only_in_training():
-    plain, heavy = (small(alpha=a, beta=a, **{f"{d}_dropout": 0.0 for d in ("embedding", "input", "hidden", "output")},
-                          dropconnect=0.0) for a in (0.0, 50.0))  # fmt: skip
+    plain, heavy = (small(alpha=a, beta=a, **NO_DROPOUT) for a in (0.0, 50.0))
     batch = ids(N, T), ids(N, T, seed=1)
     assert heavy.forward(*batch) > plain.forward(*batch)
     plain.reset_state()
@@ -79,7 +111,7 @@ def test_float32_stays_float32():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"layers": 0}, "sizes must be at least 1"),
+        ({"layers": 0}, "AwdLstm: layers must be at least 1, not 0"),
         ({"dropconnect": 1.0}, r"AwdLstm: dropconnect must be in \[0, 1\), not 1.0"),
         ({"hidden_dropout": -0.1}, r"AwdLstm: hidden_dropout must be in \[0, 1\), not -0.1"),
         ({"alpha": -1.0}, "SizePenalty: weight must be at least 0, not -1.0"),

@@ -61,14 +61,14 @@ class TestDropout:
     def test_variational_masks_are_one_for_all_steps(self):
         model = small(variational=True)
         model.forward(ids(N, T), ids(N, T))
-        _, mask = model.drop_layers[0].cached()
+        _, mask = model.drop_layers[0]._cached()
         assert mask.shape == (N, 1, H) and set(numpy.unique(mask)) == {0, 2}
         assert model.recurrent_layers[0]._mask.shape == (N, H)
 
     def test_plain_masks_differ_from_step_to_step(self):
         model = small()
         model.forward(ids(N, T), ids(N, T))
-        _, mask = model.drop_layers[0].cached()
+        _, mask = model.drop_layers[0]._cached()
         assert mask.shape == (N, T, H) and (mask[:, 0] != mask[:, 1]).any()
 
 
@@ -101,7 +101,7 @@ def test_float32_stays_float32():
     [
         ({"wordvec_size": 8}, "tied weights need wordvec_size == hidden_size, not 8 and 16"),
         ({"cell": "mgu"}, "cell must be one of rnn, relu, lstm, peephole, gru, not 'mgu'"),
-        ({"layers": 0}, "sizes must be at least 1"),
+        ({"layers": 0}, "BetterRnnlm: layers must be at least 1, not 0"),
         ({"dropout_ratio": 1.0}, r"BetterRnnlm: dropout_ratio must be in \[0, 1\), not 1.0"),
         ({"dropconnect": -0.1}, r"BetterRnnlm: dropconnect must be in \[0, 1\), not -0.1"),
     ],

@@ -6,8 +6,16 @@ import pytest
 from ch06.awd_lstm import AwdLstm
 from ch06.better_rnnlm import CELLS, BetterRnnlm
 from ch06.rnnlm import Rnnlm
-from ch06.rnnlm_file import new_language_model, read_better_rnnlm, read_language_model
-from ch07.rnnlm_gen import BetterRnnlmGen
+from ch06.rnnlm_file import (
+    new_language_model,
+    read_better_rnnlm,
+    read_language_model,
+    read_rnnlm,
+    vocabulary,
+    write_rnnlm,
+)
+from ch07.rnnlm_gen import BetterRnnlmGen, RnnlmGen
+from ch07.seq2seq import Seq2seq
 from common import weight_files
 from common.files import FileFormatError
 
@@ -59,6 +67,68 @@ class TestRead:
         other = AwdLstm(V, 5, 8, rng=0).save_params(f"other.{ending}")
         with pytest.raises(FileFormatError, match=r"layers of the widths \[8, 8, 5\] are not those of a BetterRnnlm"):
             read_better_rnnlm(other, BetterRnnlmGen)
+
+
+WORDS = {i: f"w{i}" for i in range(V)}
+
+
+class TestFolder:
+    @pytest.mark.parametrize(
+        "model",
+        [
+            Rnnlm(V, 5, 7, rng=0),
+            BetterRnnlm(V, H, H, 0.3, cell="relu", layers=1, variational=True, rng=0),
+            AwdLstm(V, 5, 8, layers=2, rng=0),
+        ],
+        ids=lambda model: type(model).__name__,
+    )
+    def test_says_what_model_it_is(self, model):
+        folder = model.save("trained", id_to_word=WORDS)
+        for path in (folder, folder / "weights.npz"):
+            found = read_language_model(path)
+            assert type(found) is type(model) and found.saved_arguments() == model.saved_arguments()
+            assert vocabulary(found) == WORDS and found.word_to_id["w3"] == 3
+            model.reset_state()
+            numpy.testing.assert_array_equal(found.predict(IDS), model.predict(IDS))
+        new = new_language_model(folder, rng=3)
+        assert vocabulary(new) == WORDS
+        for own, expected in zip(new.params, type(model)(**model.saved_arguments(), rng=3).params, strict=True):
+            numpy.testing.assert_array_equal(own, expected)
+
+    def test_of_models_that_write(self):
+        for read, kind, model in (
+            (read_rnnlm, RnnlmGen, Rnnlm(V, 5, 7, rng=0)),
+            (read_better_rnnlm, BetterRnnlmGen, BetterRnnlm(V, H, H, cell="relu", rng=0)),
+        ):
+            found = read(model.save("trained"), kind)
+            assert type(found) is kind
+            numpy.testing.assert_array_equal(found.predict(IDS), model.predict(IDS))
+            with pytest.raises(FileFormatError, match="config"):
+                read(AwdLstm(V, 5, 8, rng=0).save("other"), kind)
+
+    def test_without_words(self):
+        assert vocabulary(read_language_model(Rnnlm(V, 5, 7, rng=0).save("trained"))) is None
+
+    def test_of_another_model(self):
+        folder = Seq2seq(5, 3, 4, rng=0).save("answers")
+        with pytest.raises(FileFormatError, match=r"config\.json: expected a language model of chapter 6, got a Seq2"):
+            read_language_model(folder)
+
+    def test_without_a_model(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"no model in this folder, it lacks config\.json"):
+            read_language_model(tmp_path)
+        with pytest.raises(FileNotFoundError, match="nothere: there is no folder of a model and no file of weights"):
+            read_language_model("nothere")
+
+    def test_needs_no_cell(self):
+        with pytest.raises(ValueError, match="says which cell it is"):
+            read_language_model(BetterRnnlm(V, H, H, cell="rnn", rng=0).save("trained"), "rnn")
+
+
+def test_words_in_a_file():
+    path = write_rnnlm("m.npz", Rnnlm(V, 5, 7, rng=0), WORDS)
+    assert vocabulary(read_language_model(path)) == vocabulary(new_language_model(path)) == WORDS
+    assert vocabulary(read_language_model(Rnnlm(V, 5, 7, rng=0).save_params("bare.npz"))) is None
 
 
 def test_tensors_in_any_order():

@@ -9,6 +9,7 @@ import pytest
 from ch06 import clip_grads, eval, rnn_gradient_graph, train_rnnlm
 from ch06.awd_lstm import AwdLstm
 from ch06.better_rnnlm import BetterRnnlm
+from ch06.rnnlm import Rnnlm
 from common.evaluation import eval_perplexity
 from common.files import FileFormatError
 from dataset import mini
@@ -31,9 +32,8 @@ def test_training_leaves_what_evaluation_needs(capsys):
     assert curve[0] == pytest.approx(328, rel=0.02)
     assert curve[-1] < curve[0] / 2
     assert "| epoch 2 |  iter 1 / 14 | time 0[s] | perplexity " in capsys.readouterr().out
-    assert eval.main(Path("run/weights.npz"), corpus="mini") == {
-        "perplexity": pytest.approx(scores["test_perplexity"], rel=1e-6)
-    }
+    for path in (Path("run"), Path("run/weights.npz")):
+        assert eval.main(path, corpus="mini") == {"perplexity": pytest.approx(scores["test_perplexity"], rel=1e-6)}
 
 
 def test_seed_gives_the_result():
@@ -63,6 +63,8 @@ def test_evaluation_of_other_weights():
         eval.main(Path("nowhere.npz"), corpus="mini")
     with pytest.raises(ValueError, match="no split 'tset'"):
         eval.main(Path("run/weights.npz"), corpus="mini", split="tset")
+    with pytest.raises(ValueError, match="a model of 17 words, which neither ptb"):
+        eval.main(Rnnlm(17, 4, 5, rng=0).save("other"))
     Path("cut.npz").write_bytes(Path("run/weights.npz").read_bytes()[:1000])
     with pytest.raises(FileFormatError, match=r"cut\.npz"):
         eval.main(Path("cut.npz"), corpus="mini")
@@ -79,7 +81,7 @@ def test_resuming_with_a_rate_of_its_own_in_the_last_epoch():
     """A longer training would not have had that rate there; one of the same length, or with a single rate, goes on."""
     whole = train_rnnlm.main(**SMALL, out="run")
     for max_epoch in (1, 3):
-        with pytest.raises(ValueError, match=rf"max_epoch={max_epoch}, it was begun with 2: the learning rate .* 5\.0"):
+        with pytest.raises(ValueError, match=rf"max_epoch was 2 and is now {max_epoch}, but the .* rate .* 5\.0"):
             train_rnnlm.main(**{**SMALL, "max_epoch": max_epoch}, out="run", resume=True)
     assert train_rnnlm.main(**SMALL, out="run", resume=True) == whole
     steady = {**SMALL, "final_lr": 20.0}
@@ -109,6 +111,12 @@ def test_gradients_explode_or_vanish_as_in_the_book():
     exploding, vanishing = rnn_gradient_graph.main(), rnn_gradient_graph.main(factor=0.5)
     assert exploding == pytest.approx({"first": 2.468, "last": 249.5, "largest_singular_value": 2.659}, rel=1e-3)
     assert vanishing == pytest.approx({"first": 1.234, "last": 2.38e-4, "largest_singular_value": 1.330}, rel=1e-3)
+
+
+@pytest.mark.parametrize("factor", [float("nan"), float("inf")])
+def test_factor_is_finite(factor, tmp_path):
+    with pytest.raises(ValueError, match=f"factor must be a finite number, not {factor}"):
+        rnn_gradient_graph.main(factor=factor, out=tmp_path)
 
 
 def test_clipping():

@@ -25,7 +25,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def shipped():
-    words = rnnlm_file.read_vocabulary(rnnlm_file.SHIPPED)
+    words = rnnlm_file.vocabulary(rnnlm_file.read_language_model(rnnlm_file.SHIPPED))
     return TextWriter(rnnlm_file.read_rnnlm(rnnlm_file.SHIPPED, RnnlmGen), {w: i for i, w in words.items()}, words)
 
 
@@ -166,6 +166,11 @@ def test_both_scripts_have_the_same_options():
     shared = one.keys() & two.keys() - {"prompt", "weights", "out"}
     assert {"temperature", "top_k", "top_p", "banned", "default_bans", "stop", "scores", "seed"} <= shared
     assert all(one[name] == two[name] for name in shared)
+    own = "prompt count length temperature top_k top_p repetition_penalty banned default_bans stop scores"
+    order = [*own.split(), "weights", "cell", "corpus"]
+    assert list(one) == [*order, "untrained", "seed", "gpu", "out"] and list(two) == [*order, "seed", "gpu", "out"]
+    by_place = [name for name, parameter in one.items() if parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    assert by_place == [*order, "untrained"]
 
 
 def test_own_weights(capsys):
@@ -237,7 +242,6 @@ def test_vocabulary_travels_with_the_weights(capsys):
     model = Rnnlm(328, 6, 6, rng=0)
     _, id_to_word = mini.load_vocab()
     rnnlm_file.write_rnnlm("m.npz", model, id_to_word)
-    assert rnnlm_file.read_vocabulary("m.npz") == id_to_word
     loaded = rnnlm_file.read_rnnlm("m.npz", Rnnlm)
     assert all(abs(a - b).max() < 1e-3 for a, b in zip(loaded.params, model.params, strict=True))
     predict_word.main("the queen", weights="m.npz")

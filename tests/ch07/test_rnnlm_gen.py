@@ -115,12 +115,25 @@ def test_state_goes_through_get_and_set():
     assert [part.shape for state in better.get_state() for part in state] == [(1, 8)] * 4
 
 
+def test_states_in_any_sequence():
+    for kind, forms in ((RnnlmGen, (list, numpy.array)), (BetterRnnlmGen, (tuple, list, numpy.array))):
+        model = small(kind)
+        model.predict(numpy.array([[1, 2]]))
+        state = model.get_state()
+        for form in forms:
+            model.reset_state()
+            model.set_state(form(state))
+            numpy.testing.assert_array_equal(model.get_state(), state)
+
+
 @pytest.mark.parametrize("state", [None, (None,), (None, None, None), (numpy.zeros((1, 7)), None), 3])
 def test_states_that_do_not_fit(state):
     with pytest.raises(ValueError, match=r"\(h, c\)|hidden size of 8"):
         small().set_state(state)
     with pytest.raises(ValueError, match=r"\(h, c\)|hidden size of 8"):
         small(BetterRnnlmGen).set_state([state, state])
+    with pytest.raises(ValueError, match=r"BetterRnnlmGen.set_state: .* \(h, c\), \(h, c\), got .+"):
+        small(BetterRnnlmGen).set_state(state)
 
 
 def test_dropout_is_off_and_its_numbers_are_not_used_up():
@@ -147,6 +160,14 @@ def test_batched_equals_one_by_one(make):
         assert alone.log_probs == pytest.approx(text.log_probs)
         drawn = text.ids[len(prompt) :]
         assert len(drawn) == len(text.log_probs) == (drawn.index(9) + 1 if 9 in drawn else 25)
+
+
+def test_a_repetition_penalty_sees_the_words_of_the_text():
+    model, greedily = small(), {"temperature": 0}
+    (plain,) = generate_texts(model, [[3, 4]], 15, Sampling(**greedily))
+    assert len(set(plain.ids)) < len(plain.ids)  # it repeats itself
+    (text,) = generate_texts(model, [[3, 4]], 15, Sampling(repetition_penalty=1e6, **greedily))
+    assert len(set(text.ids)) == len(text.ids) == 17
 
 
 def test_one_seed_gives_streams_that_do_not_depend_on_the_number_of_texts():

@@ -154,7 +154,7 @@ class TestMisuse:
     model = small(Seq2seq)
 
     def test_sizes(self):
-        with pytest.raises(ValueError, match="hidden_size=0"):
+        with pytest.raises(ValueError, match="hidden_size must be at least 1, not 0"):
             Seq2seq(7, 3, 0)
 
     @pytest.mark.parametrize("bad", [7, -2])

@@ -103,6 +103,10 @@ class TestMisuse:
         with pytest.raises(ValueError, match=message):
             dates.answer(question)
 
+    def test_no_questions(self, dates):
+        with pytest.raises(ValueError, match="there are no questions"):
+            dates.answers([])
+
     def test_one_str_is_no_list_of_questions(self, dates):
         with pytest.raises(TypeError, match=r"list of questions, not the str '9/27/94': pass \['9/27/94'\]"):
             dates.answers("9/27/94")
@@ -137,5 +141,5 @@ class TestMisuse:
     def test_accuracy_of_nothing(self, dates):
         with pytest.raises(ValueError, match="0 questions"):
             seq2seq_accuracy(dates.model, numpy.zeros((0, 3), int), numpy.zeros((0, 3), int))
-        with pytest.raises(ValueError, match="2 questions, 1 answers"):
+        with pytest.raises(ValueError, match="seq2seq_accuracy: 2 questions, but 1 answers"):
             seq2seq_accuracy(dates.model, numpy.zeros((2, 3), int), numpy.zeros((1, 3), int))

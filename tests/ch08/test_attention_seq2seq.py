@@ -76,6 +76,12 @@ def test_answers(kind, options):
         assert best.score >= model.beam_search(x, 0, 3, width=1)[0].score - 1e-12
 
 
+def test_the_state_of_a_deep_decoder_is_that_of_its_cells():
+    for cell, parts in (("lstm", 2), ("gru", 1)):
+        model = build(DeepSeq2seq, {"layers": 3, "cell": cell})
+        assert len(model.decoder._first_state(*model._encode(XS))) == 2 + 3 * parts
+
+
 def test_one_layer_of_the_deep_model_is_the_books():
     book, deep = build(AttentionSeq2seq, {}), build(DeepSeq2seq, {"layers": 1, "bidirectional": False})
     for own, other in zip(deep.params, book.params, strict=True):

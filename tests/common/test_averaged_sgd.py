@@ -110,8 +110,23 @@ def test_trigger_is_the_papers():
         started.append(trainer.optimizer.averaging)
     # 6.5 is compared with 9 and 7; 7.5 with 9, 7 and 6.
     assert started == [False] * 5 + [True]
-    with pytest.raises(ValueError, match="patience must be at least 1, not 0"):
-        NonMonotoneTrigger(0)
+
+
+@pytest.mark.parametrize(("patience", "begins"), [(1, 4), (2, 5), (3, None)])
+def test_patience_is_how_many_of_the_last_scores_do_not_count(patience, begins):
+    trainer, trigger = SimpleNamespace(optimizer=AveragedSGD(), history=[]), NonMonotoneTrigger(patience)
+    started = []
+    for score in (9, 8, 5, 6, 6, 6):  # only the 5 is better than a 6, and it must not be among the last
+        trainer.history.append({"valid_loss": score})
+        trigger.on_epoch(trainer)
+        started.append(trainer.optimizer.averaging)
+    assert (started.index(True) if True in started else None) == begins
+
+
+@pytest.mark.parametrize(("patience", "error"), [(0, ValueError), (1.5, TypeError), ("3", TypeError)])
+def test_patience_is_a_whole_number(patience, error):
+    with pytest.raises(error, match=f"NonMonotoneTrigger: patience must be .*, not {patience!r}"):
+        NonMonotoneTrigger(patience)
 
 
 def test_best_averages_keeps_the_means():

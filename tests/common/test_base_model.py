@@ -1,12 +1,17 @@
+import copy
+import os
 import pickle
+import warnings
 from pathlib import Path
 
 import numpy
 import pytest
 
+from ch06.better_rnnlm import BetterRnnlm
 from common import weight_files
 from common.base_model import BaseModel
 from common.files import FileFormatError
+from common.np import np
 from common.time_layers import TimeAffine, TimeEmbedding, TimeLSTM
 
 
@@ -106,6 +111,165 @@ def test_the_dtype_of_the_model_stays():
     assert_same_weights(Lm(0), other)
 
 
+class OtherLm(BaseModel):
+    """A reader's model of the same layers, called by other names, with its params in the same order."""
+
+    def __init__(self, seed=0, tied=True):
+        made = Lm(seed, tied)
+        self.words, self.memory, self.out = made.embed_layer, made.lstm_layer, made.affine_layer
+        self.params = made.params
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("name", ["w.npz", "w.safetensors"])
+def test_tensors_of_other_names_go_by_their_order(name, tied):
+    model, other = OtherLm(0, tied), Lm(1, tied)
+    assert next(iter(weight_files.read(model.save_params(name))[0])) == "words.W"
+    other.load_params(name)
+    assert_same_weights(model, other)
+
+
+def test_some_names_may_be_the_same():
+    tensors, _ = weight_files.read(Lm(0).save_params("w.npz"))
+    renamed = {"word.W" if name == "embed.W" else name: tensor for name, tensor in tensors.items()}
+    weight_files.write("w.npz", renamed)
+    other = Lm(1)
+    other.load_params("w.npz")
+    assert_same_weights(Lm(0), other)
+
+
+@pytest.mark.parametrize("name", ["w.npz", "w.safetensors"])
+def test_the_order_in_a_file_is_that_of_params(name):
+    model = Lm(tied=False)
+    model.params[2] = model.lstm_layer.params[1] = model.params[2].astype("d")  # .safetensors has wide elements first
+    tensors, _ = weight_files.read(model.save_params(name))
+    assert all(map(numpy.array_equal, tensors.values(), model.params))
+
+
+class TestNewerFileOfAnotherEnding:
+    """save_params() writes Lm.npz, the book's scripts read Lm.pkl: an older one must not be taken without a word."""
+
+    def save(self, model, name, second):
+        os.utime(model.save_params(name), (second, second))
+
+    def test_the_older_one_is_taken_with_a_warning(self):
+        self.save(Lm(0), "Lm.pkl", 1000)
+        self.save(Lm(1), "Lm.npz", 2000)
+        model = Lm(2)
+        expected = r"Lm: the weights are those of Lm\.pkl, but Lm\.npz beside it is newer; load_params\('Lm\.npz'\)"
+        with pytest.warns(UserWarning, match=expected) as caught:
+            model.load_params("Lm.pkl")
+        assert caught[0].filename == __file__
+        assert_same_weights(Lm(0), model, rtol=1e-3)
+
+    def test_the_newest_one_is_taken_without(self):
+        self.save(Lm(0), "Lm.pkl", 1000)
+        self.save(Lm(1), "Lm.npz", 2000)
+        self.save(Lm(1), "Other.safetensors", 3000)
+        model = Lm(2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for name in (None, "Lm.npz", "Lm"):
+                model.load_params(name)
+        assert_same_weights(Lm(1), model)
+
+
+def test_uses_of_one_weight_must_not_differ(tmp_path):
+    """The weights of an untied model in the book's format have as many tensors, of the same shapes."""
+    path = Lm(0, tied=False).save_params(tmp_path / "untied.pkl")
+    model = Lm(1)
+    with pytest.raises(FileFormatError, match=r"untied\.pkl.* 0 and \d are one shared weight of Lm, but differ"):
+        model.load_params(path)
+    assert_same_weights(Lm(1), model)
+
+
+def make_copy(model):
+    return copy.deepcopy(model)
+
+
+def make_pickle(model):
+    return pickle.loads(pickle.dumps(model))
+
+
+copies = pytest.mark.parametrize("make", [make_copy, make_pickle])
+
+
+class TestCopies:
+    @copies
+    def test_a_shared_weight_stays_one(self, make):
+        model = Lm(0)
+        made = make(model)
+        assert_same_weights(model, made)
+        made.params[0][...] = 7
+        assert (made.params[-2] == 7).all() and (made.affine_layer.params[0] == 7).all()
+        assert made.params[-2].shape == (3, 5) and (model.params[0] != 7).all()
+
+    @copies
+    def test_a_weight_that_two_models_inside_share(self, make):
+        for backwards in (False, True):
+            made = make(Pair(Lm(0), Lm(1), backwards))
+            made.first.params[0][...] = 7
+            for model in (made, made.first, made.second):
+                uses = [param for param in model.params if param.size == 15]
+                assert len(uses) == (4 if model is made else 2) and all((param == 7).all() for param in uses)
+            for model in (made.first, made.second):
+                assert model.params[0].shape == model.embed_layer.params[0].shape == (5, 3)
+                assert model.params[-2].shape == model.affine_layer.params[0].shape == (3, 5)
+                assert (model.affine_layer.params[0] == 7).all()
+
+    @copies
+    def test_gpu(self, make, gpu):
+        made = make(BetterRnnlm(5, 3, 3))
+        made.params[0][...] = 7
+        assert isinstance(made.params[-2], np.ndarray) and bool((made.params[-2] == 7).all())
+
+    @copies
+    def test_weights_that_are_not_shared_stay_apart(self, make):
+        made = make(Lm(0, tied=False))
+        made.params[0][...] = 7
+        assert (made.params[-2] != 7).all()
+
+    def test_a_shallow_copy_leaves_the_original_as_it_is(self):
+        model = Lm(0)
+        before = list(model.params)
+        copied = copy.copy(model)
+        assert copied.params is model.params and all(map(lambda p, q: p is q, before, model.params))
+
+    @copies
+    def test_a_model_before_it_has_weights(self, make):
+        assert vars(make(BaseModel())).keys() == {"_made_with"}
+
+    def test_arguments_that_no_pickle_holds(self):
+        model = make_pickle(Configured(numpy.ones(3), activation=lambda x: x, width=3))
+        assert model.width == 3
+        with pytest.raises(TypeError, match="Configured: its argument table, a ndarray, has no place in a folder"):
+            model.save("m")
+
+    def test_a_pickled_model_can_be_saved(self):
+        model = make_pickle(Configured(dtype=numpy.float32, width=4))
+        assert model.saved_arguments() == {"dtype": numpy.float32, "width": 4}
+        assert Configured.load(model.save("m")).width == 4
+
+
+class Pair(BaseModel):
+    """Two models with one embedding."""
+
+    def __init__(self, first, second, backwards):
+        W = first.params[0]
+        second.params[0] = second.embed_layer.params[0] = W[...]
+        second.params[-2] = second.affine_layer.params[0] = W.T
+        self.first, self.second = first, second
+        self.params = (first.params + second.params)[:: -1 if backwards else 1]
+
+
+class Configured(BaseModel):
+    """A model that keeps nothing of some of its arguments."""
+
+    def __init__(self, table=None, activation=None, width=2, dtype="f"):
+        self.width = width
+        self.params = self.grads = [numpy.ones(width, dtype)]
+
+
 class TestRefused:
     def check(self, model, message, name="w.npz"):
         before = [p.copy() for p in model.params]
@@ -131,6 +295,16 @@ class TestRefused:
     def test_a_tensor_that_is_not_known(self):
         Lm(tied=False).save_params("w.npz")
         self.check(Lm(tied=True), r"tensor affine.W \(3, 5\) has no place in Lm")
+
+    def test_known_names_in_another_order_than_the_unknown(self):
+        tensors, _ = weight_files.read(Lm().save_params("w.npz"))
+        names = {"embed.W": "embed.W", "lstm.Wx": "lstm.Wh", "lstm.Wh": "mine.Wh"}  # one of ours in another's place
+        weight_files.write("w.npz", {names.get(name, name): tensor for name, tensor in tensors.items()})
+        self.check(Lm(), r"5 tensors, but Lm has 5 and misses lstm.Wx \(3, 12\)")
+
+    def test_other_names_and_another_shape(self):
+        OtherLm(tied=False).save_params("w.npz")
+        self.check(Lm(tied=False, V=6), r"6 tensors, but Lm has 6 and misses embed.W \(6, 3\)")
 
     def test_a_pkl_with_another_number_of_arrays(self):
         weight_files.write("w.pkl", {str(i): p for i, p in enumerate(Lm().params[:-1])})

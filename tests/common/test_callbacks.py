@@ -69,8 +69,9 @@ class TestEarlyStopping:
         training.trainer.fit(*training.data, 1, 4, callbacks=[EarlyStopping(monitor="loss")])
 
     def test_patience(self):
-        with pytest.raises(ValueError, match="patience must be at least 1, not 0"):
-            EarlyStopping(patience=0)
+        for patience, error in ((0, ValueError), (1.5, TypeError)):
+            with pytest.raises(error, match=f"EarlyStopping: patience must be .*, not {patience}"):
+                EarlyStopping(patience=patience)
 
 
 class TestBestWeights:
@@ -94,10 +95,21 @@ class TestLearningRate:
         # The rule of the book: a quarter after each epoch that is not the best so far.
         assert train([3, 2, 4, 2.5, 1], Plateau(0.25)).history.column("lr") == [1, 1, 1, 0.25, 0.0625]
         assert train([3, 2, 4, 2.5, 1], Plateau(0.5, patience=2)).history.column("lr") == [1, 1, 1, 1, 0.5]
+        # After the second epoch of each two without a better score, not after every one from the second on.
+        trainer = train([1, 2, 2, 2, 2], Plateau(0.5, patience=2))
+        assert trainer.history.column("lr") == [1, 1, 1, 0.5, 0.5] and trainer.optimizer.lr == 0.25
 
-    @pytest.mark.parametrize("arguments", [{"factor": 1}, {"factor": 0}, {"patience": 0}])
-    def test_plateau_misused(self, arguments):
-        with pytest.raises(ValueError, match="Plateau: expected 0 < factor < 1"):
+    @pytest.mark.parametrize(
+        ("arguments", "error", "message"),
+        [
+            ({"factor": 1}, ValueError, "factor must lie between 0 and 1, not 1"),
+            ({"factor": 0}, ValueError, "factor must lie between 0 and 1, not 0"),
+            ({"patience": 0}, ValueError, "patience must be at least 1, not 0"),
+            ({"patience": 1.5}, TypeError, "patience must be a whole number, not 1.5"),
+        ],
+    )
+    def test_plateau_misused(self, arguments, error, message):
+        with pytest.raises(error, match=f"Plateau: {message}"):
             Plateau(**arguments)
 
     def test_schedule_is_in_force_from_the_first_iteration_on(self):
@@ -133,8 +145,11 @@ class TestLearningRate:
     def test_step_decay(self):
         assert [step_decay(0.5, 2)(e) for e in (0, 1.9, 2, 3.9, 4)] == [1, 1, 0.5, 0.5, 0.25]
         assert [step_decay(0.25, after=3)(e) for e in (0, 2.9, 3, 4)] == [1, 1, 0.25, 0.0625]
-        with pytest.raises(ValueError, match="every must be at least 1"):
-            step_decay(0.5, 0)
+        for name, value, error in (
+            ("every", 0, ValueError), ("every", 1.5, TypeError), ("after", -1, ValueError), ("after", 2.5, TypeError)
+        ):  # fmt: skip
+            with pytest.raises(error, match=f"step_decay: {name} must be .*, not {value}"):
+                step_decay(0.5, **{name: value})
 
     def test_cosine_decay(self):
         factor = cosine_decay(10, warm_up=2, floor=0.1)

@@ -1,5 +1,4 @@
 import errno
-import json
 import math
 import os
 import re
@@ -72,19 +71,6 @@ def test_callbacks_go_on_too(kind, folder, tmp_path):
         resumed = resume(kind(), path, tmp_path / "other", max_epoch=4, callbacks=callbacks())
         assert resumed.result == whole.result
         assert resumed.trainer.optimizer.lr == whole.trainer.optimizer.lr
-
-
-def test_a_schedule_of_an_earlier_version_goes_on(folder):
-    """Its state was the learning rate of the beginning alone."""
-    files = all_checkpoints(LanguageTraining(), folder, callbacks=[Schedule(cosine_decay(4))])
-    for path in files[7:]:
-        path.unlink()
-    state = state_file.read(files[6])
-    del state["callbacks"][0][1]["result"]
-    state_file.write(files[6], state)
-    options = {"callbacks": [Schedule(cosine_decay(4))], "checkpoint": Checkpoints(folder, resume=True)}
-    whole = LanguageTraining().fit(callbacks=[Schedule(cosine_decay(4))])
-    assert LanguageTraining().fit(**options).result == whole.result
 
 
 class Heavy(SGD):
@@ -266,7 +252,7 @@ class TestFolder:
         for name, epochs in (("checkpoints-before", 3), ("checkpoints-before-2", 2), ("checkpoints", 1)):
             (path,) = Checkpoints(folder.with_name(name)).files()
             assert state_file.read(path)["trainer"]["current_epoch"] == epochs
-            assert json.loads((path.parent / "settings.json").read_text()) == {"epochs": epochs}
+            assert state_file.read(path)["__settings__"] == {"epochs": epochs}
         before = folder.with_name("checkpoints-before-2")
         assert f"in {folder} are now in {before}. To go on from them, stop, put that" in capsys.readouterr().out
 
@@ -365,16 +351,40 @@ class TestDamage:
         LanguageTraining().fit(checkpoint=folder)  # as it says
         assert len(list(folder.with_name("checkpoints-before").iterdir())) == 2
 
-    def test_noted_settings(self, folder):
-        Checkpoints(folder, settings={"width": 3}).start()
-        Checkpoints(folder).save({})
-        (folder / "settings.json").write_bytes(b"{")
-        with pytest.raises(FileFormatError, match=r"settings\.json: .* Without this file"):
+    def test_damaged_settings(self, folder):
+        Checkpoints(folder).start()
+        Checkpoints(folder).save({"__settings__": [3]})
+        with pytest.raises(FileFormatError, match=r"000001\.npz: this training cannot go on from it"):
             Checkpoints(folder, settings={"width": 3}, resume=True).start()
 
+    def test_settings_come_from_the_newest_checkpoint_that_can_be_read(self, folder):
+        for width in (3, 4, 5):
+            (begun := Checkpoints(folder, resume=width > 3)).start()
+            begun.settings = {"width": width}
+            begun.save({})
+        begun.release()
+        begun.files()[-1].write_bytes(b"")
+        with pytest.raises(ValueError, match=r"000002\.npz: .* other settings: width was 4 and is now 3"):
+            Checkpoints(folder, settings={"width": 3}, resume=True).start()
+        assert Checkpoints(folder, settings={"width": 4}, resume=True).start() == {}
+
+    def test_a_length_that_matters(self, folder):
+        def resumed(max_epoch, fixed):
+            checkpoints = Checkpoints(folder, settings={"max_epoch": max_epoch, "sizes": (3, 4)}, resume=True)
+            if fixed:
+                checkpoints.fix_length("the last is special")
+            state = checkpoints.start()
+            checkpoints.release()
+            return state, checkpoints
+
+        assert resumed(2, True)[0] is None
+        resumed(2, True)[1].save({"step": 1})
+        assert resumed(2, True)[0] == resumed(3, False)[0] == {"step": 1}
+        with pytest.raises(ValueError, match=r"000001\.npz: .* max_epoch was 2 and is now 3, but the last is special"):
+            resumed(3, True)
+
     def test_settings_of_a_checkpoint(self, folder):
-        """One of another training that came into the folder, whatever settings are noted there."""
-        Checkpoints(folder, settings={"width": 3}).start()
+        Checkpoints(folder, settings={"width": 4}).start()
         Checkpoints(folder, settings={"width": 4}).save({"step": 1})
         with pytest.raises(ValueError, match=r"000001\.npz: .* other settings: width was 4 and is now 3"):
             Checkpoints(folder, settings={"width": 3}, resume=True).start()
@@ -435,7 +445,8 @@ class TestValuesThatNoTrainingHas:
     @pytest.mark.parametrize(
         ("place", "value", "message"),
         [
-            ("version", 2, "format version 2"),
+            ("version", 1, "it has format version 1, this program reads version 2"),
+            ("version", 3, "format version 3"),
             ("trainer/iteration", 1.5, "iteration must be an integer of at least 0, not 1.5"),
             ("trainer/current_epoch", -1, "current_epoch must be an integer"),
             ("trainer/time_idx", 1e300, "time_idx must be an integer"),
@@ -467,9 +478,9 @@ class TestValuesThatNoTrainingHas:
             ("trainer/order", numpy.arange(20), "the order of the examples"),
             ("trainer/order", {}, "AxisError|the order of the examples"),
             ("trainer/loss_list", None, "a list|loss_list must be numbers"),
-            ("optimizer/numbers/lr", "text", "is str, now a number"),
-            ("optimizer/numbers/lr", -1.0, "Adam: lr must be a number of at least 0, not -1"),
-            ("optimizer/numbers", {"beta1": 0.9}, "state.optimizer.numbers has beta1, now lr, beta1, beta2"),
+            ("optimizer/attributes/lr", "text", "is str, now a number"),
+            ("optimizer/attributes/lr", -1.0, "Adam: lr must be a number of at least 0, not -1"),
+            ("optimizer/attributes", {"beta1": 0.9}, "state.optimizer.attributes has beta1, now lr, beta1, beta2"),
         ],
     )
     def test_examples(self, folder, place, value, message):
@@ -720,7 +731,7 @@ class TestScript:
         with monkeypatch.context() as patch, pytest.raises(TrainingInterrupted):
             patch.setitem(INTERRUPT, "at", 7)
             main()
-        with pytest.raises(ValueError, match="cannot go on with other settings: seed was 0 and is now 1; width was 3"):
+        with pytest.raises(ValueError, match=r"000001\.npz: .* other settings: seed was 0 and is now 1; width was 3"):
             main(width=4, seed=1, resume=True)
         assert main(resume=True) == whole
         assert main(resume=True) == whole  # of a finished training, too

@@ -1,7 +1,14 @@
 import numpy
 import pytest
 
-from common.checks import check_counts, check_whole, is_number
+from common.checks import (
+    check_counts,
+    check_ratios,
+    check_restored_count,
+    check_restored_numbers,
+    check_whole,
+    is_number,
+)
 
 
 def test_whole_numbers():
@@ -19,3 +26,21 @@ def test_whole_numbers():
 def test_numbers():
     assert all(map(is_number, [0, -1.5, numpy.float16(1), numpy.int8(1)]))
     assert not any(map(is_number, [numpy.nan, numpy.inf, "1", None, [1], 1j]))
+
+
+def test_ratios():
+    check_ratios("f", one=0, two=numpy.float32(0.9))
+    for ratio in (-0.1, 1.0, numpy.nan):
+        with pytest.raises(ValueError, match=rf"f: share must be in \[0, 1\), not {ratio}"):
+            check_ratios("f", ok=0.5, share=ratio)
+
+
+def test_what_comes_from_a_file():
+    check_restored_count("epoch", 0)
+    for value in (-1, 1.0, True, None):
+        with pytest.raises(ValueError, match=f"epoch must be an integer of at least 0, not {value}"):
+            check_restored_count("epoch", value)
+    check_restored_numbers("losses", [1, 2.5, numpy.nan])
+    for values, finite in (([1, "2"], False), (3.0, False), ([numpy.nan], True)):
+        with pytest.raises(ValueError, match=r"losses must be (numbers|finite), not"):
+            check_restored_numbers("losses", values, finite=finite)

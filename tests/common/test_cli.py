@@ -121,6 +121,18 @@ class TestOptions:
         assert named in err.splitlines()[-1]
         assert not Path("runs").exists()
 
+    def test_a_bad_choice(self, capsys):
+        import typer
+
+        @script
+        def positional(corpus: Annotated[Corpus, typer.Argument()]):
+            return corpus
+
+        err = start(main, capsys, "--corpus", "my_text.txt")[2]
+        assert "Invalid value for '--corpus': 'my_text.txt' is not one of 'ptb', 'mini'." in " ".join(err.split())
+        err = start(positional, capsys, "brown")[2]
+        assert re.search("Invalid value for .*: 'brown' is not one of 'ptb', 'mini'", " ".join(err.split()))
+
 
 class TestErrors:
     @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ from small_trainings import TRAININGS, ExampleTraining, LanguageTraining
 
 from common.checkpoint import Checkpoints
 from common.evaluation import eval_perplexity
+from common.layers import Dropout
 from common.model_tree import evaluation_mode, recurrent_states
-from common.object_tree import generators, parts
-from common.rng import stream
+from common.object_tree import GLOBAL_GENERATOR, generators, make_generators, parts
+from common.rng import generator, stream
+from common.time_layers import TimeDropout
 from common.validation import example_scores, language_model_scores, own_scores
 
 
@@ -90,6 +92,28 @@ def test_generators_are_found_wherever_they_are():
     assert generators(Model()) == {"sampler.inner.key.1.0": rng, "rng": other}
 
 
+def test_generators_that_are_made_at_their_first_use():
+    drops = [Dropout(0.5), TimeDropout(0.5, rng=0)]
+    assert list(generators({"drops": drops})) == ["drops.1.rng"]
+    numpy.random.seed(0)  # noqa: NPY002
+    make_generators({"drops": drops})
+    made = generators({"drops": drops})
+    assert list(made) == ["drops.0.rng", "drops.1.rng"]
+    numpy.random.seed(0)  # noqa: NPY002
+    assert made["drops.0.rng"].random() == generator().random()
+    make_generators(drops)
+    assert generators({"drops": drops}) == made
+
+
+def test_evaluation_makes_no_generator():
+    model = ExampleTraining().trainer.model
+    model.dropout, before = Dropout(0.5), GLOBAL_GENERATOR.state["state"]["key"].copy()
+    with evaluation_mode(model):
+        model.forward(numpy.ones((2, 3), "f"), numpy.zeros(2, int), False)
+    assert "dropout.rng" not in generators(model)
+    numpy.testing.assert_array_equal(GLOBAL_GENERATOR.state["state"]["key"], before)
+
+
 class Noise:
     """A layer that draws from a generator of the old kind."""
 
@@ -108,10 +132,10 @@ class Noise:
 def test_old_generators_are_found_read_and_set():
     noise = Noise()
     noise.rng.standard_normal()  # keeps a second one for later
-    generator = generators({"noise": noise})["noise.rng"]
-    before, x = generator.bit_generator.state, numpy.zeros(3)
+    found = generators({"noise": noise})["noise.rng"]
+    before, x = found.bit_generator.state, numpy.zeros(3)
     first = noise.forward(x)
-    generator.bit_generator.state = before
+    found.bit_generator.state = before
     numpy.testing.assert_array_equal(noise.forward(x), first)
 
 

@@ -176,6 +176,21 @@ class TestSeq2seq:
         eval_seq2seq(self.Model([3]), numpy.array([[2, 1, -1]]), numpy.array([[0, 3, -1]]), self.id_to_char, True, True)
         assert capsys.readouterr().out.splitlines()[:3] == ["Q 01", "T 2", "right 2"]
 
+    def test_a_question_reaches_the_model_as_it_was_given(self, rng):
+        class Own:
+            def generate(self, xs, start_id, sample_size):
+                self.asked = xs
+                return [3]
+
+        model = Own()
+        for question in (rng.standard_normal((1, 4, 3)), numpy.array([[1, 2, -1]]), [[1, 2]]):
+            assert eval_seq2seq(model, question, numpy.array([[0, 3]]), self.id_to_char) == 1
+            assert model.asked is question
+
+    def test_padding_within_an_answer(self):
+        with pytest.raises(ValueError, match="eval_seq2seq: padding, the id -1, may stand only at the end"):
+            eval_seq2seq(self.Model([3]), numpy.array([[1]]), numpy.array([0, -1, 3]), self.id_to_char)
+
     def test_padded_pairs_on_the_gpu(self, gpu):
         model = MODELS["attention"](7, 3, 4, rng=0)
         xs, ts = pad([[1, 2, 3], [5]]), pad([[0, 3], [0, 2, 5]])

@@ -11,8 +11,11 @@ import numpy
 import pytest
 from other_process import OtherProcess
 
+from ch04.train import Model
+from ch08.answerer import ModelKind
+from ch08.compare_models import Data
 from common import config, folder_lock
-from common.experiment import TRAINING, Corpus, Run, experiment, script
+from common.experiment import TRAINING, Choice, Corpus, Run, experiment, script
 from common.plotting import plot_curve
 from dataset import mini, ptb
 
@@ -50,9 +53,57 @@ class TestCall:
         assert main(max_epoch=4)["loss"] == 0.25
         assert main(4)["loss"] == 0.25
 
-    def test_unknown_argument(self):
-        with pytest.raises(TypeError, match="max_epochs"):
-            main(max_epochs=4)
+    @pytest.mark.parametrize(
+        ("args", "kwargs", "message"),
+        [
+            ((), {"max_epochs": 4}, f"{NAME}: no parameter is called max_epochs, the nearest is max_epoch; the param"),
+            ((), {"nosuch": 4}, "is called nosuch; the parameters are max_epoch, learning_rate, corpus, seed, gpu,"),
+            ((1, 1.0, "mini", 0), {}, f"{NAME}: too many positional arguments; the parameters are max_epoch, "),
+            ((1,), {"max_epoch": 4}, f"{NAME}: multiple values for argument 'max_epoch'; the parameters are "),
+        ],
+    )
+    def test_arguments_that_fit_no_parameter(self, args, kwargs, message):
+        with pytest.raises(TypeError, match=message):
+            main(*args, **kwargs)
+        assert not Path("runs").exists()
+
+    def test_argument_of_a_script_without_parameters(self):
+        with pytest.raises(TypeError, match="no parameter is called word; the parameters are none"):
+            script(lambda: None)(word=1)
+
+    @pytest.mark.parametrize(
+        ("kwargs", "message"),
+        [
+            ({"max_epoch": "3"}, "max_epoch must be a whole number, not '3'"),
+            ({"max_epoch": 3.0}, "max_epoch must be a whole number, not 3.0"),
+            ({"max_epoch": None}, "max_epoch must be a whole number, not None"),
+            ({"learning_rate": "0.1"}, "learning_rate must be a number, not '0.1'"),
+            ({"seed": "1"}, "seed must be a whole number, not '1'"),
+        ],
+    )
+    def test_what_is_no_number(self, kwargs, message):
+        with pytest.raises(TypeError, match=message):
+            main(**kwargs)
+        assert not Path("runs").exists()
+
+    def test_numbers_of_every_kind_and_none_where_it_is_allowed(self):
+        @script
+        def main(
+            size: int = None,  # noqa: RUF013
+            rate: Annotated[float | None, "Rate."] = 0.1,
+            either: int | str = 3,
+            both: int | float = 1,
+        ):
+            return size, rate, either, both
+
+        assert main() == (None, 0.1, 3, 1)
+        assert main(numpy.int32(2), None, "a", 0.5) == (2, None, "a", 0.5)
+        assert main(2, numpy.float32(0.5)) == (2, 0.5, 3, 1)
+        assert main(rate=2) == (None, 2, 3, 1)
+        with pytest.raises(TypeError, match="rate must be a number, not 'a'"):
+            main(rate="a")
+        with pytest.raises(TypeError, match=r"both must be a number, not \[1\]"):
+            main(both=[1])
 
     @pytest.mark.parametrize(("arguments", "epochs"), [({}, 2), ({"max_epoch": 5}, 5), ({"max_epoch": 300}, 300)])
     def test_quick_changes_defaults_only(self, arguments, epochs):
@@ -365,6 +416,8 @@ class TestPlot:
 
 def test_corpus_prints_as_its_name():
     assert f"{Corpus.mini} {Corpus('ptb')}" == "mini ptb"
+    for kind in (Model, ModelKind, Data):
+        assert issubclass(kind, Choice) and [f"{choice}" for choice in kind] == list(kind.__members__)
 
 
 def test_corpus_loads_its_vocabulary(monkeypatch):

@@ -13,7 +13,6 @@ import pytest
 from common import safe_pickle, state_file, weight_files
 from common.base_model import BaseModel
 from common.files import FileFormatError, atomic_write, parse_json, regular, remove_leftovers, write_bytes
-from common.resuming import check_settings
 from common.vector_evaluation import read_analogies, read_word_pairs
 from common.word_vector_files import read_projector
 from common.word_vectors import WordVectors
@@ -140,7 +139,6 @@ READERS = [
     ("pipe.txt", read_word_pairs),
     ("pipe.txt", read_analogies),
     ("config.json", lambda path: BaseModel.load(path.parent)),
-    ("settings.json", lambda path: check_settings(path.parent, {"seed": 1})),
 ]
 
 

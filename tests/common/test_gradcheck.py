@@ -3,10 +3,12 @@ import pytest
 from layer_cases import LAYERS, Draw
 from small_trainings import DropoutNet, TiedLanguageModel
 
+from ch06.better_rnnlm import BetterRnnlm
 from common import layers
 from common.gradcheck import GradientError, gradcheck, in_float64
 from common.layer_kit import LayerError, check_layer
 from common.layers import Affine
+from common.recurrent_variants import TimeReLURNN
 from common.time_layers import TimeDropout, TimeLSTM, TimeRNN, TimeSoftmaxWithLoss
 
 IDS = numpy.random.default_rng(0).integers(0, 12, (2, 4))
@@ -86,6 +88,143 @@ def test_a_wrong_layer_inside_a_model():
         gradcheck(model, IDS, IDS)
 
 
+def deep_model(cell, seed):
+    rng = numpy.random.default_rng(1)
+    batch = rng.integers(0, 7, (2, 6)), rng.integers(-1, 7, (2, 6))
+    return BetterRnnlm(7, 4, 4, layers=3, cell=cell, variational=True, dropconnect=0.5, rng=seed), batch
+
+
+@pytest.mark.parametrize(("cell", "seed"), [("rnn", 0), ("rnn", 1), ("relu", 0), ("relu", 1), ("relu", 9)])
+def test_steep_curves_and_kinks_are_no_error(cell, seed):
+    model, batch = deep_model(cell, seed)
+    assert max(gradcheck(model, *batch).values()) < 1e-5
+
+
+@pytest.mark.parametrize(("seed", "place"), [(0, 2), (1, 0), (9, 1)])
+def test_a_wrong_layer_among_kinks(seed, place):
+    class Wrong(TimeReLURNN):
+        def backward(self, dhs):
+            dxs = super().backward(dhs)
+            self.grads[2] *= 1.01
+            return dxs
+
+    model, batch = deep_model("relu", seed)
+    model.lstm_layers[place].__class__ = Wrong
+    with pytest.raises(GradientError, match=rf"BetterRnnlm: the gradient of layers\.{2 + 2 * place}\.b \(4,\)"):
+        gradcheck(model, *batch)
+
+
+class Function:
+    """One without weights; its inputs hold places where it may be special."""
+
+    x = numpy.random.default_rng(0).standard_normal((4, 5))
+    x[0], x[:, 0], x[2, 3] = 0, 0, 3e-6
+
+    def __init__(self):
+        self.params, self.grads = [], []
+
+    def forward(self, x):
+        self.x = x
+        return numpy.maximum(x, 0)
+
+    def backward(self, dout):
+        return dout * self.slope(self.x)
+
+    def slope(self, x):
+        return x > 0
+
+
+class TestKinks:
+    @pytest.mark.parametrize("slope", [lambda x: x > 0, lambda x: x >= 0, lambda x: (numpy.sign(x) + 1) / 2])
+    def test_every_slope_of_a_relu_is_right(self, slope):
+        relu = Function()
+        relu.slope = slope
+        before = Function.x.copy()
+        assert gradcheck(relu, Function.x)["input 0"] < 1e-8
+        assert numpy.array_equal(Function.x, before)
+
+    def test_one_that_is_not_between_the_slopes_on_both_sides(self):
+        class LeakyOfTwo(Function):
+            def forward(self, x):
+                return super().forward(x) - 0.3 * numpy.maximum(-x, 0)
+
+            def slope(self, x):
+                return 1.0 * (x > 0) + 0.3 * (x < 0)
+
+        assert gradcheck(LeakyOfTwo(), Function.x)["input 0"] < 1e-8
+
+    @pytest.mark.parametrize("slope", [
+        lambda x: 1.0 * (x > 0) + 0.1 * (x < 0), lambda x: x > -0.2, lambda x: 1.0 * (x > 0) + 0.1 * (x > 1),
+        lambda x: 0 * x, lambda x: 1 + 0 * x, lambda x: 0.5 * (x == 0),
+    ])  # fmt: skip
+    def test_wrong_ones_away_from_the_kink(self, slope):
+        relu = Function()
+        relu.slope = slope
+        for numbers in (0, 20):
+            with pytest.raises(GradientError, match=r"Function: the gradient of input 0 \(4, 5\) is wrong"):
+                gradcheck(relu, Function.x, numbers=numbers)
+
+    def test_all_at_the_kink(self):
+        class Wrong(Function):
+            def slope(self, x):
+                return 0.9 * (x > 0)
+
+        assert gradcheck(Function(), numpy.zeros((2, 3)))["input 0"] < 1e-8
+        with pytest.raises(GradientError, match=r"is wrong: moved away from a kink, at \[\d, \d\] backward gives"):
+            gradcheck(Wrong(), numpy.zeros((2, 3)))
+
+    def test_a_wrong_slope_at_one_place_of_a_curve(self):
+        class Tanh(Function):
+            def forward(self, x):
+                self.x = x
+                return numpy.tanh(x)
+
+            def slope(self, x):
+                return (x != 0) * (1 - numpy.tanh(x) ** 2)
+
+        with pytest.raises(GradientError, match=r"is wrong: at \[\d, \d\] backward gives \S+, central"):
+            gradcheck(Tanh(), Function.x)
+
+        class TanhBesideRelu(Tanh):
+            def forward(self, x):
+                y = super().forward(x)
+                return numpy.where(self.bent(), numpy.maximum(x, 0), y)
+
+            def bent(self):
+                return numpy.arange(5) < 2
+
+            def slope(self, x):
+                return numpy.where(self.bent(), x > 0, super().slope(x))
+
+        with pytest.raises(GradientError, match=r"is wrong: at \[0, [234]\] backward gives 0, central"):
+            gradcheck(TanhBesideRelu(), Function.x)
+
+    def test_a_step_is_no_kink(self):
+        class Step(Function):
+            def forward(self, x):
+                return 1e3 * numpy.floor(x * 1e6)
+
+            def slope(self, x):
+                return 0 * x
+
+        with pytest.raises(GradientError, match="is wrong"):
+            gradcheck(Step(), Function.x)
+
+    def test_in_float32(self):
+        class In32(Function):
+            def forward(self, x):
+                return super().forward(x).astype("f")
+
+        class Wrong32(In32):
+            def slope(self, x):
+                return 0.9 * (x > 0)
+
+        with pytest.warns(UserWarning, match="float32"):
+            assert gradcheck(In32(), Function.x)["input 0"] < 1e-2
+        with pytest.warns(UserWarning, match="float32"), pytest.raises(GradientError, match="is wrong"):
+            gradcheck(Wrong32(), Function.x)
+
+
 def test_lists_that_do_not_fit():
     layer, x = affine(Affine)
     layer.grads.reverse()
@@ -100,6 +239,121 @@ def test_shared_memory_stays_shared_in_float64():
     copy["W"][:] = 7
     assert (copy["T"] == 7).all() and (copy["part"] == 7).all() and W[0, 0] == 0
     assert copy["T"].shape == (4, 3) and copy["part"].shape == (2, 2)
+
+
+class TestRawMistakes:
+    """What readers do most often; both checks name it."""
+
+    @pytest.mark.parametrize(
+        ("grads", "message"),
+        [
+            (lambda dW, db: [dW], r"params and grads must have the same shapes .*\(2,\).* and \[.*\]"),
+            (lambda dW, db: [dW, db.sum()], r"params and grads must have the same shapes"),
+            (lambda dW, db: [dW, None], r"grads\[1\], that of b \(2,\), must be an array, not NoneType"),
+            (lambda dW, db: [dW, 0.5], r"grads\[1\], that of b \(2,\), must be an array, not float"),
+            (lambda dW, db: [dW, list(db)], r"grads\[1\], that of b \(2,\), must be an array, not list"),
+        ],
+    )
+    def test_grads_after_backward(self, grads, message):
+        class Mine(Affine):
+            def backward(self, dout):
+                dx = super().backward(dout)
+                self.grads = grads(*self.grads)
+                return dx
+
+        with pytest.raises(ValueError, match=f"Mine: after backward, {message}"):
+            gradcheck(*affine(Mine))
+        with pytest.raises(LayerError, match=f"Mine: after backward, {message}"):
+            check_layer(*affine(Mine))
+
+    def both(self, message, layer, *inputs):
+        with pytest.raises(ValueError, match=message):
+            gradcheck(layer, *inputs)
+        with pytest.raises(LayerError, match=message):
+            check_layer(layer, *inputs)
+
+    def test_lists_without_arrays(self):
+        layer, x = affine(Affine)
+        layer.grads = [None, None]
+        self.both(r"Affine: grads\[0\], that of W \(3, 2\), must be an array, not NoneType", layer, x)
+        embedding = BookEmbedding(layer.params[0])
+        embedding.grads = [0.0]
+        self.both(r"BookEmbedding: grads\[0\], that of W \(3, 2\), must be an array, not float", embedding, IDS % 3)
+        layer.params[1] = [0.0, 0.0]
+        self.both(r"Affine: params\[1\] must be an array, not list", layer, x)
+
+    def test_classes(self):
+        for check in (gradcheck, check_layer):
+            with pytest.raises(TypeError, match="Affine: expected a layer or a model made of it, got the class itself"):
+                check(Affine, numpy.zeros((4, 3)))
+
+    def test_a_forgotten_return(self):
+        class Mute(Affine):
+            def forward(self, x):
+                super().forward(x)
+
+        message = "Mute: forward must return an array, a number or a tuple of them, not NoneType"
+        with pytest.raises(TypeError, match=message):
+            gradcheck(*affine(Mute))
+        with pytest.raises(LayerError, match=message):
+            check_layer(*affine(Mute))
+
+        class Zero(Affine):
+            def backward(self, dout):
+                return 0 if super().backward(dout) is not None else None
+
+        with pytest.raises(GradientError, match=r"Zero: the gradient of input 0 \(4, 3\) has the shape \(\)"):
+            gradcheck(*affine(Zero))
+        with pytest.raises(LayerError, match="Zero: backward must return arrays, not int"):
+            check_layer(*affine(Zero))
+
+    @pytest.mark.parametrize("kind", [list, tuple])
+    def test_lists_of_outputs_and_gradients(self, kind):
+        class Two(Affine):
+            factor = 1.0
+
+            def forward(self, x, x2):
+                return kind([super().forward(x), 2 * x2])
+
+            def backward(self, dout, dout2):
+                return kind([super().backward(dout), 2 * self.factor * dout2])
+
+        layer, x = affine(Two)
+        assert list(gradcheck(layer, x, x)) == ["W", "b", "input 0", "input 1"]
+        assert check_layer(layer, x, x)[-1] == "gradients"
+        layer.factor = 0.9
+        with pytest.raises(GradientError, match=r"Two: the gradient of input 1 \(4, 3\) is wrong"):
+            gradcheck(layer, x, x)
+
+
+class InPlaceSigmoid:
+    """Right, but it spoils what it is given."""
+
+    def __init__(self):
+        self.params, self.grads = [], []
+
+    def forward(self, x):
+        x *= -1
+        self.y = 1 / (1 + numpy.exp(x))
+        return self.y
+
+    def backward(self, dout):
+        dout *= self.y * (1 - self.y)
+        return dout
+
+
+def test_working_in_place_makes_no_gradient_wrong():
+    x = Draw("d").normal(4, 3)
+    before = x.copy()
+
+    class Minus(InPlaceSigmoid):
+        def backward(self, dout):
+            return -super().backward(dout)
+
+    assert gradcheck(InPlaceSigmoid(), x)["input 0"] < 1e-8
+    assert numpy.array_equal(x, before)
+    with pytest.raises(GradientError, match="input 0"):
+        gradcheck(Minus(), x)
 
 
 class BookDropout:
@@ -267,11 +521,11 @@ class TestKit:
     def test_every_layer_passes(self, name):
         layer, inputs = LAYERS[name](Draw("f"))
         made = check_layer(layer, *inputs)
-        assert made[:7] == ["lists", "dtype", "device", "shapes", "side effects", "repeatable", "gradients"] or (
+        assert made[:7] == ["lists", "side effects", "dtype", "device", "shapes", "repeatable", "gradients"] or (
             made[6:] == ["state", "gradients"]
         )
 
-    @pytest.mark.parametrize("layer", [layers.Dropout(0.3, rng=0), TimeDropout(0.3, rng=0)])
+    @pytest.mark.parametrize("layer", [layers.Dropout(0.3, rng=0), TimeDropout(0.3, rng=0), TimeDropout(0.3)])
     def test_dropout_passes_with_evaluation(self, layer):
         assert "evaluation" in check_layer(layer, Draw("f").normal(2, 3, 4))
 
@@ -319,6 +573,52 @@ class TestKit:
 
         self.fails("changes inputs or weights", lambda layer: None, Changing)
 
+    def test_side_effects_that_show_only_once(self):
+        class InPlace(Function):  # the first, as the book has it, is the commonest of all
+            where = "dout"
+
+            def forward(self, x):
+                self.mask = x <= 0
+                if self.where == "x":
+                    x[self.mask] = 0
+                    return x
+                return numpy.maximum(x, 0)
+
+            def backward(self, dout):
+                if self.where == "dout":
+                    dout[self.mask] = 0
+                    return dout
+                return dout * ~self.mask
+
+        x = Draw("f").normal(4, 5)
+        before = x.copy()
+        layer = InPlace()
+        with pytest.raises(LayerError, match="InPlace: forward or backward changes the gradient of the output"):
+            check_layer(layer, x)
+        layer.where = "x"
+        with pytest.raises(LayerError, match="InPlace: forward or backward changes inputs or weights"):
+            check_layer(layer, x)
+        assert numpy.array_equal(x, before)
+        layer.where = "nowhere"
+        assert check_layer(layer, x)[-1] == "gradients"
+
+        class Clipping(Affine):
+            def forward(self, x):
+                numpy.maximum(self.params[0], 0, out=self.params[0])
+                return super().forward(x)
+
+        self.fails("changes inputs or weights", lambda layer: None, Clipping)
+
+        class Wrapping(BookEmbedding):
+            def forward(self, idx):
+                idx[idx < 0] += len(self.params[0])
+                return super().forward(idx)
+
+        ids = numpy.array([0, -1])
+        with pytest.raises(LayerError, match="Wrapping: forward or backward changes inputs or weights"):
+            check_layer(Wrapping(Draw("f").normal(3, 2)), ids)
+        assert ids[1] == -1
+
     def test_repeatable(self):
         class Adding(Affine):
             def backward(self, dout):
@@ -362,6 +662,15 @@ class TestKit:
         does = "starts from zero again" if stateful else "goes on from its state"
         with pytest.raises(LayerError, match=f"Opposite: a second forward {does}, but stateful is {stateful}"):
             check_layer(Opposite(*draw.cell(1), stateful=stateful), xs)
+
+    def test_a_state_that_does_not_show_at_first(self):
+        hidden = 0
+        for seed in range(40):
+            draw = Draw("f", seed)
+            layer, xs = TimeReLURNN(*draw.cell(1), stateful=True), draw.normal(2, 4, 3)
+            hidden += numpy.array_equal(layer.forward(xs), layer.forward(xs))
+            assert "state" in check_layer(layer, xs)
+        assert hidden  # or the test shows nothing
 
     def test_state_with_dropout_in_the_recurrence(self):
         layer = TimeLSTM(*Draw("f").cell(4), stateful=True)

@@ -32,6 +32,16 @@ class TestSoftmaxWithLoss:
         numpy.testing.assert_array_equal(layer.t, t)
         numpy.testing.assert_allclose(layer.backward(), (layer.y - one_hot(t, 3)) / 4)
 
+    def test_a_value_that_somebody_has_assigned_lasts_until_the_next_forward(self, rng):
+        layer, x, t = SoftmaxWithLoss(), rng.standard_normal((4, 3)), numpy.array([2, 0, 1, 1])
+        layer.forward(x, t)
+        y, gradient = layer.y, layer.backward()
+        layer.y = numpy.full((4, 3), 0.5)
+        numpy.testing.assert_allclose(layer.backward(), (0.5 - one_hot(t, 3)) / 4)
+        layer.forward(x, t)
+        numpy.testing.assert_array_equal(layer.y, y)
+        numpy.testing.assert_array_equal(layer.backward(), gradient)
+
     def test_is_pytorchs(self, torch, rng):
         x, t = rng.standard_normal((5, 7)), rng.integers(0, 7, 5)
         their = torch.tensor(x, requires_grad=True)
@@ -124,6 +134,33 @@ def test_gradients_belong_to_the_caller(kind, rng):
         numpy.testing.assert_array_equal(layer.backward(dout), expected)
 
 
+@pytest.mark.parametrize("kind", LOSSES)
+@pytest.mark.parametrize("dtype", ["f", "d"])
+def test_weights_of_examples(kind, dtype, rng):
+    """dout may be an array, such as one number for each example."""
+    layer, x = kind(), rng.standard_normal((2, 3, 4) if kind is TimeSoftmaxWithLoss else (2, 3)).astype(dtype)
+    layer.forward(x, rng.integers(0, 2, x.shape if "Sigmoid" in kind.__name__ else x.shape[:-1]))
+    gradient = layer.backward()
+    for shape in ((2, *[1] * (x.ndim - 1)), (1,) * x.ndim, x.shape[1:], x.shape):
+        for weights in (rng.standard_normal(shape), rng.integers(5, size=shape)):
+            scaled = layer.backward(weights)
+            assert scaled.dtype == gradient.dtype
+            numpy.testing.assert_allclose(scaled, gradient * weights, rtol=1e-5)
+            numpy.testing.assert_array_equal(gradient_to_read(layer, weights), scaled)
+    for shape in ((5,), (5, 1), (1, *x.shape)):
+        with pytest.raises(ValueError) as error:
+            layer.backward(numpy.ones(shape))
+        assert str(error.value) == f"{kind.__name__}: dout {shape} does not broadcast to the gradient {x.shape}"
+
+
+def test_weights_of_examples_on_the_gpu(gpu):
+    layer = SoftmaxWithLoss()
+    layer.forward(common.np.np.zeros((4, 3)), numpy.array([0, 1, 2, 0]))
+    for weights in (numpy.ones((4, 1)), common.np.np.ones((4, 1)), [[1], [1], [1], [1]], common.np.np.asarray(1)):
+        same = common.np.to_cpu(layer.backward(weights)) == common.np.to_cpu(layer.backward())
+        assert same.all()
+
+
 class TestGradientToRead:
     """What the language models take: no copy of an array that large."""
 
@@ -162,7 +199,7 @@ class TestGradientToRead:
         model.forward(ids, ids)
         for _ in range(2):
             model.backward()
-        assert given[0] is given[1] is model.loss_layer.cached()
+        assert given[0] is given[1] is model.loss_layer._cached()
 
     def test_language_models_with_a_loss_of_ones_own(self):
         class Mine:

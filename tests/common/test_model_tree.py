@@ -10,6 +10,7 @@ from common.base_model import BaseModel
 from common.language_model import LanguageModel
 from common.layers import Dropout
 from common.model_tree import evaluation_mode, fresh_state, layers, named_params, recurrent_states
+from common.object_tree import parts
 from common.time_layers import Affine, TimeDropout, TimeLSTM, TimeRNN
 
 
@@ -83,6 +84,18 @@ def test_two_weights_never_get_one_name():
         named_params(model)
 
 
+@pytest.mark.parametrize("key", [("fwd", 0), "affine 1", "a/b", "x" * 2000])
+@pytest.mark.parametrize("ending", ["npz", "safetensors", "pkl"])
+def test_weights_whose_names_no_file_could_hold_are_named_after_their_places(key, ending, tmp_path):
+    model = Collected(out=affine(1), layers={key: affine(2)})
+    assert list(named_params(model)) == ["out.W", "out.b", "2", "3"]
+    path = model.save_params(tmp_path / f"weights.{ending}")
+    for param in model.params:
+        param[...] = 0
+    model.load_params(path)
+    assert [param.reshape(-1)[0] for param in model.params] == [1, 1, 2, 2]
+
+
 def test_layers_in_dictionaries_are_found(rng):
     lstm = TimeLSTM(rng.standard_normal((2, 4)), rng.standard_normal((1, 4)), numpy.zeros(4), True)
     model = Collected(layers=OrderedDict(lstm=lstm, drop_layer=TimeDropout(), more=[{"out": affine(1)}]))
@@ -94,7 +107,16 @@ def test_layers_in_dictionaries_are_found(rng):
     assert lstm.h == 1 and model.layers["drop_layer"].train_flg
 
 
+class Around(BaseModel):
+    def __init__(self, layer):
+        self.affine = layer
+        self.params, self.grads = layer.params, layer.grads
+
+
 def test_layers_that_a_model_was_made_with_are_named_after_its_attributes():
+    for model in (Around(affine(1)), Around(layer=affine(1))):
+        assert list(named_params(model)) == ["affine.W", "affine.b"]
+        assert [name for name, _ in parts(model) if "_made_with." in name] == []
     assert list(named_params(Collected(out=affine(1)))) == ["out.W", "out.b"]
     assert list(named_params(LanguageModel(layers=[affine(1)]))) == ["layers.0.W", "layers.0.b"]
 

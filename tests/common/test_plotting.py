@@ -41,7 +41,11 @@ def test_curves_share_given_axes():
     assert plot_curve([1.0, 2.0], ax=ax, ylim=(0, 3)) is ax
     assert plot_curve([2.0, 1.0], ax=ax) is ax
     assert len(ax.lines) == 2
-    assert plot_curve([1.0], ylim=(0, 3)).get_ylim() == (0, 3)
+    for ylim in ((0, 3), [0, 3], numpy.array([0, 3])):
+        assert plot_curve([1.0], ylim=ylim).get_ylim() == (0, 3)
+    for top in (3, numpy.float32(3), numpy.array(3)):
+        assert plot_curve([0.0, 1.0], ylim=top).get_ylim()[1] == 3
+    assert plot_curve([0.0, 1.0], ylim=(None, 3)).get_ylim()[1] == 3
 
 
 def test_single_value_is_visible():
@@ -93,6 +97,53 @@ def test_words_stand_at_their_points_whatever_they_contain():
     assert [text.get_text() for text in ax.texts] == words
     assert [text.xy for text in ax.texts] == [tuple(point) for point in points]
     draw(ax)
+
+
+def boxes(ax):
+    """Left, bottom, right, top of each label as it is drawn."""
+    draw(ax)
+    return [text.get_window_extent().extents for text in ax.texts]
+
+
+def test_words_cover_no_other_word_and_stay_in_the_frame():
+    rng = numpy.random.default_rng(0)
+    heap = numpy.concatenate([rng.normal(0, 0.02, (60, 2)), rng.uniform(-1, 1, (40, 2))])
+    words = [f"word{i}" for i in range(100)]
+    ax = plot_words(heap, words)
+    shown = [text.get_text() for text in ax.texts]
+    assert shown[0] == "word0" and shown == [word for word in words if word in shown]
+    assert 40 < len(shown) < 90
+    assert len(ax.collections[0].get_offsets()) == 100
+    found, frame = boxes(ax), ax.get_window_extent().extents
+    for i, (left, bottom, right, top) in enumerate(found):
+        assert left >= frame[0] - 1 and bottom >= frame[1] - 1 and right <= frame[2] + 1 and top <= frame[3] + 1
+        for other in found[:i]:
+            assert min(right, other[2]) - max(left, other[0]) < 1 or min(top, other[3]) - max(bottom, other[1]) < 1
+
+
+def test_words_at_one_point_stand_around_it():
+    ax = plot_words(numpy.zeros((5, 2)), list("abcde"))
+    assert [text.get_text() for text in ax.texts] == list("abcd")
+    assert len({text.get_position() for text in ax.texts}) == 4
+
+
+def test_a_word_that_no_place_in_the_frame_has_room_for_is_drawn():
+    ax = plot_words([[0.0, 0.0]], ["long" * 30])
+    assert len(ax.texts) == 1
+
+
+def test_many_words_get_a_larger_figure_if_it_is_ours():
+    few, many = (plot_words(numpy.zeros((n, 2)), ["a"] * n) for n in (30, 31))
+    assert (many.figure.get_size_inches() > 1.5 * few.figure.get_size_inches()).all()
+    assert many.texts[0].get_fontsize() < few.texts[0].get_fontsize()
+    given = matplotlib.figure.Figure((3, 3)).add_subplot()
+    assert plot_words(numpy.zeros((31, 2)), ["a"] * 31, ax=given) is given
+    assert given.figure.get_size_inches().tolist() == [3, 3]
+
+
+@pytest.mark.parametrize("points", [[], [[0.0, float("nan")], [float("inf"), 0.0], [0.0, 0.0]]])
+def test_strange_words_are_drawn(points):
+    draw(plot_words(numpy.reshape(points, (-1, 2)), ["a"] * len(points)))
 
 
 def test_heatmap_has_labels_in_order():

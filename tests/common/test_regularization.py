@@ -74,6 +74,12 @@ def test_variational_dropout(rng):
         layer.forward(xs[..., 0])
 
 
+def test_ratios_are_checked():
+    for layer in (lambda: VariationalDropout(1.0), lambda: EmbeddingDropout(numpy.ones((3, 2)), -0.5)):
+        with pytest.raises(ValueError, match=r"Dropout: dropout_ratio must be in \[0, 1\), not"):
+            layer()
+
+
 def test_embedding_dropout_drops_words(rng):
     W = rng.standard_normal((40, 6))
     layer, idx = EmbeddingDropout(W, 0.5, rng=0), numpy.tile(numpy.arange(40), (2, 2))

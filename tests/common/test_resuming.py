@@ -1,32 +1,26 @@
-"""Settings noted in a folder, and compared."""
+"""Settings of a training that goes on."""
 
 import pytest
 
-from common.files import FileFormatError
-from common.resuming import check_length, check_settings, note_settings
+from common import state_file
+from common.resuming import check_length, compare
 
 
-def test_length_where_it_matters(tmp_path):
-    check_length(tmp_path, 3, "nothing is noted")
-    note_settings(tmp_path, {"max_epoch": 3, "lr": 1.0})
-    check_length(tmp_path, 3, "it is the same")
+def test_other_settings_are_named_but_for_the_length():
+    compare({"lr": 1.0, "max_epoch": 3}, {"lr": 1.0, "max_epoch": 4})
+    with pytest.raises(ValueError, match=r"other settings: lr was 1\.0 and is now 2\.0; tied was None and is now True"):
+        compare({"lr": 1.0}, {"lr": 2.0, "tied": True})
+
+
+def test_length_where_it_matters():
+    check_length({"max_epoch": 3}, {"max_epoch": 3}, "it is the same")
     for max_epoch in (2, 4):
-        check_settings(tmp_path, {"max_epoch": max_epoch, "lr": 1.0})
-        with pytest.raises(ValueError, match=f"max_epoch={max_epoch}, it was begun with 3: the last epoch is special"):
-            check_length(tmp_path, max_epoch, "the last epoch is special")
-    note_settings(tmp_path, {"lr": 1.0})
-    check_length(tmp_path, 3, "it was not noted")
+        with pytest.raises(ValueError, match=f"max_epoch was 3 and is now {max_epoch}, but the last epoch is special"):
+            check_length({"max_epoch": 3}, {"max_epoch": max_epoch}, "the last epoch is special")
 
 
 def test_names_of_files_that_are_no_text(tmp_path):
-    note_settings(tmp_path, {"data": "q\udcff.txt"})
-    check_settings(tmp_path, {"data": "q\udcff.txt"})
+    before = state_file.read(state_file.write(tmp_path / "1.npz", {"data": "q\udcff.txt"}))
+    compare(before, {"data": "q\udcff.txt"})
     with pytest.raises(ValueError, match=r"data was 'q\\udcff.txt' and is now 'q\\udcfe.txt'"):
-        check_settings(tmp_path, {"data": "q\udcfe.txt"})
-
-
-def test_damaged_settings(tmp_path):
-    (tmp_path / "settings.json").write_bytes(b"[]")
-    for check in (lambda: check_length(tmp_path, 3, ""), lambda: check_settings(tmp_path, {})):
-        with pytest.raises(FileFormatError, match=r"settings\.json: .* Without this file"):
-            check()
+        compare(before, {"data": "q\udcfe.txt"})

@@ -216,6 +216,23 @@ def test_words_may_take_more_than_the_file(tmp_path, protocol):
     assert safe_pickle.read(path) == content
 
 
+@pytest.mark.parametrize(("protocol", "most"), [(2, 2.3), (4, 2), (5, 2)])
+def test_words_of_a_damaged_file_are_not_made(tmp_path, protocol, most):
+    """Protocol 2 holds the bytes of an array as text, which both stay in the memo."""
+    words = [f"word{i}" for i in range(20_000)]
+    content = {"vectors": numpy.ones((20_000, 16), "f2"), "ids": {word: i for i, word in enumerate(words)}}
+    data = pickle.dumps({**content, "words": dict(enumerate(words))}, protocol)
+    path = tmp_path / "x.pkl"
+    for damaged in (data[:-1], data[:-1] + b"]", data + b"."):
+        path.write_bytes(damaged)
+        tracemalloc.start()
+        with pytest.raises(FileFormatError, match=r"it ends too early|follow its end"):
+            safe_pickle.read(path)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < most * len(data)
+
+
 def test_small_files_cannot_multiply(tmp_path):
     """One text encoded again and again, one byte-swapped buffer used again and again."""
     text = b"X" + struct.pack("<I", 1 << 20) + b"a" * (1 << 20)

@@ -28,6 +28,7 @@ class TestPreprocess:
             ("一：二；三？", "一 ： 二 ； 三 ？"),
             ("كيف حالك؟ نعم، شكرا؛", "كيف حالك ؟ نعم ، شكرا ؛"),
             ("n't <unk> <eos> well-known", "n't <unk> <eos> well-known"),
+            ("\ufeffThe queen", "the queen"),
         ],
     )
     def test_words(self, text, words):
@@ -36,6 +37,7 @@ class TestPreprocess:
 
     @given(st.text())
     def test_any_text(self, text):
+        text = text.lstrip("\ufeff")
         if not text.split():
             with pytest.raises(ValueError, match="empty"):
                 preprocess(text)
@@ -47,6 +49,10 @@ class TestPreprocess:
         assert "" not in word_to_id
         assert list(word_to_id) == list(dict.fromkeys(words))
         assert sorted(id_to_word) == list(range(len(word_to_id)))
+
+    def test_a_byte_order_mark_alone_is_an_empty_text(self):
+        with pytest.raises(ValueError, match="empty"):
+            preprocess("\ufeff")
 
     @pytest.mark.parametrize("text", [["you", "say"], b"you say", None])
     def test_text_is_a_string(self, text):

@@ -3,7 +3,10 @@ import re
 
 import numpy
 import pytest
+from small_trainings import ExampleTraining
 
+from common.checkpoint import Checkpoints
+from common.layers import Dropout
 from common.optimizer import SGD, Adam
 from common.trainer import RnnlmTrainer, Trainer
 
@@ -187,6 +190,91 @@ class TestRnnlmTrainer:
         trainer.fit(numpy.arange(10), numpy.arange(10), 1, 2, 5, eval_interval=7)
         ax = trainer.plot((0, 500))
         assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_ylim()) == ("iterations (x7)", "perplexity", (0, 500))
+
+
+class Curve(Trainer):
+    """A trainer as in the book, whose __init__ sets what the book's has."""
+
+    def __init__(self, model, optimizer):
+        self.model = model
+        self.optimizer = optimizer
+        self.loss_list = []
+        self.eval_interval = None
+        self.current_epoch = 0
+
+
+class Text(RnnlmTrainer):
+    def __init__(self, model, optimizer):
+        self.model = model
+        self.optimizer = optimizer
+        self.time_idx = None
+        self.ppl_list = None
+        self.eval_interval = None
+        self.current_epoch = 0
+        self.time_idx, self.ppl_list = 0, []
+
+
+class TestSubclasses:
+    """Their __init__ need not call that of the base."""
+
+    def test_examples(self, tmp_path):
+        trainer, data = Curve(Scripted([3.0, 1.0]), SGD()), (numpy.arange(4), numpy.arange(4))
+        trainer.fit(*data, 1, 2, eval_interval=1, checkpoint=tmp_path)
+        assert trainer.loss_list == [3, 1] and trainer.current_epoch == len(trainer.history) == 1
+        resumed = Curve(Scripted(), SGD())
+        resumed.fit(*data, 1, 2, eval_interval=1, checkpoint=Checkpoints(tmp_path, resume=True))
+        assert resumed.loss_list == [3, 1]
+
+    def test_text(self):
+        trainer = Text(Scripted([0.0, 0.0]), SGD())
+        trainer.fit(numpy.arange(20), numpy.arange(20), 1, 2, 5, eval_interval=1)
+        assert (trainer.ppl_list, trainer.time_idx, trainer.stopped) == ([1, 1], 10, None)
+
+    def test_each_has_its_own(self):
+        one, two = Curve(Scripted(), SGD()), Curve(Scripted(), SGD())
+        one.fit(numpy.arange(4), numpy.arange(4), 1, 2)
+        assert len(one.history) == 1 and len(two.history) == 0
+
+
+class TestSeedOfNumpy:
+    """numpy.random.seed after the trainer and its model have been made, as in the cells of a notebook."""
+
+    def train(self, seed, **options):
+        training = ExampleTraining()
+        training.trainer = Trainer(training.trainer.model, SGD(0.5))
+        training.trainer.model.dropout = Dropout(0.3)
+        numpy.random.seed(seed)  # noqa: NPY002
+        return training.fit(**options).result
+
+    def test_it_is_what_shuffles_and_drops(self):
+        assert self.train(0) == self.train(0) != self.train(1)
+
+    def test_with_checkpoints_it_is_the_same(self, tmp_path):
+        whole = self.train(0)
+        assert self.train(0, checkpoint=tmp_path / "a") == whole
+        self.train(0, max_epoch=1, checkpoint=tmp_path / "b")
+        assert self.train(5, checkpoint=Checkpoints(tmp_path / "b", resume=True)) == whole
+
+    def test_before_the_trainer_is_made(self):
+        orders = []
+        for _ in range(2):
+            numpy.random.seed(3)  # noqa: NPY002
+            trainer = Trainer(Scripted(), SGD())
+            trainer.fit(numpy.arange(9), numpy.arange(9), 1, 3)
+            orders.append(trainer.order.tolist())
+        assert orders[0] == orders[1]
+
+    def test_the_generator_may_be_set(self):
+        trainer = Trainer(Scripted(), SGD())
+        trainer.rng = numpy.random.default_rng(4)
+        trainer.fit(numpy.arange(9), numpy.arange(9), 1, 3)
+        assert trainer.order.tolist() == numpy.random.default_rng(4).permutation(9).tolist()
+
+
+@pytest.mark.parametrize("ylim", [[0, 3], numpy.array([0, 3]), numpy.array([0.0, 3.0], "f")])
+def test_limits_of_a_plot(ylim):
+    pytest.importorskip("matplotlib", reason="figures need Matplotlib")
+    assert Trainer(Scripted(), SGD()).plot(ylim=ylim).get_ylim() == (0, 3)
 
 
 @pytest.mark.parametrize("kind", [Trainer, RnnlmTrainer])

@@ -2,6 +2,7 @@ import datetime
 import itertools
 import re
 import string
+from pathlib import Path
 
 import numpy
 import pytest
@@ -19,13 +20,28 @@ WEEKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sequences") / "new" / "folder"
-    assert main(out=folder) == [folder / "addition.txt", folder / "date.txt"]
+    main(out=folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["addition.txt", "date.txt"]
     return folder
 
 
 @pytest.mark.parametrize("name", ["addition.txt", "date.txt"])
 def test_bundled_files_are_made_by_the_script(generated, name):
     assert (generated / name).read_bytes() == (sequence.FOLDER / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--out", "file/sub"], "file.*: .+"), (["--seed", "-1"], "Seed must be between 0 and .*")],
+)
+def test_misuse_from_the_shell_gives_one_line(tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    with pytest.raises(SystemExit) as end:
+        main.cli([*arguments, *([] if "--out" in arguments else ["--out", "new"])])
+    first, second = capsys.readouterr().err.splitlines()
+    assert end.value.code == 2
+    assert re.fullmatch(f"Error: {message}", first) and second == "(--traceback shows where)"
 
 
 @pytest.mark.parametrize("line", [addition_line, date_line])

@@ -152,5 +152,7 @@ def test_questions_that_cannot_be_encoded(tmp_path):
         codec.encode(["1000+999"])
     with pytest.raises(ValueError, match="empty"):
         codec.encode([""])
+    with pytest.raises(ValueError, match="encode: there are no questions, expected one at least"):
+        codec.encode([])
     with pytest.raises(TypeError, match=r"encode: expected a list of questions, not the str '1\+1'"):
         codec.encode("1+1")

@@ -1,0 +1,14 @@
+"""A property that gives way to a value of one's own."""
+
+from collections.abc import Callable
+from typing import Any
+
+
+class computed:
+    """A property that is found anew each time, unless a subclass or its user assigns another value to the name."""
+
+    def __init__(self, compute: Callable[[Any], Any]) -> None:
+        self.compute, self.__doc__ = compute, compute.__doc__
+
+    def __get__(self, item: Any, owner: Any = None) -> Any:
+        return self if item is None else self.compute(item)

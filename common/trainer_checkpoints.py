@@ -1,0 +1,93 @@
+"""The checkpoints of a trainer: written while it fits, put back before, and blamed for what fails because of them."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common import training_state
+from common.checkpoint import Checkpoints
+from common.progress import write
+
+if TYPE_CHECKING:
+    from common.base_trainer import BaseTrainer
+
+
+class TrainerCheckpoints:
+    """The checkpoints of one fit. It begins by putting back the one to go on from, if there is one.
+
+    where       a folder, or Checkpoints
+    settings    what must be the same when the training goes on
+    end         the epoch that this fit leads up to, should it be the one that is gone on with
+    """
+
+    def __init__(self, trainer: "BaseTrainer", where: Any, settings: dict[str, Any], end: int) -> None:
+        self.trainer, self.settings = trainer, settings
+        last = trainer._checkpoints
+        if isinstance(where, Checkpoints):
+            self.checkpoints = where
+        else:  # a further fit of the same training goes on in its folder
+            self.checkpoints = last if last and last.folder == Path(where) else Checkpoints(where)
+        trainer._checkpoints = self.checkpoints
+        state = self.checkpoints.start()
+        if state is not None:
+            trainer._end = end
+        try:
+            self.restored = self._restore(state)
+        except BaseException:
+            self.checkpoints.release()
+            raise
+
+    def _restore(self, state: dict[str, Any] | None) -> bool:
+        """Put a state back. That of a later fit is put back again when that fit begins: what a loop of fits does
+        before, such as changing the learning rate, it had done before the checkpoint, too.
+        """
+        trainer = self.trainer
+        again = state is None and not self._is_later()
+        put_back = trainer._put_back if again else state
+        if put_back is not None:
+            with self.checkpoints.restoring():
+                training_state.restore(trainer, self.settings, put_back)
+        if state is not None:
+            write(f"goes on {trainer._place()}")
+            trainer._put_back = state
+        if not self._is_later():
+            trainer._put_back = None
+        return put_back is not None
+
+    def _is_later(self) -> bool:
+        """Whether the training has got beyond the current fit."""
+        return (self.trainer.current_epoch, self.trainer.iteration) > (self.trainer._end, 0)
+
+    @contextlib.contextmanager
+    def blamed(self) -> Iterator[None]:
+        """A context for the rest of the training: what fails before one more iteration is done, fails by what was put
+        back, such as a layer's state of another batch size, and the error names the checkpoint.
+
+        In the end other processes may train in the folder.
+        """
+        trainer = self.trainer
+        begin = trainer.current_epoch, trainer.iteration
+        try:
+            yield
+        except FloatingPointError:  # has diverged, which is nobody's mistake
+            raise
+        except Exception:
+            if self.restored and (trainer.current_epoch, trainer.iteration) == begin:
+                with self.checkpoints.restoring():
+                    raise
+            raise
+        finally:
+            self.checkpoints.release()
+
+    def check(self) -> None:
+        """TypeError for a training whose state cannot be saved: better now than after the first hour."""
+        self.checkpoints.check(training_state.take(self.trainer, self.settings))
+
+    def save(self) -> Path | None:
+        """Write a checkpoint; its path. If that fails, say so and return None, as the training is worth more."""
+        try:
+            return self.checkpoints.save(training_state.take(self.trainer, self.settings))
+        except (OSError, TypeError, ValueError) as error:  # the disk, or what others have put into the state
+            write(f"the checkpoint could not be written, the one before it stays: {error}")
+            return None
