@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from common.callbacks import BestWeights, Callback
+from common.callbacks import BestWeights, Callback, check_monitor, is_new, last_score
 from common.checks import check_counts
 from common.optimizer import SGD
 from common.sparse_gradient import RowGradient
@@ -20,32 +20,31 @@ class AveragedSGD(SGD):
     """The steps of SGD, and from :meth:`start_averaging` on the mean of all p since then, mean += (p - mean) / steps.
 
     Training goes on from p itself; :meth:`averages` lets the means take the place of the weights.
+
+    averaging    whether means are being taken
     """
 
     slots = 1
-    start: int  # how many steps had been taken when averaging began
+    averaging: bool
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         made = super().__new__(cls)
-        made.start = -1
+        made.averaging = False
         return made
-
-    @property
-    def averaging(self) -> bool:
-        """Whether means are being taken."""
-        return self.start >= 0
 
     def start_averaging(self) -> None:
         """Take the means of what the following steps lead to. Started once, they go on; another call does nothing."""
         if not self.averaging:
-            self.start = max((state.steps for state in self._states_of_params), default=0)
+            self.averaging = True
+            for state in self._states_of_params:  # each weight has its own count: it may come later, or be used twice
+                state.steps = 0
 
     @contextmanager
     def averages(self) -> Iterator[None]:
         """Inside, the weights hold their means; afterwards what they held before. Without means it does nothing."""
         averaged = [
             (state.param, state.arrays[0]) for state in self._states_of_params
-            if self.averaging and state.steps > self.start
+            if self.averaging and state.steps
         ]  # fmt: skip
         before = [param.copy() for param, _ in averaged]
         for param, mean in averaged:
@@ -60,10 +59,17 @@ class AveragedSGD(SGD):
         super()._update_array(step, scale, p, g)
         if self.averaging:
             (mean,) = state
-            mean += (p - mean) * (1 / (step - self.start))
+            mean += (p - mean) * (1 / step)
 
     def _update_rows(self, step: int, scale: float, g: RowGradient, *arrays: Any) -> None:
         self._update_array(step, scale, arrays[0], g.to_dense(), *arrays[1:])  # the means of all rows move on
+
+
+def check_averages(callback: Callback, trainer: Any) -> None:
+    """TypeError unless the optimizer is an AveragedSGD, or has its methods."""
+    if not hasattr(trainer.optimizer, "start_averaging") or not hasattr(trainer.optimizer, "averages"):
+        kind = type(trainer.optimizer).__name__
+        raise TypeError(f"{type(callback).__name__}: the optimizer must be an AveragedSGD, not {kind}")
 
 
 class NonMonotoneTrigger(Callback):
@@ -76,8 +82,15 @@ class NonMonotoneTrigger(Callback):
         self.patience, self.monitor = patience, monitor
         self.scores: list[float] = []
 
+    def on_start(self, trainer: Any) -> None:
+        """ValueError if the score can never come, TypeError if the optimizer takes no means."""
+        check_monitor(self, trainer)
+        check_averages(self, trainer)
+        if is_new(trainer):
+            self.scores = []
+
     def on_epoch(self, trainer: Any) -> None:
-        score = trainer.history[-1][self.monitor]
+        score = last_score(self, trainer)
         earlier = self.scores[: -self.patience]
         if earlier and score > min(earlier):
             trainer.optimizer.start_averaging()
@@ -86,6 +99,11 @@ class NonMonotoneTrigger(Callback):
 
 class BestAverages(BestWeights):
     """BestWeights of an AveragedSGD: keeps, and in the end gives to the model, the means instead of the weights."""
+
+    def on_start(self, trainer: Any) -> None:
+        """As that of BestWeights; TypeError if the optimizer takes no means."""
+        check_averages(self, trainer)
+        super().on_start(trainer)
 
     def on_epoch(self, trainer: Any) -> None:
         with trainer.optimizer.averages():

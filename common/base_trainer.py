@@ -28,6 +28,25 @@ MEASURE_EVERY = 50  # iterations; the norm of gradients that are not clipped
 Batches = Callable[[int], Iterator[tuple[Any, Any]]]
 
 
+def checked_callbacks(callbacks: Any, saved: bool) -> list[Callback]:
+    """The callbacks as a list; TypeError for what is none. They need not be derived from Callback, but must have
+    the methods that are called: two more where their state is `saved` in checkpoints.
+    """
+    try:
+        found = list(callbacks)
+    except TypeError as error:
+        kind = type(callbacks).__name__
+        raise TypeError(f"fit: callbacks must be a list, such as [EarlyStopping()], not a {kind}") from error
+    methods = ["on_start", "on_iteration", "on_epoch", "on_end", *(["state_dict", "load_state_dict"] if saved else [])]
+    for callback in found:
+        if isinstance(callback, type):
+            name = callback.__name__
+            raise TypeError(f"fit: expected a callback, such as {name}(), not the class {name}")
+        if missing := [name for name in methods if not hasattr(callback, name)]:
+            raise TypeError(f"fit: {callback!r:.80} is no callback, it has no method {', '.join(missing)}")
+    return found
+
+
 class BaseTrainer:
     """Base of the trainers: epochs, printed lines, curves, validation, callbacks, checkpoints.
 
@@ -110,13 +129,16 @@ class BaseTrainer:
         A line is printed, and a point added to the curve, after the first iteration of an epoch and after each further
         `eval_interval` of them: the mean over the iterations since the last line. No mean spans two epochs.
         """
+        callbacks = checked_callbacks(callbacks, checkpoint is not None)
+        if valid is not None and not callable(valid):
+            self._check_valid(valid)
         keep_freed_memory()
         step = self._make_step()
         # After a checkpoint of a later fit has been put back, the earlier ones have nothing left to do. Otherwise the
         # epochs are counted from current_epoch, which may have been set by hand.
         begin, put_back = min(self.current_epoch, self._end), self._restored or self._put_back is not None
         self._end = (begin if put_back else self.current_epoch) + max_epoch
-        self.callbacks, self.iterations, self.stopped, self.seconds = list(callbacks), iterations, None, 0.0
+        self.callbacks, self.iterations, self.stopped, self.seconds = callbacks, iterations, None, 0.0
         self.validates = valid is not None
         make_generators(self)  # in one order, with checkpoints and without
         if not self._restored:
@@ -167,7 +189,7 @@ class BaseTrainer:
         With a small network an iteration takes 50 us, so what is not needed in each of them is not done in each.
         """
         sums, interval = self._sums, self._interval
-        watching = [c for c in self.callbacks if type(c).on_iteration is not Callback.on_iteration]
+        watching = [c for c in self.callbacks if getattr(c.on_iteration, "__func__", None) is not Callback.on_iteration]
         shown = not bar.disable
         self._last = time.perf_counter()
         for done, (x, t) in enumerate(batches(self.iteration), start=self.iteration):
@@ -270,6 +292,9 @@ class BaseTrainer:
     def _per_iteration(self) -> dict[str, int]:
         """How many examples or tokens an iteration has."""
         raise NotImplementedError
+
+    def _check_valid(self, valid: Any) -> None:
+        """ValueError, before the first iteration, for validation data that can be seen to be none."""
 
     def _scores(self, valid: Any) -> dict[str, float]:
         """The scores on validation data."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from common.checks import check_counts, check_restored_count, check_restored_numbers
+from common.checks import check_counts, check_restored_count, check_restored_numbers, is_number
 from common.model_tree import unique_params
 from common.np import np
 
@@ -43,8 +43,30 @@ class Callback:
             setattr(self, name, state[name])
 
 
+def is_new(trainer: Any) -> bool:
+    """Whether the training has not begun yet, so that what a callback still has is that of another one."""
+    return (trainer.current_epoch, trainer.iteration) == (0, 0)
+
+
+def check_monitor(callback: Any, trainer: Any) -> None:
+    """ValueError if the score `callback.monitor` can never come, for want of validation data."""
+    if callback.monitor.startswith("valid_") and not trainer.validates:
+        name = type(callback).__name__
+        raise ValueError(f"{name}: monitors {callback.monitor}, but fit has no validation data (valid)")
+
+
+def last_score(callback: Any, trainer: Any) -> float:
+    """The score `callback.monitor` of the last epoch; ValueError if it has none of that name."""
+    epoch = trainer.history[-1]
+    if callback.monitor not in epoch:
+        raise ValueError(f"{type(callback).__name__}: an epoch has {', '.join(epoch)}, but no {callback.monitor}")
+    return epoch[callback.monitor]
+
+
 class Monitor(Callback):
     """Base of the callbacks that compare epochs by a score of the history, such as "valid_loss" or "valid_accuracy".
+
+    They begin anew with a new training, and go on with a further fit of the same one.
 
     maximize    whether a higher score is better
     best        the best score so far, waited the number of epochs since then
@@ -59,8 +81,9 @@ class Monitor(Callback):
 
     def on_start(self, trainer: Any) -> None:
         """ValueError if the score can never come, for want of validation data."""
-        if self.monitor.startswith("valid_") and not trainer.validates:
-            raise ValueError(f"{type(self).__name__}: monitors {self.monitor}, but fit has no validation data (valid)")
+        check_monitor(self, trainer)
+        if is_new(trainer):
+            self.best, self.waited = None, 0
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """As for any callback; ValueError for a score that is no number."""
@@ -70,10 +93,7 @@ class Monitor(Callback):
 
     def improved(self, trainer: Any) -> bool:
         """Whether the last epoch is the best so far; to be asked once an epoch."""
-        epoch = trainer.history[-1]
-        if self.monitor not in epoch:
-            raise ValueError(f"{type(self).__name__}: an epoch has {', '.join(epoch)}, but no {self.monitor}")
-        score = epoch[self.monitor]
+        score = last_score(self, trainer)
         if self.best is None:
             better = not math.isnan(score)
         else:
@@ -114,6 +134,8 @@ class BestWeights(Monitor):
 
     def on_start(self, trainer: Any) -> None:
         super().on_start(trainer)
+        if is_new(trainer):
+            self.weights = None
         own = {name: param.shape for name, param in unique_params(trainer.model).items()}
         if self.weights is not None and {name: weight.shape for name, weight in self.weights.items()} != own:
             raise ValueError("BestWeights: the weights it keeps are those of another model")
@@ -167,7 +189,7 @@ class Schedule(Callback):
         super().load_state_dict(state)
 
     def on_start(self, trainer: Any) -> None:
-        if self.lr is None or (trainer.current_epoch, trainer.iteration) == (0, 0):
+        if self.lr is None or is_new(trainer):
             self.lr = self.result = trainer.optimizer.lr
         # What others have changed is in force until the next iteration ends, whether the training is put back or not.
         if trainer.optimizer.lr == self.result:
@@ -188,6 +210,8 @@ def step_decay(factor: float, every: int = 1, after: int = 0) -> Callable[[float
     """1 for `after` epochs, by default `every`, then times `factor` every so many: (0.5, 2) gives 1 1 ½ ½ ¼ ¼ …"""
     first = after if after else every
     check_counts("step_decay", every=every, after=first)
+    if not (is_number(factor) and 0 < factor <= 1):
+        raise ValueError(f"step_decay: factor must be a number above 0 and at most 1, not {factor!r}")
     return lambda epochs: factor ** max(0, (int(epochs) - first) // every + 1)
 
 
@@ -198,6 +222,8 @@ def cosine_decay(max_epoch: float, warm_up: float = 0.0, floor: float = 0.0) -> 
     """
     if not 0 <= warm_up < max_epoch:
         raise ValueError(f"cosine_decay: expected 0 <= warm_up < max_epoch, not {warm_up=}, {max_epoch=}")
+    if not (is_number(floor) and 0 <= floor <= 1):
+        raise ValueError(f"cosine_decay: floor must be a number from 0 to 1, not {floor!r}")
 
     def factor(epochs: float) -> float:
         if epochs < warm_up:
@@ -212,6 +238,8 @@ class TimeLimit(Callback):
     """Ends the training after so many minutes, in the middle of an epoch too. A resumed training has them anew."""
 
     def __init__(self, minutes: float) -> None:
+        if not (is_number(minutes) or minutes == math.inf) or minutes < 0:
+            raise ValueError(f"TimeLimit: minutes must be a number of at least 0, not {minutes!r}")
         self.minutes = minutes
         self._end = math.inf
 

@@ -15,6 +15,12 @@ def perplexity_of(loss: float) -> float:
     return math.exp(min(loss, 700))
 
 
+def check_corpus(name: str, corpus: Any) -> None:
+    """ValueError, beginning with `name`, unless the array is a corpus with a word to predict."""
+    if corpus.ndim != 1 or len(corpus) < 2:
+        raise ValueError(f"{name}: expected a corpus (n,) of 2 words at least, got {corpus.shape}")
+
+
 def eval_perplexity(model: Any, corpus: Any, batch_size: int = 10, time_size: int = 35) -> float:
     """exp of the mean of -log p(next word) over all words of the corpus but the first.
 
@@ -24,8 +30,7 @@ def eval_perplexity(model: Any, corpus: Any, batch_size: int = 10, time_size: in
     FloatingPointError if the loss is not finite.
     """
     corpus = to_cpu(corpus)
-    if corpus.ndim != 1 or len(corpus) < 2:
-        raise ValueError(f"eval_perplexity: expected a corpus (n,) of 2 words at least, got {corpus.shape}")
+    check_corpus("eval_perplexity", corpus)
     check_counts("eval_perplexity", batch_size=batch_size, time_size=time_size)
     words = len(corpus) - 1
     batch_size = min(batch_size, words)

@@ -135,6 +135,10 @@ class Optimizer:
                 own.steps = steps
                 for array, saved in zip(own.arrays, slots, strict=True):
                     array[...] = np.asarray(saved)
+            elif newer := self._states_of_params.find(p):  # than the state, which is of before the first step of p
+                newer.steps = 0
+                for array in newer.arrays:
+                    array[...] = 0
 
     def _update_array(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
         raise NotImplementedError
@@ -146,21 +150,21 @@ class SGD(Optimizer):
     The decay is no part of the gradient that is clipped. Raises ValueError for one below 0 or not finite.
     """
 
-    weight_decay = 0.0  # of the class: the __init__ of a subclass may set lr alone
+    _sgd_decay = 0.0  # private: `weight_decay` may be the name of what a subclass adds to the gradients itself
 
     def __init__(self, lr: float = 0.01, *, weight_decay: float = 0.0) -> None:
         super().__init__(lr)
         _check_number(self, "weight_decay", weight_decay)
-        self.weight_decay = float(weight_decay)
+        self._sgd_decay = float(weight_decay)
 
     def _update_array(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
         pull = g * (self.lr * scale)
-        if self.weight_decay:
-            pull += p * (self.lr * self.weight_decay)
+        if self._sgd_decay:
+            pull += p * (self.lr * self._sgd_decay)
         p -= pull
 
     def _update_rows(self, step: int, scale: float, g: RowGradient, *arrays: Any) -> None:
-        if self.weight_decay:  # which rows without a gradient have too
+        if self._sgd_decay:  # which rows without a gradient have too
             self._update_array(step, scale, arrays[0], g.to_dense(), *arrays[1:])
         else:
             super()._update_rows(step, scale, g, *arrays)

@@ -30,8 +30,8 @@ from common.progress import short
 from common.rng import Seed, generator
 from common.shared_weights import remove_duplicate
 from common.training import Step
-from common.training_state import checksum
-from common.validation import example_scores, language_model_scores
+from common.training_state import checksum, step_settings
+from common.validation import checked_corpus, checked_pair, example_scores, language_model_scores
 
 __all__ = ["RnnlmTrainer", "Trainer", "remove_duplicate"]
 
@@ -40,6 +40,9 @@ def check_fit_settings(
     x: Any, t: Any, batch_size: int, max_grad: float | None, eval_interval: int | None, **counts: int
 ) -> None:
     """ValueError or TypeError naming the setting that makes no sense; `counts` are whole numbers of at least 1."""
+    for what, data in (("inputs", x), ("targets", t)):
+        if data.ndim == 0:
+            raise ValueError(f"fit: expected {what} (n, ...), one for each example or word, got {data.item()!r:.80}")
     if len(x) != len(t):
         raise ValueError(f"fit: {len(x)} inputs, but {len(t)} targets")
     if len(x) == 0:
@@ -120,7 +123,9 @@ class Trainer(BaseTrainer):
                 batch = order[i * batch_size : (i + 1) * batch_size]
                 yield x[batch], t[batch]
 
-        settings = {"batch_size": batch_size, "data": checksum(x, t)} if checkpoint is not None else {}
+        settings: dict[str, Any] = {}
+        if checkpoint is not None:
+            settings = {"batch_size": batch_size, "data": checksum(x, t)} | step_settings(self.model, max_grad)
         self._fit(batches, iterations, settings, max_epoch, max_grad, eval_interval, valid, callbacks, checkpoint)
 
     def _point(self, loss: float) -> str:
@@ -130,9 +135,11 @@ class Trainer(BaseTrainer):
     def _per_iteration(self) -> dict[str, int]:
         return {"examples": self.batch_size}
 
+    def _check_valid(self, valid: Any) -> None:
+        checked_pair(valid)
+
     def _scores(self, valid: Any) -> dict[str, float]:
-        x, t = valid
-        return example_scores(self.model, x, t, self.batch_size)
+        return example_scores(self.model, *checked_pair(valid), self.batch_size)
 
     def plot(self, ylim: Any = None) -> Any:
         """Draw `loss_list` and show it where there is a display; returns the axes."""
@@ -216,6 +223,7 @@ class RnnlmTrainer(BaseTrainer):
         if checkpoint is not None:
             settings = {"batch_size": batch_size, "time_size": time_size, "data": checksum(xs, ts)}
             settings |= {"block_lengths": block_lengths.settings} if block_lengths else {}
+            settings |= step_settings(self.model, max_grad)
         self._fit(batches, iterations, settings, max_epoch, max_grad, eval_interval, valid, callbacks, checkpoint)
 
     def _mean_length(self, time_size: int) -> float:
@@ -234,6 +242,9 @@ class RnnlmTrainer(BaseTrainer):
 
     def _more(self, loss: float) -> dict[str, float]:
         return {"perplexity": perplexity_of(loss)}
+
+    def _check_valid(self, valid: Any) -> None:
+        checked_corpus(valid)
 
     def _scores(self, valid: Any) -> dict[str, float]:
         return language_model_scores(self.model, valid, self.time_size)

@@ -47,13 +47,22 @@ class TrainerCheckpoints:
         put_back = trainer._put_back if again else state
         if put_back is not None:
             with self.checkpoints.restoring():
-                training_state.restore(trainer, self.settings, put_back)
+                training_state.restore(trainer, self._settings_for(put_back), put_back)
         if state is not None:
             write(f"goes on {trainer._place()}")
             trainer._put_back = state
         if not self._is_later():
             trainer._put_back = None
         return put_back is not None
+
+    def _settings_for(self, state: dict[str, Any]) -> dict[str, Any]:
+        """What must be the same to go on with a state. A fit may have a `max_grad` of its own: that of a later one is
+        compared when it begins.
+        """
+        place = state["trainer"]["current_epoch"], state["trainer"]["iteration"]
+        if "max_grad" in self.settings and place > (self.trainer._end, 0):
+            return self.settings | {"max_grad": state["settings"].get("max_grad")}
+        return self.settings
 
     def _is_later(self) -> bool:
         """Whether the training has got beyond the current fit."""

@@ -5,12 +5,17 @@ epoch, the order of the epoch's examples, all generators of random numbers, the 
 put back goes on with the same bits on the CPU.
 """
 
+import contextlib
+import inspect
+import json
 import zlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy
 
+from common.base_model import BaseModel
+from common.model_folder import NotKept
 from common.model_tree import layers, recurrent_states, unique_params
 from common.np import np, to_cpu
 from common.object_tree import attributes, generators
@@ -57,8 +62,13 @@ def restore(trainer: Any, settings: dict[str, Any], state: dict[str, Any]) -> No
         raise ValueError(f"it has format version {state['version']}, this program reads version {VERSION}")
     _same("model", state["model"], type(model).__name__)
     _same("optimizer", state["optimizer_type"], type(optimizer).__name__)
-    for name in settings:
-        _same(name, state["settings"].get(name), settings[name])
+    others = [
+        f"{name} {state['settings'].get(name)!r:.80}, now {value!r:.80}"
+        for name, value in settings.items()
+        if state["settings"].get(name) != value
+    ]
+    if others:
+        raise ValueError(f"it belongs to another training: {'; '.join(others)}")
     _same("callbacks", [name for name, _ in state["callbacks"]], [type(c).__name__ for c in trainer.callbacks])
     grows = "state.optimizer.attributes" if _ours(optimizer) else "state.optimizer"
     _check("state", state, take(trainer, settings), grows)
@@ -78,6 +88,28 @@ def restore(trainer: Any, settings: dict[str, Any], state: dict[str, Any]) -> No
     for name, rng in rngs.items():
         rng.bit_generator.state = state["generators"][name]
     numpy.random.set_state(state["global_generator"])  # noqa: NPY002
+
+
+def step_settings(model: Any, max_grad: float | None) -> dict[str, Any]:
+    """The settings that the weights do not show: `max_grad`, and the arguments that the model was made with, those left
+    out by their defaults, as far as a folder keeps them. `rng` is none: a generator goes on from its state.
+    """
+    settings: dict[str, Any] = {"max_grad": None if max_grad is None else float(max_grad)}
+    if not isinstance(model, BaseModel):
+        return settings
+    try:
+        bound = inspect.signature(type(model)).bind_partial()
+        bound.apply_defaults()
+        arguments = {**bound.arguments, **model.saved_arguments()}
+    except (AttributeError, TypeError, ValueError):  # of a class that can be trained, but not saved
+        return settings
+    for name, value in arguments.items():
+        if name != "rng" and not isinstance(value, NotKept):
+            with contextlib.suppress(TypeError, ValueError):
+                plain = np.dtype(value).name if name == "dtype" else value
+                plain = plain.item() if isinstance(plain, numpy.generic) else plain
+                settings[f"model.{name}"] = json.loads(json.dumps(plain))  # as it is read again: a tuple as a list
+    return settings
 
 
 def checksum(*arrays: Any) -> int:

@@ -3,9 +3,11 @@
 import inspect
 from typing import Any
 
-from common.evaluation import eval_perplexity, without_training
+from common.evaluation import check_corpus, eval_perplexity, without_training
 from common.model_tree import evaluation_mode
-from common.np import np
+from common.np import np, to_cpu
+from common.object_tree import parts
+from common.padding import PAD, row_lengths
 
 
 def own_scores(model: Any, function: Any) -> dict[str, float]:
@@ -17,6 +19,35 @@ def own_scores(model: Any, function: Any) -> dict[str, float]:
     return {name: value.item() if getattr(value, "ndim", None) == 0 else value for name, value in scores.items()}
 
 
+def checked_corpus(valid: Any) -> Any:
+    """The corpus (n,) of ids, on the host. ValueError for other data, which would be found out after a whole epoch."""
+    try:
+        corpus = to_cpu(valid)
+    except ValueError as error:  # rows of unequal length
+        raise ValueError(f"fit: valid must be a corpus (n,) or a function of the model, not {_what(valid)}") from error
+    check_corpus("fit: valid", corpus)
+    if corpus.dtype.kind not in "iub":
+        raise ValueError(f"fit: valid must be ids, which are integers, not {corpus.dtype}")
+    return corpus
+
+
+def checked_pair(valid: Any) -> tuple[Any, Any]:
+    """The inputs (n, ...) and targets (n, ...) of a pair, as arrays. ValueError for other data."""
+    try:
+        x, t = map(np.asarray, valid)
+        sizes = len(x), len(t)
+    except (TypeError, ValueError) as error:  # no pair, or one of what has no length or rows of unequal length
+        raise ValueError(f"fit: valid must be a pair (x, t) or a function of the model, not {_what(valid)}") from error
+    if sizes[0] != sizes[1] or sizes[0] == 0:
+        raise ValueError(f"fit: valid has {sizes[0]} inputs and {sizes[1]} targets, expected as many, and one at least")
+    return x, t
+
+
+def _what(data: Any) -> str:
+    """What has come, in a few words."""
+    return f"an array {data.shape} of {data.dtype}" if hasattr(data, "shape") else f"{data!r:.80}"
+
+
 def language_model_scores(model: Any, corpus: Any, time_size: int) -> dict[str, float]:
     """perplexity and loss, its logarithm, of the corpus (n,)."""
     perplexity = eval_perplexity(model, corpus, time_size=time_size)
@@ -26,22 +57,40 @@ def language_model_scores(model: Any, corpus: Any, time_size: int) -> dict[str, 
 def example_scores(model: Any, x: Any, t: Any, batch_size: int) -> dict[str, float]:
     """The mean loss of the examples, and for a classifier the accuracy.
 
-    A classifier is a model whose ``predict(x)`` gives scores (n, K) for classes t, ids (n,) or one-hot (n, K).
+    A classifier is a model whose ``predict(x)`` gives scores (n, K) for classes t, ids (n,) or one-hot (n, K). Where
+    answers (n, T) are padded, and the model leaves the padding out of its loss, the mean is that of the symbols.
     """
-    x, t = np.asarray(x), np.asarray(t)
-    if len(x) != len(t) or len(x) == 0:
-        raise ValueError(f"fit: valid has {len(x)} inputs and {len(t)} targets, expected as many, and one at least")
+    x, t = checked_pair((x, t))
+    weights = _label_counts(model, t)
     mode = without_training(model, x[:batch_size], t[:batch_size])
     classifies = t.ndim <= 2 and list(inspect.signature(getattr(model, "predict", example_scores)).parameters) == ["x"]
-    loss, right = 0.0, 0
+    loss, counted, right = 0.0, 0, 0
     with evaluation_mode(model):
         for start in range(0, len(x), batch_size):
             batch, labels = x[start : start + batch_size], t[start : start + batch_size]
-            loss += float(model.forward(batch, labels, **mode)) * len(batch)
+            weight = len(batch) if weights is None else int(weights[start : start + batch_size].sum())
+            loss += float(model.forward(batch, labels, **mode)) * weight
+            counted += weight
             if classifies:
                 scores = model.predict(batch)
                 classifies = scores.ndim == 2 and (t.ndim == 1 or t.shape[1:] == scores.shape[1:])
             if classifies:
                 ids = labels.argmax(axis=1) if labels.ndim == 2 else labels
                 right += int((scores.argmax(axis=1) == ids).sum())
-    return {"loss": loss / len(x), **({"accuracy": right / len(x)} if classifies else {})}
+    return {"loss": loss / max(counted, 1), **({"accuracy": right / len(x)} if classifies else {})}
+
+
+def _label_counts(model: Any, t: Any) -> Any:
+    """How many labels of each row of t (n, T) count in the loss, (n,): all but the start symbol and the padding.
+
+    None where each row has the same weight: without padding, and with a model that knows of none, whose -1 is a label.
+    """
+    if t.ndim != 2 or t.dtype.kind != "i" or not bool((t == PAD).any()):
+        return None
+    if not any(getattr(part, "ignore_label", None) == PAD for _, part in parts(model)):
+        return None
+    try:
+        row_lengths("fit: valid", t)
+    except ValueError:  # not at the ends of the rows: other labels
+        return None
+    return (t[:, 1:] != PAD).sum(axis=1)

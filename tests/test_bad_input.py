@@ -11,7 +11,7 @@ from ch06.rnnlm import Rnnlm
 from ch08.deep_seq2seq import DeepSeq2seq
 from common import layers, time_layers, util
 from common.block_lengths import BlockLengths
-from common.callbacks import EarlyStopping
+from common.callbacks import EarlyStopping, TimeLimit
 from common.checkpoint import Checkpoints
 from common.optimizer import SGD, Adam
 from common.trainer import RnnlmTrainer, Trainer
@@ -202,6 +202,26 @@ TABLE = {
         (lambda: Checkpoints("c", keep=1.5), TypeError, "Checkpoints: keep must be a whole number, not 1.5"),
         (lambda: Checkpoints("c", settings={"data": {1}}), TypeError, "set is not JSON serializable"),
         (lambda: BlockLengths(shortest=2.5), TypeError, "BlockLengths: shortest must be a whole number, not 2.5"),
+        (lambda: fit(callbacks=TimeLimit(1)), TypeError,
+         r"fit: callbacks must be a list, such as \[EarlyStopping\(\)\], not a TimeLimit"),
+        (lambda: fit(callbacks=None), TypeError, "fit: callbacks must be a list, .* not a NoneType"),
+        (lambda: fit(callbacks=[print]), TypeError, "fit: <built-in function print> is no callback, .* on_start, "),
+        (lambda: fit(callbacks=[EarlyStopping]), TypeError,
+         r"fit: expected a callback, such as EarlyStopping\(\), not the class EarlyStopping"),
+        (lambda: fit_rnnlm(xs="abc", ts="abc"), ValueError, r"fit: expected inputs \(n, ...\), .*, got 'abc'"),
+        (lambda: fit(t=3), ValueError, r"fit: expected targets \(n, ...\), .*, got 3"),
+        (lambda: fit_rnnlm(valid=ids(0)), ValueError, r"fit: valid: expected a corpus \(n,\) of 2 .*, got \(0,\)"),
+        (lambda: fit_rnnlm(valid="abc"), ValueError, r"fit: valid: expected a corpus \(n,\) of 2 .*, got \(\)"),
+        (lambda: fit_rnnlm(valid=(ids(9), ids(9))), ValueError, r"fit: valid: expected a corpus .*, got \(2, 9\)"),
+        (lambda: fit_rnnlm(valid=([1, 2], [3])), ValueError,
+         r"fit: valid must be a corpus \(n,\) or a function of the model, not \(\[1, 2\], \[3\]\)"),
+        (lambda: fit_rnnlm(valid=ones(9)), ValueError, "fit: valid must be ids, which are integers, not float32"),
+        (lambda: fit(valid=(ones(0, 2), ids(0))), ValueError, "fit: valid has 0 inputs and 0 targets, expected "),
+        (lambda: fit(valid=(ones(3, 2), ids(2))), ValueError, "fit: valid has 3 inputs and 2 targets"),
+        (lambda: fit(valid=ones(3, 2)), ValueError,
+         r"fit: valid must be a pair \(x, t\) or a function of the model, not an array \(3, 2\) of float32"),
+        (lambda: fit(valid=(3, 4)), ValueError, r"fit: valid must be a pair .* not \(3, 4\)"),
+        (lambda: fit(valid=0.1), ValueError, "fit: valid must be a pair .* not 0.1"),
     ],
     "evaluation": [
         (lambda: evaluate(ids(0)), ValueError, r"expected a corpus \(n,\) of 2 words at least, got \(0,\)"),
@@ -251,6 +271,19 @@ def test_a_refused_forward_leaves_the_layer_usable(kind):
     with pytest.raises(ValueError, match="expected an input"):
         layer.forward(ones(2, 4, 9))
     numpy.testing.assert_array_equal(layer.forward(ones(2, 4, 3)), expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [({"callbacks": [print]}, TypeError), ({"valid": (ones(0, 2), ids(0))}, ValueError), ({"valid": 3}, ValueError)],
+)
+def test_callbacks_and_validation_data_are_checked_before_the_first_iteration(options, error):
+    trainer = Trainer(TwoLayerNet(2, 3, 3), SGD())
+    with pytest.raises(error):
+        trainer.fit(ones(6, 2), ids(6), 1, 2, **options)
+    assert trainer.iteration == trainer.current_epoch == 0 and trainer.history == []
+    trainer.fit(ones(6, 2), ids(6), 1, 2)
+    assert trainer.current_epoch == 1
 
 
 def test_refused_settings_leave_the_model_as_it_was():

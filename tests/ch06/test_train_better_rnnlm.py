@@ -117,7 +117,7 @@ def test_awd_options_are_what_the_training_is_given(monkeypatch):
     plain = train_awd_lstm.main(**{**AWD, "max_epoch": 1}, random_blocks=False, weight_decay=0.0, out="b")
     assert paper["test_perplexity"] != plain["test_perplexity"]
     (one, paper_options), (two, plain_options) = given
-    assert (one.optimizer.weight_decay, two.optimizer.weight_decay) == (1.2e-6, 0.0)
+    assert (one.optimizer._sgd_decay, two.optimizer._sgd_decay) == (1.2e-6, 0.0)
     assert paper_options["block_lengths"].settings == [0.95, 5.0, 5] and plain_options["block_lengths"] is None
 
 

@@ -2,6 +2,7 @@ from types import SimpleNamespace
 
 import numpy
 import pytest
+from small_trainings import ExampleTraining
 
 from common.averaged_sgd import AveragedSGD, BestAverages, NonMonotoneTrigger
 from common.optimizer import SGD
@@ -54,6 +55,26 @@ def test_without_means_the_weights_stay(rng):
     optimizer.start_averaging()
     with optimizer.averages():  # and before its first step
         numpy.testing.assert_array_equal(p, before)
+
+
+def test_each_weight_has_its_own_count(rng):
+    early, twice, late = rng.standard_normal((3, 4))
+    optimizer, visited = AveragedSGD(0.5), {"early": [], "twice": [], "late": []}
+    for step in range(6):
+        if step == 2:
+            optimizer.start_averaging()
+        g = rng.standard_normal((4, 4))
+        between = twice - 0.5 * g[1]
+        optimizer.update([early, twice, twice], list(g[:3]))
+        if step >= 2:
+            visited["early"].append(early.copy())
+            visited["twice"] += [between, twice.copy()]
+        if step >= 4:  # a weight that comes after averaging has begun, such as that of a new layer
+            optimizer.update([late], [g[3]])
+            visited["late"].append(late.copy())
+    with optimizer.averages():
+        for name, weight in (("early", early), ("twice", twice), ("late", late)):
+            numpy.testing.assert_allclose(weight, numpy.mean(visited[name], axis=0), err_msg=name)
 
 
 def test_weights_come_back_after_an_error():
@@ -121,6 +142,32 @@ def test_patience_is_how_many_of_the_last_scores_do_not_count(patience, begins):
         trigger.on_epoch(trainer)
         started.append(trainer.optimizer.averaging)
     assert (started.index(True) if True in started else None) == begins
+
+
+class TestCallbacksAreCheckedBeforeTraining:
+    @pytest.mark.parametrize("kind", [NonMonotoneTrigger, BestAverages])
+    def test_validation_data_and_optimizer(self, kind):
+        name = kind.__name__
+        training = ExampleTraining(AveragedSGD(0.1))
+        with pytest.raises(ValueError, match=f"{name}: monitors valid_loss, but fit has no validation data"):
+            training.trainer.fit(*training.data, 1, 4, callbacks=[kind()])
+        training = ExampleTraining(SGD(0.1))
+        with pytest.raises(TypeError, match=f"{name}: the optimizer must be an AveragedSGD, not SGD"):
+            training.fit(callbacks=[kind()])
+        assert training.trainer.iteration == 0
+
+    def test_a_score_that_there_is_not(self):
+        with pytest.raises(ValueError, match=r"NonMonotoneTrigger: an epoch has epoch, .*, but no valid_los$"):
+            ExampleTraining(AveragedSGD(0.1)).fit(1, callbacks=[NonMonotoneTrigger(monitor="valid_los")])
+
+    def test_they_begin_anew_with_a_new_training(self):
+        trigger, best, results = NonMonotoneTrigger(1), BestAverages(), []
+        for callbacks in ([trigger, best], [trigger, best], [NonMonotoneTrigger(1), BestAverages()]):
+            training = ExampleTraining(AveragedSGD(0.5), seed=len(results)).fit(3, callbacks=callbacks)
+            results.append(training.result)
+        assert len(trigger.scores) == 3
+        again = ExampleTraining(AveragedSGD(0.5), seed=1).fit(3, callbacks=[NonMonotoneTrigger(1), BestAverages()])
+        assert results[1] == again.result
 
 
 @pytest.mark.parametrize(("patience", "error"), [(0, ValueError), (1.5, TypeError), ("3", TypeError)])

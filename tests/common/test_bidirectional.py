@@ -1,5 +1,4 @@
 import numpy
-import pytest
 from layer_cases import Draw
 
 from common.bidirectional import TimeBiLSTM

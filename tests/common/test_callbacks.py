@@ -90,6 +90,40 @@ class TestBestWeights:
         assert not numpy.array_equal(snapshots.seen[1][0], snapshots.seen[2][0])
 
 
+class TestSeveralTrainings:
+    """With one list of callbacks, as in a loop over seeds."""
+
+    def callbacks(self):
+        return [BestWeights(), Plateau(0.25), EarlyStopping(2)]
+
+    @pytest.mark.parametrize("kind", [ExampleTraining, LanguageTraining])
+    def test_each_begins_anew(self, kind):
+        shared, lr = self.callbacks(), 1.0
+        for seed in range(3):
+            one = kind(SGD(lr), seed).fit(4, callbacks=shared)
+            alone = kind(SGD(lr), seed).fit(4, callbacks=self.callbacks())
+            assert one.result == alone.result and one.trainer.stopped == alone.trainer.stopped
+            assert one.trainer.optimizer.lr == alone.trainer.optimizer.lr
+
+    def test_the_second_may_have_another_model(self):
+        best = BestWeights()
+        for training in (ExampleTraining(), LanguageTraining()):
+            training.fit(1, callbacks=[best])
+            kept = [weight.tobytes() for weight in best.weights.values()]
+            assert set(kept) <= set(training.result[0])
+
+    def test_several_fits_of_one_go_on(self):
+        shared = self.callbacks()
+        scores = iter([1, 2, 0.5, 3, 4, 5])
+        training = ExampleTraining(SGD(0.1))
+        training.valid = lambda model: {"loss": next(scores)}
+        for _ in range(2):
+            training.fit(2, callbacks=shared)
+        assert [callback.best for callback in shared] == [0.5] * 3 and training.trainer.stopped is None
+        training.fit(2, callbacks=shared)
+        assert training.trainer.current_epoch == 5 and shared[2].waited == 2
+
+
 class TestLearningRate:
     def test_plateau(self):
         # The rule of the book: a quarter after each epoch that is not the best so far.
@@ -150,6 +184,10 @@ class TestLearningRate:
         ):  # fmt: skip
             with pytest.raises(error, match=f"step_decay: {name} must be .*, not {value}"):
                 step_decay(0.5, **{name: value})
+        for factor in (-1.0, 0, 1.5, math.nan, "0.5"):
+            with pytest.raises(ValueError, match=f"step_decay: factor must be .* at most 1, not {factor!r}"):
+                step_decay(factor)
+        assert step_decay(1.0)(7) == 1
 
     def test_cosine_decay(self):
         factor = cosine_decay(10, warm_up=2, floor=0.1)
@@ -157,6 +195,9 @@ class TestLearningRate:
         assert 0 < factor(0) < 0.01
         with pytest.raises(ValueError, match="warm_up=3, max_epoch=3"):
             cosine_decay(3, warm_up=3)
+        for floor in (-0.1, 5.0, math.nan):
+            with pytest.raises(ValueError, match=f"cosine_decay: floor must be a number from 0 to 1, not {floor}"):
+                cosine_decay(3, 1, floor)
 
     @pytest.mark.parametrize("decay", [cosine_decay(4), step_decay(0.5, 2)])
     def test_they_never_grow(self, decay):
@@ -170,6 +211,28 @@ def test_time_limit(monkeypatch):
     training = LanguageTraining().fit(callbacks=[TimeLimit(minutes=0.5)])
     assert training.trainer.current_epoch == 0 and training.trainer.iteration == 3
     assert training.trainer.stopped == "the time limit of 0.5 minutes is reached"
+
+
+def test_a_time_limit_is_a_number():
+    for minutes in (math.nan, -1, "1", None):
+        with pytest.raises(ValueError, match=f"TimeLimit: minutes must be a number of at least 0, not {minutes!r}"):
+            TimeLimit(minutes)
+    assert LanguageTraining().fit(1, callbacks=[TimeLimit(math.inf)]).trainer.current_epoch == 1
+
+
+def test_callbacks_need_the_methods_alone():
+    class Seen:
+        def __init__(self):
+            self.calls = []
+
+        def __getattr__(self, name):
+            if not name.startswith("on_"):
+                raise AttributeError(name)
+            return lambda trainer: self.calls.append(name)
+
+    seen = Seen()
+    LanguageTraining().fit(1, callbacks=(callback for callback in [seen]))
+    assert seen.calls == ["on_start", *["on_iteration"] * 5, "on_epoch", "on_end"]
 
 
 class TestNotFinite:

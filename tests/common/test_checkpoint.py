@@ -11,8 +11,17 @@ from pathlib import Path
 
 import numpy
 import pytest
-from small_trainings import OPTIMIZERS, TRAININGS, BookAdam, ExampleTraining, LanguageTraining, Word2vecTraining
+from small_trainings import (
+    OPTIMIZERS,
+    TRAININGS,
+    BookAdam,
+    DropoutNet,
+    ExampleTraining,
+    LanguageTraining,
+    Word2vecTraining,
+)
 
+from ch06.better_rnnlm import BetterRnnlm
 from common import checkpoint, state_file, weight_files
 from common.callbacks import BestWeights, Callback, EarlyStopping, Plateau, Schedule, cosine_decay
 from common.checkpoint import Checkpoints
@@ -21,6 +30,7 @@ from common.files import FileFormatError
 from common.interrupt import TrainingInterrupted
 from common.np import is_active, to_cpu
 from common.optimizer import SGD
+from common.trainer import RnnlmTrainer
 
 KINDS = {**OPTIMIZERS, "one's own": BookAdam}
 
@@ -421,6 +431,69 @@ class TestAnotherTraining:
 
     def test_callbacks(self, folder):
         self.refused(folder, LanguageTraining(), r"callbacks \[\], now \['Plateau'\]", callbacks=[Plateau()])
+
+    def test_settings_that_the_weights_do_not_show(self, folder, tmp_path):
+        corpus = numpy.arange(80) % 9
+
+        def fit(folder, resume, max_grad=5, kind=BetterRnnlm, **arguments):
+            model = kind(9, 5, 5, **{"cell": "rnn", "rng": 0} | arguments)
+            trainer = RnnlmTrainer(model, SGD(0.1))
+            trainer.fit(corpus[:-1], corpus[1:], 1, 2, 5, max_grad, checkpoint=Checkpoints(folder, resume=resume))
+            return model
+
+        fit(tmp_path / "one", False)
+        for options in ({"max_grad": 5.0}, {"dropout_ratio": numpy.float64(0.5)}, {"rng": 3, "dtype": "float32"}):
+            fit(tmp_path / "one", True, **options)
+        with pytest.raises(FileFormatError) as refused:
+            fit(tmp_path / "one", True, None, cell="relu", dropout_ratio=0.1, variational=True, dropconnect=0.2)
+        assert str(refused.value).endswith(
+            "cannot go on from it: it belongs to another training: max_grad 5.0, now None; "
+            "model.dropout_ratio 0.5, now 0.1; model.cell 'rnn', now 'relu'; model.variational False, now True; "
+            "model.dropconnect 0.0, now 0.2"
+        )
+
+    def test_models_whose_arguments_are_not_known(self, tmp_path):
+        class Unsaved(DropoutNet):
+            def saved_arguments(self):
+                raise TypeError("this one is not to be saved")
+
+        class Foreign:
+            def __init__(self, net):
+                self.net, self.params, self.grads = net, net.params, net.grads
+                self.forward, self.backward = net.forward, net.backward
+
+        class Given(DropoutNet):
+            def __init__(self, sizes, table, *more, rng=0):
+                super().__init__(rng)
+
+        makers = {
+            "unsaved": lambda: Unsaved(0),
+            "foreign": lambda: Foreign(DropoutNet(0)),
+            "given": lambda: Given((3, 4), numpy.ones(3), object()),
+        }
+        for name, make in makers.items():
+            results = []
+            for resume in (False, True):
+                training = ExampleTraining()
+                training.trainer.model, training.valid = make(), None
+                training.fit(1 + resume, checkpoint=Checkpoints(tmp_path / name, resume=resume))
+                results.append(training.trainer.current_epoch)
+            assert results == [1, 2]
+
+    def test_each_fit_may_clip_in_its_own_way(self, tmp_path):
+        def train(folder, resume, last=0.1):
+            training, checkpoints = ExampleTraining(), Checkpoints(folder, resume=resume, seconds=0, keep=100)
+            for max_grad in (None, 0.5, last):
+                training.trainer.fit(*training.data, 1, 4, max_grad, checkpoint=checkpoints)
+            return training.result
+
+        whole = train(tmp_path / "whole", False)
+        for path in Checkpoints(tmp_path / "whole").files()[::3]:
+            (other := tmp_path / path.stem).mkdir()
+            shutil.copy(path, other)
+            assert train(other, True) == whole
+        with pytest.raises(FileFormatError, match=r"another training: max_grad 0\.1, now 0\.2"):
+            train(tmp_path / "whole", True, last=0.2)
 
     def test_shape(self, folder):
         training = LanguageTraining()

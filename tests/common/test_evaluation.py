@@ -198,6 +198,48 @@ class TestSeq2seq:
         assert seq2seq_accuracy(model, xs, ts) == sum(one_by_one) / 2
 
 
+class TestLossOfPaddedPairs:
+    @pytest.mark.parametrize("kind", MODELS)
+    def test_does_not_depend_on_the_batch_size(self, kind, rng):
+        model = MODELS[kind](7, 3, 4, rng=0, dtype="d")
+        for p in model.params:
+            p *= 3
+        lengths = (1, 5, 2, 6, 1, 3, 0)
+        x = pad([rng.integers(0, 7, 1 + length) for length in lengths])
+        t = pad([rng.integers(0, 7, 1 + length) for length in lengths])
+        one_by_one = [model.forward(x[i : i + 1], t[i : i + 1, : 1 + length]) for i, length in enumerate(lengths[:-1])]
+        expected = numpy.average(one_by_one, weights=lengths[:-1])
+        for batch_size in (1, 2, 3, 7):
+            assert example_scores(model, x, t, batch_size)["loss"] == pytest.approx(expected, rel=1e-9)
+        assert example_scores(model, x[-1:], t[-1:], 1)["loss"] == 0  # nothing to predict
+
+    def test_without_padding_it_is_the_mean_of_the_rows(self, rng):
+        model, x, t = MODELS["attention"](7, 3, 4, rng=0), rng.integers(0, 7, (5, 3)), rng.integers(0, 7, (5, 4))
+        one, two, three = (model.forward(x[i : i + 2], t[i : i + 2]) for i in (0, 2, 4))
+        expected = (2 * one + 2 * two + three) / 5
+        assert example_scores(model, x, t, 2)["loss"] == expected
+
+    @pytest.mark.parametrize("ignore_label", [None, -1])
+    def test_labels_of_minus_one_that_are_no_padding(self, ignore_label):
+        class Squares:
+            def __init__(self):
+                self.params, self.grads, self.ignore_label = [], [], ignore_label
+
+            def forward(self, x, t):
+                return float(((x - t) ** 2).mean())
+
+        t = numpy.array([[-1, 1], [1, -1], [1, 1]])
+        assert example_scores(Squares(), numpy.zeros((3, 2)), t, 2) == {"loss": 1.0}
+        x = numpy.array([[1, 1], [0, 0], [3, 1]])
+        assert example_scores(Squares(), x, t, 2)["loss"] == pytest.approx((2 * 1.5 + 2) / 3)
+
+    def test_on_the_gpu(self, gpu):
+        model = MODELS["seq2seq"](7, 3, 4, rng=0)
+        x, t = pad([[1, 2, 3], [5], [2, 2]]), pad([[0, 3], [0, 2, 5, 6, 1], [0, 1, 1]])
+        losses = [example_scores(model, x, t, batch_size)["loss"] for batch_size in (1, 2, 3)]
+        assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)
+
+
 def test_dropout_is_off_in_models_that_know_of_no_such_argument():
     class Dropping(LanguageModel):
         def __init__(self):

@@ -347,7 +347,7 @@ def test_the_attributes_of_a_subclass_are_part_of_the_state():
     (p,) = steps(optimizer, [numpy.zeros(3)])
     state = optimizer.state_dict([p])
     # Without the generator, which checkpoints keep themselves.
-    assert state["attributes"].keys() == {"lr", "weight_decay", "v", "best"}
+    assert state["attributes"].keys() == {"lr", "_sgd_decay", "v", "best"}
     other = Heavy()
     other.load_state_dict([p.copy()], state)
     assert other.best == optimizer.best and other.v[0] is not optimizer.v[0]
@@ -369,6 +369,44 @@ def test_weight_decay_is_not_scaled_like_the_gradient(rng):
     numpy.testing.assert_allclose(p, expected, rtol=1e-12)
 
 
+class TestWeightDecayOfASubclass:
+    class Own(SGD):
+        """Adds a decay of its own to the gradients, under the name that ours has."""
+
+        def __init__(self, lr, **options):
+            super().__init__(lr, **options)
+            self.weight_decay = 0.01
+
+        def update(self, params, grads):
+            super().update(params, [g + self.weight_decay * p for p, g in zip(params, grads, strict=True)])
+
+    @pytest.mark.parametrize("given", [0.0, 0.1])
+    def test_counts_once_beside_what_was_given_to_ours(self, rng, given):
+        p, g = rng.standard_normal((2, 3, 4))
+        expected = p - 0.5 * (g + (0.01 + given) * p)
+        optimizer = self.Own(0.5, weight_decay=given)
+        optimizer.update([p], [g])
+        numpy.testing.assert_allclose(p, expected, rtol=1e-12)
+        assert optimizer.weight_decay == 0.01
+        other, q = self.Own(9.0), p.copy()
+        other.load_state_dict([q], optimizer.state_dict([p]))
+        for each, weight in ((optimizer, p), (other, q)):
+            each.update([weight], [g])
+        numpy.testing.assert_array_equal(p, q)
+
+
+@every_optimizer
+def test_a_state_of_before_the_first_step_of_a_parameter(kind, rng):
+    optimizer, first, late = kind(), rng.standard_normal(3), rng.standard_normal(4)
+    steps(optimizer, [first])
+    state, before = copy.deepcopy(optimizer.state_dict([first, late])), [first.copy(), late.copy()]
+    expected = [p.copy() for p in steps(optimizer, [first, late], seed=1)]
+    first[...], late[...] = before
+    optimizer.load_state_dict([first, late], state)
+    assert optimizer.state_dict([late])["steps"] == [0]
+    assert all(map(numpy.array_equal, steps(optimizer, [first, late], seed=1), expected))
+
+
 def test_rows_without_a_gradient_decay_too(rng):
     dense, g = rng.standard_normal((5, 3)), RowGradient((5, 3), "d")
     g.assign(numpy.array([1, 4]), rng.standard_normal((2, 3)))
@@ -381,8 +419,8 @@ def test_rows_without_a_gradient_decay_too(rng):
 def test_weight_decay_is_part_of_the_state():
     for weight_decay in (0.0, numpy.float64(0.1)):
         decaying = SGD(0.5, weight_decay=weight_decay)
-        assert decaying.state_dict([])["attributes"] == {"lr": 0.5, "weight_decay": weight_decay}
-        assert type(decaying.weight_decay) is float
+        assert decaying.state_dict([])["attributes"] == {"lr": 0.5, "_sgd_decay": weight_decay}
+        assert type(decaying._sgd_decay) is float
 
 
 @pytest.mark.parametrize(

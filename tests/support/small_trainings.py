@@ -47,17 +47,17 @@ class BookAdam:
 class TiedLanguageModel(LanguageModel):
     """Embedding, dropout, LSTM with a state, affine with the embedding's weight, 12 words."""
 
-    def __init__(self, seed: int) -> None:
-        rng = stream(seed, "weights")
+    def __init__(self, rng: int) -> None:
+        draw = stream(rng, "weights")
 
         def normal(*shape: int) -> Any:
-            return np.asarray(rng.standard_normal(shape, "f") / 2)
+            return np.asarray(draw.standard_normal(shape, "f") / 2)
 
         W = normal(12, 5)
         super().__init__(
             [
                 TimeEmbedding(W),
-                TimeDropout(0.3, rng=stream(seed, "dropout")),
+                TimeDropout(0.3, rng=stream(rng, "dropout")),
                 TimeLSTM(normal(5, 20), normal(5, 20), normal(20), stateful=True),
                 TimeAffine(W.T, np.zeros(12, "f")),
             ]
@@ -67,10 +67,10 @@ class TiedLanguageModel(LanguageModel):
 class DropoutNet(BaseModel):
     """A classifier with dropout, and with noise from NumPy's global generator, as a reader's layer may have it."""
 
-    def __init__(self, seed: int) -> None:
-        rng = stream(seed, "weights")
-        self.affine = Affine(np.asarray(rng.standard_normal((3, 4), "f")), np.zeros(4, "f"))
-        self.dropout, self.loss_layer = Dropout(0.3, rng=stream(seed, "dropout")), SoftmaxWithLoss()
+    def __init__(self, rng: int) -> None:
+        draw = stream(rng, "weights")
+        self.affine = Affine(np.asarray(draw.standard_normal((3, 4), "f")), np.zeros(4, "f"))
+        self.dropout, self.loss_layer = Dropout(0.3, rng=stream(rng, "dropout")), SoftmaxWithLoss()
         self.params, self.grads = self.affine.params, self.affine.grads
 
     def predict(self, x: Any) -> Any:
