@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from numbers import Real
-from pathlib import Path
 from typing import Any
 
 import numpy
@@ -21,8 +20,8 @@ import numpy
 from ch04.stretch import Rows, cbow_gradients, skip_gram_gradients
 from ch04.word2vec import Word2vec
 from ch04.word_frequency import keep_probability
-from common import config
-from common.checkpoint import Checkpoints
+from common import config, resuming
+from common.checkpoint import Checkpoints, checkpoints_of
 from common.checks import check_counts, check_restored_count, check_restored_numbers, is_number
 from common.files import Location
 from common.interrupt import Interrupt, TrainingInterrupted
@@ -105,6 +104,8 @@ class CorpusTrainer:
         self.loss_list: list[float] = []
         self.current_epoch = 0
         self._checkpoints: Checkpoints | None = None  # of the last fit
+        self._end = 0  # the epoch that the fits so far lead up to
+        self._later: dict[str, Any] | None = None  # a state that is put back, but that of a fit still to come
         # A window is drawn for each stretch, but for skip-gram, where the mean over all windows costs nothing.
         self._draw_windows = shrink_windows and not skip_gram
         self._gradients = partial(skip_gram_gradients, shrink=shrink_windows) if skip_gram else cbow_gradients
@@ -132,10 +133,7 @@ class CorpusTrainer:
         ids = ids.astype(numpy.min_scalar_type(words - 1))  # ids of 16 bits are sorted several times faster
         check_counts("CorpusTrainer.fit", max_epoch=max_epoch)
         if checkpoint is not None:
-            if not isinstance(checkpoint, Checkpoints):  # a further fit of the same training goes on in its folder
-                last = self._checkpoints
-                checkpoint = last if last and last.folder == Path(checkpoint) else Checkpoints(checkpoint)
-            self._checkpoints = checkpoint
+            checkpoint = self._checkpoints = checkpoints_of(checkpoint, self._checkpoints)
         try:
             self._train(ids, max_epoch, verbose, checkpoint)
         finally:
@@ -148,9 +146,13 @@ class CorpusTrainer:
         first, last = self.learning_rate
         settings = {"max_epoch": max_epoch, "data": checksum(ids)}
         epochs_done = steps_done = 0
-        if checkpoint and (state := checkpoint.start()):
+        self._end = (self._end if self._later else self.current_epoch) + max_epoch
+        if checkpoint and (state := checkpoint.start() or self._later):
             with checkpoint.restoring():
                 epochs_done, steps_done = self._restore(state, settings)
+            self._later = state if self.current_epoch - epochs_done >= self._end else None
+            if self._later:  # it is resumed in a loop of fits, of which this one had been finished
+                return
         start, last_epoch = time.perf_counter(), self.current_epoch - epochs_done + max_epoch
         with ThreadPoolExecutor(self.threads) as pool, Interrupt() as interrupt:
             run = map if self.threads == 1 or config.GPU else pool.map
@@ -195,18 +197,20 @@ class CorpusTrainer:
         }
 
     def _restore(self, state: dict[str, Any], settings: dict[str, Any]) -> tuple[int, int]:
-        """Put a state back; (epochs, steps of the next one) that are done. ValueError if it does not fit."""
-        arrays = [*self.model.params, *(optimizer.s for optimizer in self.optimizers)]
-        saved = [*state["params"], *state["squares"]]
-        for what, found, own in (
-            ("settings", state["settings"], settings),
-            ("shapes", [a.shape for a in saved], [a.shape for a in arrays]),
-        ):
-            if found != own:
-                raise ValueError(f"it belongs to another training: {what} {found}, now {own}")
+        """Put a state back; (epochs, steps of the next one) of its fit that are done. ValueError if it does not fit.
+
+        The settings of a later fit than this one are compared when that begins.
+        """
         for name in ("epoch", "step", "current_epoch"):
             check_restored_count(name, state[name])
         check_restored_numbers("loss_list", state["loss_list"])
+        arrays = [*self.model.params, *(optimizer.s for optimizer in self.optimizers)]
+        saved = [*state["params"], *state["squares"]]
+        before = {**state["settings"], "shapes": [a.shape for a in saved]}
+        later = state["current_epoch"] - state["epoch"] >= self._end
+        now = {**(state["settings"] if later else settings), "shapes": [a.shape for a in arrays]}
+        if found := resuming.differences(before, now):
+            raise ValueError(f"it belongs to another training: {found}")
         for array, values in zip(arrays, saved, strict=True):
             array[...] = np.asarray(values)
         for name, rng in generators(self).items():

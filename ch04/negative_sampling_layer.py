@@ -116,9 +116,8 @@ class NegativeSamplingLoss(Layer):
     """-log sigmoid(h · w_t) - sum over the negatives k of log sigmoid(-h · w_k), the mean over the batch.
 
     W (V, H) holds a vector w for each word; h (N, H); target (N,) ids, or (N, C) for C targets of each h, whose losses
-    are summed. Every target has `sample_size` negatives of its own, from the words of the corpus to the given power;
-    a UnigramSampler in the place of the corpus draws them as it was made to. backward returns dh (N, H). With `sparse`
-    dW is a RowGradient.
+    are summed. Every target has `sample_size` negatives of its own, from the words of the corpus to the given power.
+    backward returns dh (N, H). With `sparse` dW is a RowGradient.
     """
 
     def __init__(
@@ -131,10 +130,19 @@ class NegativeSamplingLoss(Layer):
         sparse: bool = False,
         rng: Seed = None,
     ) -> None:
-        self.embed_dot = EmbeddingDot(W, sparse)
-        given = hasattr(corpus, "get_negative_sample")
-        self.sampler = corpus if given else UnigramSampler(corpus, power, sample_size, vocab_size=len(W), rng=rng)
-        self.loss = SigmoidWithLoss()
+        self._build(W, UnigramSampler(corpus, power, sample_size, vocab_size=len(W), rng=rng), sparse)
+
+    @classmethod
+    def from_sampler(cls, W: Array, sampler: UnigramSampler, *, sparse: bool = False) -> "NegativeSamplingLoss":
+        """The loss with a sampler of one's own making. ValueError for one that has other words than W (V, H)."""
+        if sampler.vocab_size != len(W):
+            raise ValueError(f"{cls.__name__}: W has {len(W)} words, the sampler {sampler.vocab_size}")
+        loss = cls.__new__(cls)
+        loss._build(W, sampler, sparse)
+        return loss
+
+    def _build(self, W: Array, sampler: UnigramSampler, sparse: bool) -> None:
+        self.embed_dot, self.sampler, self.loss = EmbeddingDot(W, sparse), sampler, SigmoidWithLoss()
         self.params, self.grads = self.embed_dot.params, self.embed_dot.grads
 
     def forward(self, h: Array, target: Array) -> float:

@@ -49,7 +49,7 @@ class Word2vec(BaseModel):
         self.in_layer = Embedding(normal(vocab_size, hidden_size, 0.01, rng, dtype), sparse)
         W_out = normal(vocab_size, hidden_size, 0.01, rng, dtype)
         sampler = UnigramSampler.from_counts(self._counts, power, sample_size, rng=rng)
-        self.ns_loss = NegativeSamplingLoss(W_out, sampler, sparse=sparse)
+        self.ns_loss = NegativeSamplingLoss.from_sampler(W_out, sampler, sparse=sparse)
         self.params = self.in_layer.params + self.ns_loss.params
         self.grads = self.in_layer.grads + self.ns_loss.grads
         self.word_vecs = self.in_layer.params[0]

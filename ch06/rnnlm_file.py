@@ -21,7 +21,7 @@ from ch06.rnnlm import Rnnlm
 from common import model_folder, weight_files
 from common.base_model import BaseModel
 from common.experiment import Corpus
-from common.files import FileFormatError, Location
+from common.files import FileFormatError, Location, parse_json, regular
 from common.language_model import LanguageModel, vocab_size
 from common.model_tree import unique_params
 from common.np import np, to_cpu
@@ -53,9 +53,9 @@ def write_rnnlm(path: Location, model: Rnnlm, id_to_word: Mapping[int, str]) -> 
 
 
 def folder_of(path: Location) -> Path | None:
-    """The folder of a model that is meant by its own path or by that of its weights; None for a file of bare weights.
+    """The path, if it is that of a folder with a model; None for that of a file of weights.
 
-    FileNotFoundError for a path where there is nothing, and for a folder without a model.
+    FileNotFoundError for one where there is nothing, and for a folder without a model.
     """
     path = Path(path)
     if path.is_dir():
@@ -70,7 +70,7 @@ def folder_of(path: Location) -> Path | None:
             f"{path.absolute()}: there is no folder of a model and no file of weights. The trainings of chapter 6 "
             "leave such a folder, `python -m ch06.train_rnnlm` in runs/ch06_train_rnnlm"
         )
-    return path.parent if path.name == model_folder.WEIGHTS and (path.parent / model_folder.CONFIG).is_file() else None
+    return None
 
 
 def read_rnnlm(path: Location, kind: type[R]) -> R:
@@ -205,15 +205,26 @@ def _layout(path: Location) -> _Layout:
 
 
 def _words(path: Location, metadata: Mapping[str, str]) -> dict[int, str] | None:
-    """id_to_word as a file has it, or None. FileFormatError for a damaged one."""
-    if VOCABULARY not in metadata:
-        return None
+    """id_to_word, which a file has itself or beside it, where it is that of a folder; or None.
+
+    FileFormatError for a damaged one.
+    """
+    file = weight_files.with_suffix(path)
+    beside = file.with_name(model_folder.VOCABULARY)
     try:
-        words = json.loads(metadata[VOCABULARY])
+        if VOCABULARY in metadata:
+            words = json.loads(metadata[VOCABULARY])
+        elif file.name == model_folder.WEIGHTS and beside.exists():
+            file = beside
+            words = parse_json(regular(file).read_bytes()).get(VOCABULARY)
+        else:
+            words = None
     except ValueError as error:
-        raise FileFormatError(Path(path), f"its vocabulary is not sound JSON: {error}") from error
+        raise FileFormatError(file, f"its vocabulary is not sound JSON: {error}") from error
+    if words is None:
+        return None
     if not isinstance(words, list) or not all(isinstance(w, str) for w in words) or len(set(words)) != len(words):
-        raise FileFormatError(Path(path), "its vocabulary is no list of different words")
+        raise FileFormatError(file, "its vocabulary is no list of different words")
     return dict(enumerate(words))
 
 

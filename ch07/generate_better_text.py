@@ -30,14 +30,12 @@ def main(
     corpus: Vocabulary = None,
     **options: Any,
 ) -> None:
-    try:
-        model = read_language_model(weights, cell)
-    except FileNotFoundError as error:
+    if not weights.exists():
         raise FileNotFoundError(
-            f"{error}. `python -m ch06.train_better_rnnlm` makes the model of this script (a training of hours that "
-            "--resume continues, `--corpus mini` is shorter); `python -m ch07.generate_text` needs no training"
-        ) from error
-    writer = make_writer(weights, model, corpus)
+            f"there is no model {weights.absolute()}. `python -m ch06.train_better_rnnlm` makes it (a training of "
+            "hours that --resume continues, `--corpus mini` is shorter); `python -m ch07.generate_text` needs none"
+        )
+    writer = make_writer(weights, read_language_model(weights, cell), corpus)
     prompt = usual_prompt(writer, MEANING) if prompt is None else prompt
     write_texts(run, writer, prompt, **options)
 

@@ -38,7 +38,7 @@ class Encoder:
         self.params = self.embed.params + self.lstm.params
         self.grads = self.embed.grads + self.lstm.grads
 
-    # As of Seq2seq below, subclasses may have methods and attributes of their own of any good name.
+    # As with Seq2seq below, subclasses may have methods and attributes of their own of any good name.
 
     def forward(self, xs: Any) -> Any:
         return last_states(self._all_states(xs), self.lengths)

@@ -15,7 +15,7 @@ from ch07.seq2seq import Seq2seq
 from ch08.attention_seq2seq import AttentionSeq2seq
 from ch08.deep_seq2seq import DeepSeq2seq
 from common import weight_files
-from common.experiment import Choice
+from common.choice import Choice
 from common.files import FileFormatError, Location
 from common.model_tree import named_params
 from common.np import np, to_cpu

@@ -12,6 +12,7 @@ from common.files import FileFormatError, Location
 from common.model_tree import unique_params
 from common.np import address, np, to_cpu
 from common.object_tree import replace
+from common.shared_weights import uses
 
 __all__ = ["BaseModel"]
 
@@ -36,21 +37,14 @@ class BaseModel:
 
     def __getstate__(self) -> dict[str, Any]:
         """The attributes, and which of the params are views of one weight, for copies and pickles."""
-        params = getattr(self, "params", ())
-        first: dict[Any, int] = {}
-        ties = []  # (place, place of the weight's first use, transposed)
-        for place, param in enumerate(params):
-            use = first.setdefault(address(param), place)
-            if params[use] is not param:
-                shared = params[use]
-                ties.append((place, use, param.shape != shared.shape or param.strides != shared.strides))
-        return {**vars(self), "_ties": ties}
+        params = self._listed_params()
+        return {**vars(self), "_ties": [tie for tie in uses(params) if params[tie[0]] is not params[tie[1]]]}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Weights that shared memory do so again; their views have become arrays of their own."""
         vars(self).update(state)
         twins: dict[Any, Any] = {}
-        arrays = {type(param) for param in getattr(self, "params", ())}
+        arrays = {type(param) for param in self._listed_params()}
         for place, use, transposed in vars(self).pop("_ties", ()):  # a class's own __getstate__ may know of none
             param, shared = self.params[place], self.params[use]
             if address(param) != address(shared):
@@ -65,6 +59,11 @@ class BaseModel:
 
         if twins:
             replace(self, tied)
+
+    def _listed_params(self) -> list[Any]:
+        """`params`, or nothing before they are a list of arrays; in a class of one's own they may be something else."""
+        params = getattr(self, "params", None)
+        return params if isinstance(params, list) and all(hasattr(param, "strides") for param in params) else []
 
     def save(self, folder: Location, **vocabularies: Mapping[int, str]) -> Path:
         """Write the model as a folder, see :mod:`common.model_folder`; returns its path.
@@ -152,13 +151,12 @@ class BaseModel:
         for key, array in converted.items():
             if not bool(np.isfinite(array).all()):
                 raise FileFormatError(path, f"tensor {key}: some of its numbers are too large for {array.dtype}")
-        first: dict[Any, str] = {}
-        for key, param in own.items():
-            shared = first.setdefault(address(param), key)  # of a .pkl file, which has a shared weight for each use
-            transposed = own[shared].strides != param.strides
-            if not np.array_equal(converted[key], converted[shared].T if transposed else converted[shared]):
+        keys = list(own)
+        for place, use, transposed in uses(list(own.values())):  # a .pkl file has a shared weight for each use
+            one, other = keys[use], keys[place]
+            if not np.array_equal(converted[one].T if transposed else converted[one], converted[other]):
                 raise FileFormatError(
-                    path, f"tensors {shared} and {key} are one shared weight of {name}, but differ in the file"
+                    path, f"tensors {one} and {other} are one shared weight of {name}, but differ in the file"
                 )
         for key, param in own.items():
             param[...] = converted[key]

@@ -131,7 +131,7 @@ class BaseTrainer:
         """
         callbacks = checked_callbacks(callbacks, checkpoint is not None)
         if valid is not None and not callable(valid):
-            self._check_valid(valid)
+            valid = self._checked_valid(valid)
         keep_freed_memory()
         step = self._make_step()
         # After a checkpoint of a later fit has been put back, the earlier ones have nothing left to do. Otherwise the
@@ -293,11 +293,14 @@ class BaseTrainer:
         """How many examples or tokens an iteration has."""
         raise NotImplementedError
 
-    def _check_valid(self, valid: Any) -> None:
-        """ValueError, before the first iteration, for validation data that can be seen to be none."""
+    def _checked_valid(self, valid: Any) -> Any:
+        """The validation data as arrays. ValueError or TypeError, before the first iteration, for what can be seen to
+        be none.
+        """
+        return valid
 
     def _scores(self, valid: Any) -> dict[str, float]:
-        """The scores on validation data."""
+        """The scores on validation data that have been checked."""
         raise NotImplementedError
 
     def _more(self, loss: float) -> dict[str, float]:

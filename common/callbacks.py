@@ -181,16 +181,21 @@ class Schedule(Callback):
         self.factor = factor
         self.lr: Any = None  # of the beginning
         self.result: Any = None  # what it has become by this callback
+        self._optimizer: Any = None  # whose learning rates these are, if they have not been put back
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """As for any callback; ValueError for a learning rate that is no number."""
         for name in self.state:
             check_restored_numbers(name, [] if state[name] is None else [state[name]])
         super().load_state_dict(state)
+        self._optimizer = None
 
     def on_start(self, trainer: Any) -> None:
-        if self.lr is None or is_new(trainer):
+        # A fit that has ended before its first iteration leaves the result behind, and so does its checkpoint.
+        own = self._optimizer in (None, trainer.optimizer) and trainer.optimizer.lr == self.result
+        if self.lr is None or (is_new(trainer) and not own):
             self.lr = self.result = trainer.optimizer.lr
+        self._optimizer = trainer.optimizer
         # What others have changed is in force until the next iteration ends, whether the training is put back or not.
         if trainer.optimizer.lr == self.result:
             self._set(trainer)

@@ -190,6 +190,16 @@ class Checkpoints:
             )
 
 
+def checkpoints_of(where: Checkpoints | Location, last: Checkpoints | None) -> Checkpoints:
+    """The checkpoints of a fit: `where`, or those in the folder `where`.
+
+    `last` are those of the fit before: a further fit of the same training goes on in its folder.
+    """
+    if isinstance(where, Checkpoints):
+        return where
+    return last if last and last.folder == Path(where) else Checkpoints(where)
+
+
 def _before(folder: Path) -> Path:
     """Where the checkpoints of an earlier training go: a folder that there is not yet."""
     names = (f"{folder.name}-before{number}" for number in itertools.chain([""], (f"-{n}" for n in itertools.count(2))))

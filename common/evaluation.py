@@ -107,7 +107,8 @@ def seq2seq_accuracy(model: Any, questions: Any, answers: Any, batch_size: int =
     """
     questions, answers = np.asarray(questions), np.asarray(answers)
     if len(questions) != len(answers) or len(questions) == 0:
-        raise ValueError(f"seq2seq_accuracy: {len(questions)} questions, but {len(answers)} answers")
+        found = f"{len(questions)} questions and {len(answers)} answers"
+        raise ValueError(f"seq2seq_accuracy: {found}, expected as many, and one at least")
     check_counts("seq2seq_accuracy", batch_size=batch_size)
     right = 0
     for start in range(0, len(questions), batch_size):

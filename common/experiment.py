@@ -41,6 +41,7 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 
 from common import config
+from common.choice import Choice
 from common.files import remove_leftovers
 from common.folder_lock import FolderLock
 from common.run import Run
@@ -51,13 +52,6 @@ Result = TypeVar("Result")
 
 OPTIONS = ("seed", "gpu", "out", "quick")
 TRAINING = (*OPTIONS, "resume")
-
-
-class Choice(str, enum.Enum):
-    """Base of the choices that a script has for an argument; the plain string, such as ``"mini"``, serves as well."""
-
-    def __str__(self) -> str:  # f"{corpus}" differs between versions of Python otherwise
-        return self.value
 
 
 class Corpus(Choice):

@@ -303,9 +303,3 @@ def _floating(x: Any) -> bool:
 
 def _close(one: Any, two: Any) -> bool:
     return numpy.shape(one) == numpy.shape(two) and numpy.allclose(one, two, rtol=1e-6, atol=1e-9, equal_nan=True)
-
-
-def _unit(array: Any, place: tuple[int, ...]) -> Any:
-    direction = numpy.zeros(array.shape)
-    direction[place] = 1
-    return direction

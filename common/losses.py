@@ -85,11 +85,12 @@ class SoftmaxWithLoss(Loss):
 class TimeSoftmaxWithLoss(Loss):
     """-log softmax(xs)[n, t, ts_nt], the mean over all places whose label is not `ignore_label`; 0 if there is none.
 
-    xs (N, T, V) scores, ts class ids (N, T) or one-hot (N, T, V). The gradient is 0 at ignored places. Raises
-    ValueError and IdError for labels that do not fit the scores.
+    xs (N, T, V) scores, ts class ids (N, T) or one-hot (N, T, V). The gradient is 0 at ignored places. `counted` is the
+    number of the other places of the last forward. Raises ValueError and IdError for labels that do not fit the scores.
     """
 
     ignore_label = -1
+    _ids: Any = None
 
     def forward(self, xs: Array, ts: Array) -> float:
         xs = as_float(xs)
@@ -97,8 +98,13 @@ class TimeSoftmaxWithLoss(Loss):
             raise ValueError(f"{self.name}: expected scores (N, T, V), got {xs.shape}")
         ids = class_ids(self.name, ts, xs.shape, self.ignore_label).reshape(-1)
         loss, gradient = softmax_loss(xs.reshape(-1, xs.shape[-1]), ids, self.ignore_label)
-        self._cache = gradient.reshape(xs.shape)
+        self._cache, self._ids = gradient.reshape(xs.shape), ids
         return loss
+
+    @property
+    def counted(self) -> int | None:
+        """How many labels the last loss is the mean of; None before the first forward."""
+        return None if self._ids is None else int((self._ids != self.ignore_label).sum())
 
 
 def softmax_loss(x: Array, ids: Array, ignore: int | None = None) -> tuple[float, Array]:

@@ -53,6 +53,10 @@ class Arguments:
         self.args = [_to_keep(value) for value in args]
         self.kwargs = {name: _to_keep(value) for name, value in kwargs.items()}
 
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        """What pickle takes by itself of a class with slots, but not in its protocols 0 and 1."""
+        return None, {name: getattr(self, name) for name in self.__slots__}
+
 
 def save(model: Any, folder: Location, vocabularies: Mapping[str, Mapping[int, str]]) -> Path:
     """Write the folder; returns its path. See :meth:`common.base_model.BaseModel.save`.
@@ -152,6 +156,22 @@ def arguments(model: Any) -> dict[str, Any]:
     return {name: value for name, value in _made_with(model).arguments.items() if name != "rng"}
 
 
+def plain_arguments(model: Any, *, defaults: bool = False) -> dict[str, Any]:
+    """The arguments that a model is saved with, a dtype as its name and numbers of NumPy's as Python's, others as they
+    are. With `defaults`, also those of the arguments that were left out.
+    """
+    parameters = inspect.signature(type(model)).parameters.values() if defaults else ()
+    left_out = {one.name: one.default for one in parameters if one.default is not one.empty}
+    found = {**left_out, **model.saved_arguments()}
+    return {name: _plain(name, value) for name, value in found.items() if name != "rng"}
+
+
+def _plain(name: str, value: Any) -> Any:
+    if name == "dtype" and not isinstance(value, NotKept):
+        return np.dtype(value).name
+    return value.item() if isinstance(value, numpy.generic) else value
+
+
 def _made_with(model: Any) -> inspect.BoundArguments:
     return inspect.signature(type(model)).bind(*model._made_with.args, **model._made_with.kwargs)
 
@@ -159,31 +179,26 @@ def _made_with(model: Any) -> inspect.BoundArguments:
 def _to_keep(value: Any) -> Any:
     """The value, if it is plain, a number of NumPy's or a dtype."""
     is_type = isinstance(value, type) and issubclass(value, (float, numpy.generic))
-    kept = is_type or isinstance(value, (numpy.dtype, numpy.generic)) or _is_plain(value)
+    kept = is_type or isinstance(value, (numpy.dtype, numpy.generic)) or is_plain(value)
     return value if kept else NotKept(type(value).__name__)
 
 
 def _config(model: Any) -> dict[str, Any]:
     kind = type(model)
-    arguments = {
-        name: value.item() if isinstance(value, numpy.generic) else value
-        for name, value in model.saved_arguments().items()
-    }
-    if "dtype" in arguments:
-        arguments["dtype"] = np.dtype(arguments["dtype"]).name
+    arguments = plain_arguments(model)
     for name, value in arguments.items():
-        if not _is_plain(value):
+        if not is_plain(value):
             what = value.kind if isinstance(value, NotKept) else type(value).__name__
             raise TypeError(f"{kind.__name__}: its argument {name}, a {what}, has no place in a folder")
     return {"format_version": VERSION, "module": _module(kind), "class": kind.__name__, "arguments": arguments}
 
 
-def _is_plain(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
     """Whether JSON gives the value back as it is."""
     if isinstance(value, dict):
-        return all(isinstance(key, str) for key in value) and all(map(_is_plain, value.values()))
+        return all(isinstance(key, str) for key in value) and all(map(is_plain, value.values()))
     if isinstance(value, list):
-        return all(map(_is_plain, value))
+        return all(map(is_plain, value))
     return value is None or isinstance(value, (bool, int, float, str))
 
 

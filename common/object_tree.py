@@ -16,25 +16,25 @@ def parts(root: Any) -> Iterator[tuple[str, Any]]:
     It looks into attributes, lists, tuples and dictionaries, but not into arrays and generators, and leaves out
     numbers, text, modules and classes. A name joins attributes, indices and keys by dots, such as ``layers.1.rng``.
     """
-    seen: set[int] = set()
-
-    def visit(item: Any, name: str) -> Iterator[tuple[str, Any]]:
-        if id(item) in seen:
-            return
-        seen.add(id(item))
-        if name:
-            yield name[1:], item
-        if isinstance(item, (list, tuple)):
-            inside: Any = enumerate(item)
-        elif isinstance(item, Mapping):
-            inside = list(item.items())
-        else:
-            inside = list(getattr(item, "__dict__", {}).items())
+    seen = {id(root)}
+    todo = [("", _inside(root))]  # a stack, as a chain of objects may be longer than Python's
+    while todo:
+        name, inside = todo[-1]
         for key, part in inside:
-            if not isinstance(part, _PLAIN):
-                yield from visit(part, f"{name}.{key}")
+            if not isinstance(part, _PLAIN) and id(part) not in seen:
+                seen.add(id(part))
+                yield f"{name}{key}", part
+                todo.append((f"{name}{key}.", _inside(part)))
+                break
+        else:
+            todo.pop()
 
-    yield from visit(root, "")
+
+def _inside(item: Any) -> Iterator[tuple[Any, Any]]:
+    """(index, key or attribute, what is there) as it is now."""
+    if isinstance(item, (list, tuple)):
+        return iter(list(enumerate(item)))
+    return iter(list(item.items() if isinstance(item, Mapping) else getattr(item, "__dict__", {}).items()))
 
 
 def replace(root: Any, other: Callable[[Any], Any]) -> None:

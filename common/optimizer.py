@@ -83,8 +83,10 @@ class Optimizer:
                     raise TypeError(f"{name}: grads[{i}] must be an array, not {g!r}")
                 raise ValueError(f"{name}: params[{i}] is {p.shape}, grads[{i}] {g.shape}")
         states = self._states_of_params
-        if states.copied and len(params):
-            states.settle(name, params)
+        if len(params):
+            if states.copied:
+                states.settle(params)
+            states.last = params
         for p, g in zip(params, grads, strict=True):
             state = states.of(p, self.slots)
             state.steps += 1

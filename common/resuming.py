@@ -1,20 +1,24 @@
 """The settings of a training that goes on must be those it began with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 FREE = ("max_epoch",)  # a longer training has the same beginning; where it has not, see check_length
 
 
+def differences(before: Mapping[str, Any], now: Mapping[str, Any], free: Iterable[str] = ()) -> str:
+    """Each setting that was another one `before`, but for those in `free`, with both values; "" if there is none."""
+    return "; ".join(
+        f"{name} was {before.get(name)!r:.80} and is now {now.get(name)!r:.80}"
+        for name in sorted({*before, *now}.difference(free))
+        if before.get(name) != now.get(name)
+    )
+
+
 def compare(before: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     """Raise ValueError naming each setting that was another one `before`, but for those in `FREE`."""
-    differences = [
-        f"{name} was {before.get(name)!r} and is now {settings.get(name)!r}"
-        for name in sorted({*before, *settings} - set(FREE))
-        if before.get(name) != settings.get(name)
-    ]
-    if differences:
-        raise ValueError(f"it has other settings: {'; '.join(differences)}")
+    if found := differences(before, settings, FREE):
+        raise ValueError(f"it has other settings: {found}")
 
 
 def check_length(before: Mapping[str, Any], settings: Mapping[str, Any], reason: str) -> None:

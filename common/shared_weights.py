@@ -1,9 +1,20 @@
 """Weights that a model uses in several places: each use has a gradient, and the optimizer needs their sum."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from common.np import address
+
+
+def uses(params: Sequence[Any]) -> Iterator[tuple[int, int, bool]]:
+    """For each of the params its place, the place where the same weight comes first, and whether it is that transposed.
+
+    They are one weight if they are the very same numbers in memory; equal values do not make them one.
+    """
+    first: dict[Any, int] = {}
+    for place, param in enumerate(params):
+        use = first.setdefault(address(param), place)
+        yield place, use, (params[use].shape, params[use].strides) != (param.shape, param.strides)
 
 
 class SharedWeights:
@@ -14,19 +25,12 @@ class SharedWeights:
     """
 
     def __init__(self, params: Sequence[Any]) -> None:
-        first: dict[Any, int] = {}
-        self.params: list[Any] = []
-        self._plan: list[tuple[int, int, bool]] = []  # (place among the unique, place among all, transposed)
-        self._firsts: list[int] = []
-        for place, param in enumerate(params):
-            key = address(param)
-            if key not in first:
-                first[key] = len(self.params)
-                self.params.append(param)
-                self._firsts.append(place)
-            else:
-                unique = self.params[first[key]]
-                self._plan.append((first[key], place, unique.strides != param.strides or unique.shape != param.shape))
+        found = list(uses(params))
+        self._firsts = [place for place, first, _ in found if place == first]
+        self.params = [params[place] for place in self._firsts]
+        unique = {place: i for i, place in enumerate(self._firsts)}
+        # (place among the unique, place among all, transposed)
+        self._plan = [(unique[first], place, transposed) for place, first, transposed in found if place != first]
 
     @property
     def shared(self) -> bool:

@@ -31,7 +31,7 @@ from common.rng import Seed, generator
 from common.shared_weights import remove_duplicate
 from common.training import Step
 from common.training_state import checksum, step_settings
-from common.validation import checked_corpus, checked_pair, example_scores, language_model_scores
+from common.validation import checked_pair, checked_text, example_scores, language_model_scores
 
 __all__ = ["RnnlmTrainer", "Trainer", "remove_duplicate"]
 
@@ -135,11 +135,12 @@ class Trainer(BaseTrainer):
     def _per_iteration(self) -> dict[str, int]:
         return {"examples": self.batch_size}
 
-    def _check_valid(self, valid: Any) -> None:
-        checked_pair(valid)
+    def _checked_valid(self, valid: Any) -> Any:
+        return checked_pair(valid)
 
     def _scores(self, valid: Any) -> dict[str, float]:
-        return example_scores(self.model, *checked_pair(valid), self.batch_size)
+        x, t = valid
+        return example_scores(self.model, x, t, self.batch_size)
 
     def plot(self, ylim: Any = None) -> Any:
         """Draw `loss_list` and show it where there is a display; returns the axes."""
@@ -209,6 +210,9 @@ class RnnlmTrainer(BaseTrainer):
         xs, ts = np.asarray(xs), np.asarray(ts)
         check_fit_settings(xs, ts, batch_size, max_grad, eval_interval, max_epoch=max_epoch, time_size=time_size)
         self.block_lengths = block_lengths
+        # The __init__ of a subclass may set these two to None, as the book's does.
+        self.time_idx = 0 if self.time_idx is None else self.time_idx
+        self.ppl_list = [] if self.ppl_list is None else self.ppl_list
         iterations = int(len(xs) // (batch_size * self._mean_length(time_size)))
         if not iterations:
             raise ValueError(f"fit: batch_size {batch_size} times time_size {time_size} exceeds the {len(xs)} words")
@@ -243,8 +247,8 @@ class RnnlmTrainer(BaseTrainer):
     def _more(self, loss: float) -> dict[str, float]:
         return {"perplexity": perplexity_of(loss)}
 
-    def _check_valid(self, valid: Any) -> None:
-        checked_corpus(valid)
+    def _checked_valid(self, valid: Any) -> Any:
+        return checked_text(valid)
 
     def _scores(self, valid: Any) -> dict[str, float]:
         return language_model_scores(self.model, valid, self.time_size)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common import training_state
-from common.checkpoint import Checkpoints
+from common.checkpoint import checkpoints_of
 from common.progress import write
 
 if TYPE_CHECKING:
@@ -23,12 +23,7 @@ class TrainerCheckpoints:
 
     def __init__(self, trainer: "BaseTrainer", where: Any, settings: dict[str, Any], end: int) -> None:
         self.trainer, self.settings = trainer, settings
-        last = trainer._checkpoints
-        if isinstance(where, Checkpoints):
-            self.checkpoints = where
-        else:  # a further fit of the same training goes on in its folder
-            self.checkpoints = last if last and last.folder == Path(where) else Checkpoints(where)
-        trainer._checkpoints = self.checkpoints
+        self.checkpoints = trainer._checkpoints = checkpoints_of(where, trainer._checkpoints)
         state = self.checkpoints.start()
         if state is not None:
             trainer._end = end
@@ -56,13 +51,9 @@ class TrainerCheckpoints:
         return put_back is not None
 
     def _settings_for(self, state: dict[str, Any]) -> dict[str, Any]:
-        """What must be the same to go on with a state. A fit may have a `max_grad` of its own: that of a later one is
-        compared when it begins.
-        """
-        place = state["trainer"]["current_epoch"], state["trainer"]["iteration"]
-        if "max_grad" in self.settings and place > (self.trainer._end, 0):
-            return self.settings | {"max_grad": state["settings"].get("max_grad")}
-        return self.settings
+        """What must be the same to go on with a state; that of a later fit is compared when that fit begins."""
+        later = (state["trainer"]["current_epoch"], state["trainer"]["iteration"]) > (self.trainer._end, 0)
+        return state["settings"] if later else self.settings
 
     def _is_later(self) -> bool:
         """Whether the training has got beyond the current fit."""

@@ -5,22 +5,22 @@ epoch, the order of the epoch's examples, all generators of random numbers, the 
 put back goes on with the same bits on the CPU.
 """
 
-import contextlib
-import inspect
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy
 
+from common import resuming
 from common.base_model import BaseModel
-from common.model_folder import NotKept
+from common.model_folder import is_plain, plain_arguments
 from common.model_tree import layers, recurrent_states, unique_params
 from common.np import np, to_cpu
 from common.object_tree import attributes, generators
 
 VERSION = 2
+ARGUMENT = "model."  # begins the names of settings that are a model's arguments
 
 
 def take(trainer: Any, settings: dict[str, Any]) -> dict[str, Any]:
@@ -55,23 +55,20 @@ def take(trainer: Any, settings: dict[str, Any]) -> dict[str, Any]:
 def restore(trainer: Any, settings: dict[str, Any], state: dict[str, Any]) -> None:
     """Put a state back into a trainer whose model, optimizer and callbacks are made as they were at first.
 
-    ValueError, before any weight is changed, for a state of another kind of training, naming the first difference.
+    ValueError, before any weight is changed, for a state of another kind of training, naming what differs.
     """
     model, optimizer = trainer.model, trainer.optimizer
     if state["version"] != VERSION:
         raise ValueError(f"it has format version {state['version']}, this program reads version {VERSION}")
-    _same("model", state["model"], type(model).__name__)
-    _same("optimizer", state["optimizer_type"], type(optimizer).__name__)
-    others = [
-        f"{name} {state['settings'].get(name)!r:.80}, now {value!r:.80}"
-        for name, value in settings.items()
-        if state["settings"].get(name) != value
-    ]
-    if others:
-        raise ValueError(f"it belongs to another training: {'; '.join(others)}")
-    _same("callbacks", [name for name, _ in state["callbacks"]], [type(c).__name__ for c in trainer.callbacks])
+    kinds = {"model": type(model).__name__, "optimizer": type(optimizer).__name__}
+    _same({"model": state["model"], "optimizer": state["optimizer_type"]}, kinds)
+    # What is no setting on one side, such as an array as an argument of a model, cannot be compared.
+    one_sided = {name for name in state["settings"].keys() ^ settings.keys() if name.startswith(ARGUMENT)}
+    _same(state["settings"], settings, one_sided)
+    names = [type(callback).__name__ for callback in trainer.callbacks]
+    _same({"callbacks": [name for name, _ in state["callbacks"]]}, {"callbacks": names})
     grows = "state.optimizer.attributes" if _ours(optimizer) else "state.optimizer"
-    _check("state", state, take(trainer, settings), grows)
+    _check("state", state, take(trainer, state["settings"]), grows)
     weights, rngs = unique_params(model), generators(trainer)
     if _ours(optimizer):
         optimizer.load_state_dict(list(weights.values()), _on_device(state["optimizer"]))
@@ -92,23 +89,20 @@ def restore(trainer: Any, settings: dict[str, Any], state: dict[str, Any]) -> No
 
 def step_settings(model: Any, max_grad: float | None) -> dict[str, Any]:
     """The settings that the weights do not show: `max_grad`, and the arguments that the model was made with, those left
-    out by their defaults, as far as a folder keeps them. `rng` is none: a generator goes on from its state.
+    out by their defaults, as far as a folder keeps them. Of a list or dictionary, which may have as many numbers as
+    there are words, a checksum stands. `rng` is none: a generator goes on from its state.
     """
     settings: dict[str, Any] = {"max_grad": None if max_grad is None else float(max_grad)}
     if not isinstance(model, BaseModel):
         return settings
     try:
-        bound = inspect.signature(type(model)).bind_partial()
-        bound.apply_defaults()
-        arguments = {**bound.arguments, **model.saved_arguments()}
-    except (AttributeError, TypeError, ValueError):  # of a class that can be trained, but not saved
+        arguments = plain_arguments(model, defaults=True)
+    except TypeError:  # of a class that can be trained, but not saved
         return settings
     for name, value in arguments.items():
-        if name != "rng" and not isinstance(value, NotKept):
-            with contextlib.suppress(TypeError, ValueError):
-                plain = np.dtype(value).name if name == "dtype" else value
-                plain = plain.item() if isinstance(plain, numpy.generic) else plain
-                settings[f"model.{name}"] = json.loads(json.dumps(plain))  # as it is read again: a tuple as a list
+        if is_plain(value):
+            long = isinstance(value, (list, dict))
+            settings[f"{ARGUMENT}{name}"] = zlib.crc32(json.dumps(value, sort_keys=True).encode()) if long else value
     return settings
 
 
@@ -124,9 +118,9 @@ def _ours(optimizer: Any) -> bool:
     return hasattr(optimizer, "state_dict") and hasattr(optimizer, "load_state_dict")
 
 
-def _same(what: str, found: Any, expected: Any) -> None:
-    if found != expected:
-        raise ValueError(f"it belongs to another training: {what} {found}, now {expected}")
+def _same(before: Mapping[str, Any], now: Mapping[str, Any], free: Iterable[str] = ()) -> None:
+    if found := resuming.differences(before, now, free):
+        raise ValueError(f"it belongs to another training: {found}")
 
 
 def _has_keys(value: Any, keys: set[int]) -> bool:

@@ -4,10 +4,10 @@ import inspect
 from typing import Any
 
 from common.evaluation import check_corpus, eval_perplexity, without_training
-from common.model_tree import evaluation_mode
+from common.labels import checked_corpus
+from common.model_tree import evaluation_mode, layers
 from common.np import np, to_cpu
-from common.object_tree import parts
-from common.padding import PAD, row_lengths
+from common.padding import PAD
 
 
 def own_scores(model: Any, function: Any) -> dict[str, float]:
@@ -19,15 +19,16 @@ def own_scores(model: Any, function: Any) -> dict[str, float]:
     return {name: value.item() if getattr(value, "ndim", None) == 0 else value for name, value in scores.items()}
 
 
-def checked_corpus(valid: Any) -> Any:
-    """The corpus (n,) of ids, on the host. ValueError for other data, which would be found out after a whole epoch."""
+def checked_text(valid: Any) -> Any:
+    """The corpus (n,) of ids, on the host. Raises as :func:`common.labels.checked_corpus`, and ValueError for one
+    without a word to predict: now, as it would be found out after a whole epoch.
+    """
     try:
-        corpus = to_cpu(valid)
+        corpus = np.asarray(valid)
     except ValueError as error:  # rows of unequal length
         raise ValueError(f"fit: valid must be a corpus (n,) or a function of the model, not {_what(valid)}") from error
+    corpus = to_cpu(checked_corpus("fit: valid", corpus))
     check_corpus("fit: valid", corpus)
-    if corpus.dtype.kind not in "iub":
-        raise ValueError(f"fit: valid must be ids, which are integers, not {corpus.dtype}")
     return corpus
 
 
@@ -55,21 +56,24 @@ def language_model_scores(model: Any, corpus: Any, time_size: int) -> dict[str, 
 
 
 def example_scores(model: Any, x: Any, t: Any, batch_size: int) -> dict[str, float]:
-    """The mean loss of the examples, and for a classifier the accuracy.
+    """The mean loss of the examples x, t, arrays (n, ...), and for a classifier the accuracy.
 
     A classifier is a model whose ``predict(x)`` gives scores (n, K) for classes t, ids (n,) or one-hot (n, K). Where
-    answers (n, T) are padded, and the model leaves the padding out of its loss, the mean is that of the symbols.
+    labels are padded, and the model's loss says how many it has `counted`, the mean is that of the labels.
     """
-    x, t = checked_pair((x, t))
-    weights = _label_counts(model, t)
+    padded = t.dtype.kind == "i" and bool((t == PAD).any())
+    losses = [layer for _, layer in layers(model) if hasattr(layer, "counted")] if padded else []
+    last = losses[0] if len(losses) == 1 else None
     mode = without_training(model, x[:batch_size], t[:batch_size])
     classifies = t.ndim <= 2 and list(inspect.signature(getattr(model, "predict", example_scores)).parameters) == ["x"]
     loss, counted, right = 0.0, 0, 0
     with evaluation_mode(model):
         for start in range(0, len(x), batch_size):
             batch, labels = x[start : start + batch_size], t[start : start + batch_size]
-            weight = len(batch) if weights is None else int(weights[start : start + batch_size].sum())
-            loss += float(model.forward(batch, labels, **mode)) * weight
+            mean = float(model.forward(batch, labels, **mode))
+            weight = getattr(last, "counted", None)
+            weight = len(batch) if weight is None else weight  # None is that of a loss with a forward of its own, too
+            loss += mean * weight
             counted += weight
             if classifies:
                 scores = model.predict(batch)
@@ -78,19 +82,3 @@ def example_scores(model: Any, x: Any, t: Any, batch_size: int) -> dict[str, flo
                 ids = labels.argmax(axis=1) if labels.ndim == 2 else labels
                 right += int((scores.argmax(axis=1) == ids).sum())
     return {"loss": loss / max(counted, 1), **({"accuracy": right / len(x)} if classifies else {})}
-
-
-def _label_counts(model: Any, t: Any) -> Any:
-    """How many labels of each row of t (n, T) count in the loss, (n,): all but the start symbol and the padding.
-
-    None where each row has the same weight: without padding, and with a model that knows of none, whose -1 is a label.
-    """
-    if t.ndim != 2 or t.dtype.kind != "i" or not bool((t == PAD).any()):
-        return None
-    if not any(getattr(part, "ignore_label", None) == PAD for _, part in parts(model)):
-        return None
-    try:
-        row_lengths("fit: valid", t)
-    except ValueError:  # not at the ends of the rows: other labels
-        return None
-    return (t[:, 1:] != PAD).sum(axis=1)

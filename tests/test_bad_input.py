@@ -13,6 +13,7 @@ from common import layers, time_layers, util
 from common.block_lengths import BlockLengths
 from common.callbacks import EarlyStopping, TimeLimit
 from common.checkpoint import Checkpoints
+from common.evaluation import seq2seq_accuracy
 from common.optimizer import SGD, Adam
 from common.trainer import RnnlmTrainer, Trainer
 from dataset import mini, ptb, sequence
@@ -210,12 +211,13 @@ TABLE = {
          r"fit: expected a callback, such as EarlyStopping\(\), not the class EarlyStopping"),
         (lambda: fit_rnnlm(xs="abc", ts="abc"), ValueError, r"fit: expected inputs \(n, ...\), .*, got 'abc'"),
         (lambda: fit(t=3), ValueError, r"fit: expected targets \(n, ...\), .*, got 3"),
-        (lambda: fit_rnnlm(valid=ids(0)), ValueError, r"fit: valid: expected a corpus \(n,\) of 2 .*, got \(0,\)"),
-        (lambda: fit_rnnlm(valid="abc"), ValueError, r"fit: valid: expected a corpus \(n,\) of 2 .*, got \(\)"),
-        (lambda: fit_rnnlm(valid=(ids(9), ids(9))), ValueError, r"fit: valid: expected a corpus .*, got \(2, 9\)"),
+        (lambda: fit_rnnlm(valid=ids(0)), ValueError, r"fit: valid: corpus is empty, expected one id at least"),
+        (lambda: fit_rnnlm(valid=ids(1)), ValueError, r"fit: valid: expected a corpus \(n,\) of 2 .*, got \(1,\)"),
+        (lambda: fit_rnnlm(valid="abc"), ValueError, r"fit: valid: corpus must be ids \(n,\), got \(\)"),
+        (lambda: fit_rnnlm(valid=(ids(9), ids(9))), ValueError, r"fit: valid: corpus must be ids \(n,\), got \(2, 9\)"),
         (lambda: fit_rnnlm(valid=([1, 2], [3])), ValueError,
          r"fit: valid must be a corpus \(n,\) or a function of the model, not \(\[1, 2\], \[3\]\)"),
-        (lambda: fit_rnnlm(valid=ones(9)), ValueError, "fit: valid must be ids, which are integers, not float32"),
+        (lambda: fit_rnnlm(valid=ones(9)), TypeError, "fit: valid: ids of the corpus must be integers, not float32"),
         (lambda: fit(valid=(ones(0, 2), ids(0))), ValueError, "fit: valid has 0 inputs and 0 targets, expected "),
         (lambda: fit(valid=(ones(3, 2), ids(2))), ValueError, "fit: valid has 3 inputs and 2 targets"),
         (lambda: fit(valid=ones(3, 2)), ValueError,
@@ -235,6 +237,8 @@ TABLE = {
         (lambda: util.eval_perplexity(diverged(), ids(9)), FloatingPointError, "eval_perplexity: the loss is nan"),
         (lambda: util.eval_seq2seq(DeepSeq2seq(7, 3, 4), numpy.array([[1, -1, 2]]), ids(3), {}), ValueError,
          "padding, the id -1, may stand only at the end"),
+        (lambda: seq2seq_accuracy(None, [], []), ValueError,
+         "seq2seq_accuracy: 0 questions and 0 answers, expected as many, and one at least"),
     ],
     "text and vectors": [
         (lambda: util.preprocess(""), ValueError, "text is empty"),

@@ -1,4 +1,5 @@
 import importlib
+import shutil
 import sys
 from pathlib import Path
 
@@ -93,7 +94,8 @@ def test_training_goes_on_with_the_same_bits(kind, saves, tmp_path, monkeypatch)
     for ours, expected in zip(params, unbroken[0], strict=True):
         assert (ours == expected).all()
 
-    with pytest.raises(FileFormatError, match=r"\d\.npz: this training cannot go on from it: it belongs to another"):
+    message = r"\d\.npz: this training cannot go on from it: it belongs to another training: data was \d+ and is now \d"
+    with pytest.raises(FileFormatError, match=message):
         CorpusTrainer(kind(WORDS, 8, 3, CORPUS, rng=0), rng=0).fit(
             CORPUS[:-1], 2, checkpoint=Checkpoints(tmp_path, resume=True)
         )
@@ -111,6 +113,25 @@ def test_a_folder_for_checkpoints(tmp_path):
     assert again.loss_list == trainer.loss_list
 
 
+def test_a_loop_of_fits_goes_on(tmp_path, monkeypatch):
+    """From every checkpoint that it leaves, those in the middle of a fit too, to what the unbroken loop leads to."""
+    monkeypatch.setattr(Checkpoints, "due", lambda self: True)
+
+    def train(folder, resume):
+        trainer = CorpusTrainer(CBOW(WORDS, 4, 2, CORPUS, rng=0), rng=0, stretch=4000)
+        checkpoints = Checkpoints(folder, resume=resume, keep=1000)
+        for max_epoch in (1, 2, 1):
+            trainer.fit(CORPUS, max_epoch, verbose=False, checkpoint=checkpoints)
+        return trainer.current_epoch, trainer.loss_list, [param.tolist() for param in trainer.model.params]
+
+    whole = train(tmp_path / "whole", False)
+    assert whole[0] == 4
+    for path in Checkpoints(tmp_path / "whole").files():
+        (other := tmp_path / path.stem).mkdir()
+        shutil.copy(path, other)
+        assert train(other, True) == whole
+
+
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_training_that_fails_leaves_its_folder_free(begun, tmp_path):
     trainer, checkpoint = CorpusTrainer(CBOW(WORDS, 4, 2, CORPUS)), tmp_path / "mine"
@@ -120,7 +141,7 @@ def test_a_training_that_fails_leaves_its_folder_free(begun, tmp_path):
             trainer.fit(CORPUS, 1, checkpoint=checkpoint)
     else:
         trainer.fit(CORPUS, 1, verbose=False, checkpoint=checkpoint)
-        with pytest.raises(FileFormatError, match="it belongs to another"):
+        with pytest.raises(FileFormatError, match="it belongs to another training: max_epoch was 1 and is now 2"):
             trainer.fit(CORPUS, 2, checkpoint=Checkpoints(checkpoint, resume=True))
     assert checkpoint.is_dir() and not (checkpoint / NAME).exists()
 

@@ -182,9 +182,11 @@ class TestNegativeSamplingLoss:
         numpy.testing.assert_allclose(layer.backward(), x.grad.numpy(), rtol=1e-10, atol=1e-12)
         numpy.testing.assert_allclose(layer.grads[0], W.grad.numpy(), rtol=1e-10, atol=1e-12)
 
-    def test_a_sampler_in_the_place_of_the_corpus(self, rng):
+    def test_a_sampler_of_ones_own(self, rng):
         W, sampler = rng.standard_normal((6, 3)), UnigramSampler(self.corpus, 0.5, 4)
-        layer = NegativeSamplingLoss(W, sampler)
+        with pytest.raises(ValueError, match="NegativeSamplingLoss: W has 5 words, the sampler 6"):
+            NegativeSamplingLoss.from_sampler(W[:5], sampler)
+        layer = NegativeSamplingLoss.from_sampler(W, sampler)
         assert layer.sampler is sampler
         assert layer.forward(numpy.zeros((2, 3)), numpy.array([0, 1])) == pytest.approx(5 * numpy.log(2))
 

@@ -84,12 +84,10 @@ class TestFolder:
     )
     def test_says_what_model_it_is(self, model):
         folder = model.save("trained", id_to_word=WORDS)
-        for path in (folder, folder / "weights.npz"):
-            found = read_language_model(path)
-            assert type(found) is type(model) and found.saved_arguments() == model.saved_arguments()
-            assert vocabulary(found) == WORDS and found.word_to_id["w3"] == 3
-            model.reset_state()
-            numpy.testing.assert_array_equal(found.predict(IDS), model.predict(IDS))
+        found = read_language_model(folder)
+        assert type(found) is type(model) and found.saved_arguments() == model.saved_arguments()
+        assert vocabulary(found) == WORDS and found.word_to_id["w3"] == 3
+        numpy.testing.assert_array_equal(found.predict(IDS), model.predict(IDS))
         new = new_language_model(folder, rng=3)
         assert vocabulary(new) == WORDS
         for own, expected in zip(new.params, type(model)(**model.saved_arguments(), rng=3).params, strict=True):
@@ -105,6 +103,20 @@ class TestFolder:
             numpy.testing.assert_array_equal(found.predict(IDS), model.predict(IDS))
             with pytest.raises(FileFormatError, match="config"):
                 read(AwdLstm(V, 5, 8, rng=0).save("other"), kind)
+
+    def test_its_weights_are_read_like_others_but_for_the_words_beside_them(self):
+        """Whatever the class in the configuration is: one of a reader's own, which only the reader can load."""
+
+        class Mine(Rnnlm):
+            pass
+
+        folder = Mine(V, 5, 7, rng=0).save("mine", id_to_word=WORDS)
+        for path in (folder / "weights.npz", folder / "weights"):
+            found = read_language_model(path)
+            assert type(found) is Rnnlm and vocabulary(found) == WORDS
+        (folder / "vocab.json").write_bytes(b'{"id_to_word": ["a"')
+        with pytest.raises(FileFormatError, match=r"vocab\.json: its vocabulary is not sound JSON"):
+            read_language_model(folder / "weights.npz")
 
     def test_without_words(self):
         assert vocabulary(read_language_model(Rnnlm(V, 5, 7, rng=0).save("trained"))) is None

@@ -141,5 +141,5 @@ class TestMisuse:
     def test_accuracy_of_nothing(self, dates):
         with pytest.raises(ValueError, match="0 questions"):
             seq2seq_accuracy(dates.model, numpy.zeros((0, 3), int), numpy.zeros((0, 3), int))
-        with pytest.raises(ValueError, match="seq2seq_accuracy: 2 questions, but 1 answers"):
+        with pytest.raises(ValueError, match="seq2seq_accuracy: 2 questions and 1 answers, expected as many"):
             seq2seq_accuracy(dates.model, numpy.zeros((2, 3), int), numpy.zeros((1, 3), int))

@@ -8,9 +8,11 @@ import numpy
 import pytest
 
 from ch06.better_rnnlm import BetterRnnlm
+from ch06.rnnlm import Rnnlm
 from common import weight_files
 from common.base_model import BaseModel
 from common.files import FileFormatError
+from common.model_folder import NotKept
 from common.np import np
 from common.time_layers import TimeAffine, TimeEmbedding, TimeLSTM
 
@@ -183,6 +185,21 @@ def test_uses_of_one_weight_must_not_differ(tmp_path):
     assert_same_weights(Lm(1), model)
 
 
+@pytest.mark.parametrize("params", [None, {"W": numpy.ones(3)}, [None, None]], ids=str)
+def test_params_of_ones_own_kind_may_be_copied(params):
+    model = BaseModel()
+    model.params = params
+    for made in (copy.copy(model), copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert str(made.params) == str(params)
+
+
+def test_a_tied_weight_with_a_single_column(tmp_path):
+    """(V, 1) and its transpose differ in nothing but the shape."""
+    model, other = BetterRnnlm(7, 1, 1, layers=1, rng=0), BetterRnnlm(7, 1, 1, layers=1, rng=1)
+    other.load_params(model.save_params(tmp_path / "w.pkl"))
+    assert_same_weights(model, other, rtol=1e-3)
+
+
 def make_copy(model):
     return copy.deepcopy(model)
 
@@ -244,6 +261,14 @@ class TestCopies:
         assert model.width == 3
         with pytest.raises(TypeError, match="Configured: its argument table, a ndarray, has no place in a folder"):
             model.save("m")
+
+    @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+    def test_all_protocols_of_pickle(self, protocol):
+        model = Rnnlm(5, 3, 4, rng=numpy.random.default_rng(0), dtype=numpy.float64)
+        made = pickle.loads(pickle.dumps(model, protocol))
+        assert_same_weights(model, made)
+        assert made.saved_arguments() == {"vocab_size": 5, "wordvec_size": 3, "hidden_size": 4, "dtype": numpy.float64}
+        assert made._made_with.kwargs["rng"] == model._made_with.kwargs["rng"] == NotKept("Generator")
 
     def test_a_pickled_model_can_be_saved(self):
         model = make_pickle(Configured(dtype=numpy.float32, width=4))

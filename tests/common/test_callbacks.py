@@ -176,6 +176,21 @@ class TestLearningRate:
         trainer.fit(*ExampleTraining().data, 1, 7, eval_interval=None, callbacks=[schedule])
         assert trainer.history[-1]["lr"] == 0.125
 
+    def test_a_fit_that_fails_at_once_does_not_cost_the_learning_rate(self):
+        training, schedule = ExampleTraining(SGD(1.0)), Schedule(cosine_decay(3, warm_up=1))
+        (x, t), trainer = training.data, training.trainer
+        with pytest.raises(ValueError, match="does not fit W"):
+            trainer.fit(x[:, :1], t, 1, 4, callbacks=[schedule])
+        assert trainer.optimizer.lr < 1
+        put_back = Schedule(cosine_decay(3, warm_up=1))
+        put_back.load_state_dict(schedule.state_dict())
+        for callback in (schedule, put_back):
+            callback.on_start(trainer)
+            assert callback.lr == 1.0
+        trainer.optimizer = SGD(trainer.optimizer.lr)  # by chance another one begins with it
+        schedule.on_start(trainer)
+        assert schedule.lr == trainer.optimizer.lr / schedule.factor(0) < 1
+
     def test_step_decay(self):
         assert [step_decay(0.5, 2)(e) for e in (0, 1.9, 2, 3.9, 4)] == [1, 1, 0.5, 0.5, 0.25]
         assert [step_decay(0.25, after=3)(e) for e in (0, 2.9, 3, 4)] == [1, 1, 0.25, 0.0625]

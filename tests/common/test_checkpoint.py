@@ -1,4 +1,6 @@
 import errno
+import itertools
+import json
 import math
 import os
 import re
@@ -21,16 +23,18 @@ from small_trainings import (
     Word2vecTraining,
 )
 
+from ch04.skip_gram import SkipGram
 from ch06.better_rnnlm import BetterRnnlm
 from common import checkpoint, state_file, weight_files
 from common.callbacks import BestWeights, Callback, EarlyStopping, Plateau, Schedule, cosine_decay
-from common.checkpoint import Checkpoints
+from common.checkpoint import Checkpoints, checkpoints_of
 from common.experiment import TRAINING, Run, experiment
 from common.files import FileFormatError
 from common.interrupt import TrainingInterrupted
 from common.np import is_active, to_cpu
 from common.optimizer import SGD
 from common.trainer import RnnlmTrainer
+from common.training_state import step_settings
 
 KINDS = {**OPTIMIZERS, "one's own": BookAdam}
 
@@ -400,6 +404,13 @@ class TestDamage:
             Checkpoints(folder, settings={"width": 3}, resume=True).start()
         assert Checkpoints(folder, resume=True).start() == {"step": 1}
 
+    def test_a_further_fit_has_those_of_the_last_one_in_its_folder(self, folder):
+        last = Checkpoints(folder, keep=3)
+        assert checkpoints_of(str(folder), last) is checkpoints_of(last, None) is last
+        for where, other in ((folder, None), (folder / "other", last)):
+            made = checkpoints_of(where, other)
+            assert made.folder == where and made.keep == 2
+
     def test_weights_are_no_checkpoint(self, tmp_path):
         path = LanguageTraining().trainer.model.save_params(tmp_path / "1.npz")
         with pytest.raises(FileFormatError, match=r"1\.npz: no checkpoint: .* a file of weights"):
@@ -419,18 +430,18 @@ class TestAnotherTraining:
         assert all(map(numpy.array_equal, weights, training.trainer.model.params))
 
     def test_model(self, folder):
-        self.refused(folder, ExampleTraining(), "model TiedLanguageModel, now DropoutNet")
+        self.refused(folder, ExampleTraining(), "model was 'TiedLanguageModel' and is now 'DropoutNet'")
 
     def test_optimizer(self, folder):
-        self.refused(folder, LanguageTraining(BookAdam()), "optimizer Adam, now BookAdam")
+        self.refused(folder, LanguageTraining(BookAdam()), "optimizer was 'Adam' and is now 'BookAdam'")
 
     def test_data(self, folder):
         training = LanguageTraining()
         training.data[0][0] += 1
-        self.refused(folder, training, r"data \d+, now \d+")
+        self.refused(folder, training, r"data was \d+ and is now \d+")
 
     def test_callbacks(self, folder):
-        self.refused(folder, LanguageTraining(), r"callbacks \[\], now \['Plateau'\]", callbacks=[Plateau()])
+        self.refused(folder, LanguageTraining(), r"callbacks was \[\] and is now \['Plateau'\]", callbacks=[Plateau()])
 
     def test_settings_that_the_weights_do_not_show(self, folder, tmp_path):
         corpus = numpy.arange(80) % 9
@@ -447,10 +458,36 @@ class TestAnotherTraining:
         with pytest.raises(FileFormatError) as refused:
             fit(tmp_path / "one", True, None, cell="relu", dropout_ratio=0.1, variational=True, dropconnect=0.2)
         assert str(refused.value).endswith(
-            "cannot go on from it: it belongs to another training: max_grad 5.0, now None; "
-            "model.dropout_ratio 0.5, now 0.1; model.cell 'rnn', now 'relu'; model.variational False, now True; "
-            "model.dropconnect 0.0, now 0.2"
+            "cannot go on from it: it belongs to another training: max_grad was 5.0 and is now None; "
+            "model.cell was 'rnn' and is now 'relu'; model.dropconnect was 0.0 and is now 0.2; "
+            "model.dropout_ratio was 0.5 and is now 0.1; model.variational was False and is now True"
         )
+
+    def test_arguments_that_no_folder_keeps_are_not_compared(self, tmp_path):
+        class Sized(DropoutNet):
+            def __init__(self, rng=0, sizes=(2, 3)):
+                super().__init__(rng)
+
+        sizes = [{}, {"sizes": (2, 3)}, {"sizes": [2, 3]}, {"sizes": numpy.array([2, 3])}]
+        for i, (before, now) in enumerate(itertools.permutations(sizes, 2)):
+            for made, resume in ((before, False), (now, True)):
+                training = ExampleTraining()
+                training.trainer.model = Sized(**made)
+                training.fit(1 + resume, checkpoint=Checkpoints(tmp_path / str(i), resume=resume))
+            assert training.trainer.current_epoch == 2
+
+    def test_of_long_arguments_a_checksum(self):
+        """A Word2vec has the counts of all its words among its arguments."""
+
+        def settings(corpus, **arguments):
+            return step_settings(SkipGram(5000, 2, 2, corpus, rng=0, **arguments), None)
+
+        corpus = numpy.arange(20000) % 5000
+        found = settings(corpus)
+        assert len(json.dumps(found)) < 300
+        assert found == settings(corpus[::-1], sample_size=numpy.int64(5), dtype="float32")
+        other = settings(corpus % 4000, power=0.5)
+        assert {name for name in found if found[name] != other[name]} == {"model.corpus", "model.power"}
 
     def test_models_whose_arguments_are_not_known(self, tmp_path):
         class Unsaved(DropoutNet):
@@ -492,8 +529,21 @@ class TestAnotherTraining:
             (other := tmp_path / path.stem).mkdir()
             shutil.copy(path, other)
             assert train(other, True) == whole
-        with pytest.raises(FileFormatError, match=r"another training: max_grad 0\.1, now 0\.2"):
+        with pytest.raises(FileFormatError, match=r"another training: max_grad was 0\.1 and is now 0\.2"):
             train(tmp_path / "whole", True, last=0.2)
+
+    def test_each_fit_may_have_its_own_batch_size(self, tmp_path):
+        def train(folder, resume):
+            training, checkpoints = ExampleTraining(), Checkpoints(folder, resume=resume, seconds=0, keep=100)
+            for batch_size in (2, 4):
+                training.trainer.fit(*training.data, 1, batch_size, checkpoint=checkpoints)
+            return training.result
+
+        whole = train(tmp_path / "whole", False)
+        for path in Checkpoints(tmp_path / "whole").files()[::3]:
+            (other := tmp_path / path.stem).mkdir()
+            shutil.copy(path, other)
+            assert train(other, True) == whole
 
     def test_shape(self, folder):
         training = LanguageTraining()

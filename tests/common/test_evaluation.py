@@ -198,6 +198,12 @@ class TestSeq2seq:
         assert seq2seq_accuracy(model, xs, ts) == sum(one_by_one) / 2
 
 
+def tagger(rng):
+    """One of 3 tags for each of 7 words."""
+    layers = TimeEmbedding(rng.standard_normal((7, 4))), TimeAffine(rng.standard_normal((4, 3)), numpy.zeros(3))
+    return LanguageModel(list(layers))
+
+
 class TestLossOfPaddedPairs:
     @pytest.mark.parametrize("kind", MODELS)
     def test_does_not_depend_on_the_batch_size(self, kind, rng):
@@ -218,6 +224,26 @@ class TestLossOfPaddedPairs:
         one, two, three = (model.forward(x[i : i + 2], t[i : i + 2]) for i in (0, 2, 4))
         expected = (2 * one + 2 * two + three) / 5
         assert example_scores(model, x, t, 2)["loss"] == expected
+
+    def test_a_tagger_whose_first_labels_count_too(self, rng):
+        model, x = tagger(rng), rng.integers(0, 7, (5, 4))
+        one_each = numpy.full((5, 4), -1)
+        one_each[:, 0] = rng.integers(0, 3, 5)
+        gaps = numpy.array([[0, 1, 2, 0], [-1, 1, -1, 2], [2, -1, -1, -1], [-1, -1, -1, -1], [-1, -1, 0, 0]])
+        for t in (one_each, gaps):
+            scores, places = model.predict(x), zip(*(t >= 0).nonzero(), strict=True)
+            expected = numpy.mean([-math.log(softmax(scores[place])[t[place]]) for place in places])
+            for batch_size in (1, 2, 3, 5):
+                assert example_scores(model, x, t, batch_size)["loss"] == pytest.approx(expected, rel=1e-9)
+
+    def test_a_loss_whose_forward_is_its_own_has_the_mean_of_the_rows(self, rng):
+        class Whole(TimeSoftmaxWithLoss):
+            def forward(self, xs, ts):
+                return float(len(xs))
+
+        model, t = tagger(rng), numpy.array([[0, -1], [1, 1], [2, -1]])
+        model.loss_layer = Whole()
+        assert example_scores(model, t.clip(0), t, 2)["loss"] == pytest.approx((2 * 2 + 1) / 3)
 
     @pytest.mark.parametrize("ignore_label", [None, -1])
     def test_labels_of_minus_one_that_are_no_padding(self, ignore_label):

@@ -95,6 +95,17 @@ class TestTimeSoftmaxWithLoss:
         alone = TimeSoftmaxWithLoss().forward(x[:1], [[3, 4]])
         assert layer.forward(x, [[3, 4], [0, 0]]) == pytest.approx(alone)
 
+    def test_how_many_labels_counted(self, rng):
+        layer, x = TimeSoftmaxWithLoss(), rng.standard_normal((2, 3, 5))
+        assert layer.counted is None
+        one_hot = numpy.eye(5)[[[0, 1, 2]] * 2]
+        for labels, counted in (([[1, 2, -1], [0, -1, -1]], 3), ([[-1] * 3] * 2, 0), (one_hot, 6)):
+            layer.forward(x, labels)
+            assert layer.counted == counted
+        layer.ignore_label = 0
+        layer.forward(x, [[0, 1, 2], [0, 0, 3]])
+        assert layer.counted == 3
+
     def test_a_backward_scaled(self, rng):
         layer = TimeSoftmaxWithLoss()
         layer.forward(rng.standard_normal((2, 3, 4)), rng.integers(0, 4, (2, 3)))

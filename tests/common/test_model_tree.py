@@ -1,4 +1,5 @@
 from collections import OrderedDict
+from types import SimpleNamespace
 
 import numpy
 import pytest
@@ -105,6 +106,14 @@ def test_layers_in_dictionaries_are_found(rng):
     with evaluation_mode(model):
         assert lstm.h is None and not model.layers["drop_layer"].train_flg
     assert lstm.h == 1 and model.layers["drop_layer"].train_flg
+
+
+def test_chains_of_objects_may_be_long():
+    first = last = SimpleNamespace()
+    for _ in range(5000):
+        last.next = SimpleNamespace()
+        last = last.next
+    assert [part for _, part in parts(first)][-1] is last
 
 
 class Around(BaseModel):

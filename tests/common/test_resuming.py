@@ -3,13 +3,19 @@
 import pytest
 
 from common import state_file
-from common.resuming import check_length, compare
+from common.resuming import check_length, compare, differences
 
 
 def test_other_settings_are_named_but_for_the_length():
     compare({"lr": 1.0, "max_epoch": 3}, {"lr": 1.0, "max_epoch": 4})
     with pytest.raises(ValueError, match=r"other settings: lr was 1\.0 and is now 2\.0; tied was None and is now True"):
         compare({"lr": 1.0}, {"lr": 2.0, "tied": True})
+
+
+def test_long_values_are_cut():
+    assert differences({"widths": [1] * 100}, {"widths": "x"}) == f"widths was {str([1] * 100)[:80]} and is now 'x'"
+    assert differences({"lr": 1, "max_epoch": 2}, {"lr": 1, "max_epoch": 3}) == "max_epoch was 2 and is now 3"
+    assert differences({"lr": 1, "cell": None}, {"lr": 1.0}) == ""
 
 
 def test_length_where_it_matters():

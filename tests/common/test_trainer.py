@@ -192,6 +192,31 @@ class TestRnnlmTrainer:
         assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_ylim()) == ("iterations (x7)", "perplexity", (0, 500))
 
 
+class Converted:
+    """Data that become an array, and count how often."""
+
+    def __init__(self, values):
+        self.values, self.times = values, 0
+
+    def __array__(self, dtype=None, copy=None):
+        self.times += 1
+        return numpy.asarray(self.values, dtype)
+
+
+class TestValidationData:
+    """They are made arrays once, however many epochs there are."""
+
+    def test_of_a_text(self):
+        trainer, valid = RnnlmTrainer(Scripted(), SGD()), Converted(list(range(12)))
+        trainer.fit(numpy.arange(20), numpy.arange(20), 3, 2, 5, valid=valid)
+        assert valid.times == 1 and [epoch["valid_loss"] for epoch in trainer.history] == pytest.approx([1, 1, 1])
+
+    def test_of_examples(self):
+        trainer, valid = Trainer(Scripted(), SGD()), (Converted([1, 2, 3]), Converted([0, 1, 2]))
+        trainer.fit(numpy.arange(4), numpy.arange(4), 3, 2, valid=valid)
+        assert [data.times for data in valid] == [1, 1] and len(trainer.history) == 3
+
+
 class Curve(Trainer):
     """A trainer as in the book, whose __init__ sets what the book's has."""
 
@@ -211,7 +236,6 @@ class Text(RnnlmTrainer):
         self.ppl_list = None
         self.eval_interval = None
         self.current_epoch = 0
-        self.time_idx, self.ppl_list = 0, []
 
 
 class TestSubclasses:
