@@ -114,7 +114,7 @@ def sum_rows(ids: Array, rows: Array) -> tuple[Array, Array]:
     if len(ids) == 0:
         return ids, rows
     if ids.max() < FEW and ids.min() >= 0:  # the characters of an alphabet: a dense product is even faster
-        unique = numpy.flatnonzero(numpy.bincount(ids)).astype(ids.dtype)
+        unique = numpy.flatnonzero(numpy.bincount(ids.astype(numpy.intp, copy=False))).astype(ids.dtype)
         return unique, (ids == unique[:, None]).astype(rows.dtype) @ rows
     # One sparse product, S (U, M) @ rows with S[u, m] = 1 where row m belongs to unique id u, is 50 times faster than
     # numpy.add.at on rows. argsort gives S row by row, which is what the CSR format stores.

@@ -89,7 +89,10 @@ def _unpack(value: Any, arrays: Mapping[str, numpy.ndarray]) -> Any:
             name, number = value[_NUMBER]
             if not isinstance(number, (int, float)):
                 raise ValueError(f"a {name!r} is no number"[:200])
-            return _NUMBERS[name](number)
+            kind = _NUMBERS[name]
+            if issubclass(kind, numpy.integer) and not numpy.iinfo(kind).min <= number <= numpy.iinfo(kind).max:
+                raise ValueError(f"{number} is beyond {name}"[:200])  # older versions of NumPy would wrap it round
+            return kind(number)
         if _ITEMS in value:
             items = {key: _unpack(item, arrays) for key, item in value[_ITEMS]}
             if len(items) != len(value[_ITEMS]) or not all(isinstance(key, (str, int)) for key in items):
