@@ -50,6 +50,15 @@ class EmbeddingDot(Layer):
         return (dout * rows).sum(axis=1)
 
 
+def word_counts(name: str, corpus: Any, vocab_size: int | None = None) -> numpy.ndarray:
+    """How often each word occurs in a corpus (n,) of ids: (V,), V being the highest id plus 1 without `vocab_size`.
+
+    Errors for what is no corpus, or of more words, begin with `name`.
+    """
+    ids = to_cpu(checked_corpus(name, corpus, vocab_size))
+    return numpy.bincount(ids.astype(numpy.int64, copy=False), minlength=vocab_size or 0)
+
+
 class UnigramSampler:
     """Draws words with probability p(w) = count(w)^power / sum over all words, where w is not the target.
 
@@ -64,9 +73,7 @@ class UnigramSampler:
     def __init__(
         self, corpus: Any, power: float, sample_size: int, *, vocab_size: int | None = None, rng: Seed = None
     ) -> None:
-        corpus = to_cpu(checked_corpus("UnigramSampler", corpus, vocab_size))
-        counts = numpy.bincount(corpus.astype(numpy.int64, copy=False), minlength=vocab_size or 0)
-        self._prepare(counts, power, sample_size, rng)
+        self._prepare(word_counts("UnigramSampler", corpus, vocab_size), power, sample_size, rng)
 
     @classmethod
     def from_counts(cls, counts: Any, power: float, sample_size: int, *, rng: Seed = None) -> "UnigramSampler":

@@ -4,13 +4,12 @@ from typing import Any
 
 import numpy
 
-from ch04.negative_sampling_layer import NegativeSamplingLoss, UnigramSampler
+from ch04.negative_sampling_layer import NegativeSamplingLoss, UnigramSampler, word_counts
 from common.base_model import BaseModel
 from common.checks import check_counts
 from common.initial import normal
-from common.labels import checked_corpus
 from common.layers import Embedding
-from common.np import np, to_cpu
+from common.np import np
 from common.rng import Seed, generator
 
 
@@ -58,8 +57,7 @@ class Word2vec(BaseModel):
         """How often each word occurs (V,), also if the corpus says so itself."""
         name = type(self).__name__
         if not isinstance(corpus, dict):
-            ids = to_cpu(checked_corpus(name, corpus, vocab_size))
-            return numpy.bincount(ids.astype(numpy.int64, copy=False), minlength=vocab_size)
+            return word_counts(name, corpus, vocab_size)
         counts = numpy.asarray(corpus.get("counts"))
         if counts.shape != (vocab_size,):
             raise ValueError(f"{name}: corpus must be ids (n,) or have the counts of {vocab_size} words")
