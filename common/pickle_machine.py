@@ -8,6 +8,7 @@ imported and nothing from a file is ever called.
 The opcodes are documented in the standard library's `pickletools`; the binary protocols 2 to 5 are read.
 """
 
+import codecs
 import re
 import struct
 import sys
@@ -16,7 +17,7 @@ from typing import Any, BinaryIO
 
 import numpy
 
-from common.tensor_bytes import check_size
+from common.tensor_bytes import CHUNK, check_size
 
 # Python objects are larger than their opcodes. All that is made may take twice the file's size and this many bytes,
 # and as many for each text as a word takes that two dictionaries have, with its ids.
@@ -24,6 +25,7 @@ ALLOWANCE = 32 << 20
 WORD = 300
 OPCODE_COST, CONTAINER_COST = 48, 96  # bytes of memory one opcode may cause; a list, tuple or dictionary in addition
 LONG_TEXT = 1 << 16  # bytes, more than a word has
+LAST_LATIN_1 = 0xC3  # the largest byte in the UTF-8 of characters below 256
 
 _GLOBALS = {f"{core}.{name}": name.partition(".")[2]
             for core in ("numpy.core", "numpy._core")
@@ -80,10 +82,14 @@ class PickleMachine:
                 self.stack.append(self.number(_NUMBERS[code]))
             elif code in _CONSTANTS:
                 self.stack.append(_CONSTANTS[code])
+            elif code in _TEXTS:
+                text = self.text(self.number(_TEXTS[code]))
+                self.allowance += WORD if text else 0
+                self.spend(sys.getsizeof(text))
+                self.stack.append(text)
             elif code in _SIZED:
                 form, convert = _SIZED[code]
                 value = convert(self.take(self.number(form)))
-                self.allowance += WORD if convert is _text and value else 0
                 self.spend(sys.getsizeof(value))
                 self.stack.append(value)
             else:
@@ -96,11 +102,30 @@ class PickleMachine:
         return self.stack[0]
 
     def take(self, count: int) -> bytes:
-        data = self.file.read(count) if count <= self.left else b""
+        self.check_left(count)
+        data = self.file.read(count)
+        self.left -= len(data)
         if len(data) != count:
-            raise ValueError(f"it ends too early: {count} bytes announced, {self.left} left")
-        self.left -= count
+            raise ValueError("it became shorter while it was read")
         return data
+
+    def check_left(self, count: int) -> None:
+        if count > self.left:
+            raise ValueError(f"it ends too early: {count} bytes announced, {self.left} left")
+
+    def text(self, size: int) -> str:
+        if size <= LONG_TEXT:
+            return self.take(size).decode("utf-8")
+        # Protocol 2 has arrays in texts. Decoded in one piece they would take three times their size for a moment.
+        self.check_left(size)
+        decoder, pieces = codecs.getincrementaldecoder("utf-8")(), []
+        for start in range(0, size, CHUNK):
+            piece = self.take(min(CHUNK, size - start))
+            # One wide character makes a whole string take 2 or 4 bytes for each, so all must be packed bytes.
+            if numpy.frombuffer(piece, numpy.uint8).max() > LAST_LATIN_1:
+                raise ValueError(f"a text of {size} bytes is refused")
+            pieces.append(decoder.decode(piece, final=start + CHUNK >= size))
+        return "".join(pieces)
 
     def number(self, form: str) -> Any:
         return struct.unpack(form, self.take(struct.calcsize(form)))[0]
@@ -208,13 +233,6 @@ class PickleMachine:
                 raise ValueError(f"a state for {type(target).__name__.strip('_')} is refused")
 
 
-def _text(data: bytes) -> str:
-    # One wide character makes a whole string take 2 or 4 bytes per character, so long ones must be packed bytes.
-    if len(data) > LONG_TEXT and numpy.frombuffer(data, numpy.uint8).max() > 0xC3:
-        raise ValueError(f"a text of {len(data)} bytes is refused")
-    return data.decode("utf-8")
-
-
 def _integer(data: bytes) -> int:
     if len(data) > 9:
         raise ValueError("an integer beyond 64 bits is refused")
@@ -231,8 +249,8 @@ def _get(form: str) -> Callable[[PickleMachine], None]:
 
 _CONSTANTS = {b"N": None, b"\x88": True, b"\x89": False}
 _NUMBERS = {b"J": "<i", b"K": "<B", b"M": "<H", b"G": ">d"}
+_TEXTS = {b"\x8c": "<B", b"X": "<I", b"\x8d": "<Q"}
 _SIZED: dict[bytes, tuple[str, Callable[[bytes], Any]]] = {
-    b"\x8c": ("<B", _text), b"X": ("<I", _text), b"\x8d": ("<Q", _text),
     b"C": ("<B", bytes), b"B": ("<I", bytes), b"\x8e": ("<Q", bytes), b"\x96": ("<Q", bytearray),
     b"\x8a": ("<B", _integer), b"\x8b": ("<I", _integer),
 }

@@ -203,6 +203,25 @@ def test_memory_is_that_of_the_file(tmp_path):
         assert peak < 2.1 * len(data)
 
 
+def test_texts_that_hold_arrays_are_decoded_in_pieces(tmp_path):
+    """The UTF-8 of bytes of all values, which protocol 2 writes, is half as large again as the array."""
+    arrays = [RNG.standard_normal((500, 1000)).astype("f4"), RNG.standard_normal(300_000).astype("f4")]
+    data = pickle.dumps(arrays, 2)
+    path = tmp_path / "x.pkl"
+    path.write_bytes(data)
+    tracemalloc.start()
+    assert_same(safe_pickle.read(path), arrays)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.6 * len(data)
+    assert_same(read(tmp_path, pickle.dumps(["a" + "é" * 400_000], 4)), ["a" + "é" * 400_000])  # pieces end in an é
+    for text, message in (("é" * 400_000 + "Ā", "a text of 800002 bytes is refused"), ("語" * 40_000, "is refused")):
+        with pytest.raises(FileFormatError, match=message):
+            read(tmp_path, pickle.dumps([text], 4))
+    with pytest.raises(FileFormatError, match="900000 bytes announced, 3 left"):
+        read(tmp_path, b"\x80\2X" + struct.pack("<I", 900_000) + b"ab.")
+
+
 @pytest.mark.parametrize("protocol", [None, 2, 5])
 def test_words_may_take_more_than_the_file(tmp_path, protocol):
     """Their vectors are short: most of the memory is that of words, ids and dictionaries."""
