@@ -7,6 +7,7 @@ prints the scores of ten random points; as the weights are random too, the score
 
 from typing import Any
 
+from common.checks import check_counts
 from common.experiment import script
 from common.functions import sigmoid
 from common.np import np
@@ -55,6 +56,7 @@ class TwoLayerNet:
 
 @script
 def main(batch_size: int = 10, seed: int = 0) -> Any:
+    check_counts("forward_net", batch_size=batch_size)
     x = np.asarray(stream(seed, "data").standard_normal((batch_size, 2), "f"))
     return TwoLayerNet(2, 4, 3, rng=stream(seed, "weights")).predict(x)
 

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import numpy
 
+from common.checks import check_counts
 from common.counts import co_occurrences, ppmi
 from common.experiment import Corpus, Run, experiment
 from common.plotting import plot_words
@@ -40,6 +41,9 @@ def main(
     least = 2 if mapped else 1
     if wordvec_size < least:
         raise ValueError(f"wordvec_size must be at least {least}{' for a map' * bool(mapped)}, not {wordvec_size}")
+    check_counts("count_method_big", window_size=window_size)
+    if top < 0:
+        raise ValueError(f"top must not be negative, it is {top}")
     start = time.perf_counter()
 
     def stage(text: str) -> None:
@@ -47,6 +51,8 @@ def main(
 
     stage(f"loading {corpus}")
     ids, word_to_id, id_to_word = corpus.load()
+    if wordvec_size > len(word_to_id):
+        raise ValueError(f"wordvec_size must be at most {len(word_to_id)}, the number of words, not {wordvec_size}")
     stage(f"counting neighbours of {len(id_to_word)} words in {len(ids)}")
     C = co_occurrences(ids, len(word_to_id), window_size)
     stage(f"PPMI of {C.nnz} pairs of words")

@@ -92,6 +92,8 @@ class CorpusTrainer:
         if shared is None:
             shared = 64 if skip_gram else 32
         check_counts("CorpusTrainer", shared=shared, stretch=stretch, threads=threads)
+        if threads > PARALLEL:
+            raise ValueError(f"CorpusTrainer: threads must be 1 or 2, not {threads}")
         if sample is not None and not (is_number(sample) and sample > 0):
             raise ValueError(f"CorpusTrainer: sample must be positive, or None to keep all words, not {sample!r}")
         if learning_rate is None:
@@ -125,8 +127,8 @@ class CorpusTrainer:
         checkpoint   the folder that keeps the state of the training, or Checkpoints: with resume=True a training that
                      was cut off goes on from there with the same bits
 
-        Raises ValueError for a corpus shorter than one window or with ids that the model has not, and
-        FloatingPointError when the loss is not finite.
+        Raises ValueError for a corpus shorter than one window, also after sub-sampling, or with ids that the model has
+        not, and FloatingPointError when the loss is not finite.
         """
         words = len(self.model.word_vecs)
         ids = to_cpu(checked_corpus("CorpusTrainer.fit", corpus, words))
@@ -142,7 +144,10 @@ class CorpusTrainer:
 
     def _train(self, ids: numpy.ndarray, max_epoch: int, verbose: bool, checkpoint: Checkpoints | None) -> None:
         """The epochs of a fit, but for those that it had done before the checkpoint."""
-        keep = keep_probability(numpy.bincount(ids, minlength=len(self.model.word_vecs)), self.sample)
+        counts = numpy.bincount(ids, minlength=len(self.model.word_vecs))
+        keep = keep_probability(counts, self.sample)
+        # Before the checkpoints of an earlier training are put aside; what chance may leave is looked at in each epoch.
+        self._check_length(len(ids), float(keep @ counts))
         first, last = self.learning_rate
         settings = {"max_epoch": max_epoch, "data": checksum(ids)}
         epochs_done = steps_done = 0
@@ -159,6 +164,7 @@ class CorpusTrainer:
             for epoch in range(epochs_done, max_epoch):
                 drawn = {name: rng.bit_generator.state for name, rng in generators(self).items()}
                 text = ids if self.sample is None else ids[self.rng.random(len(ids)) < keep[ids]]
+                self._check_length(len(ids), len(text))
                 steps = self._steps(np.asarray(text))
                 for i, stretches in enumerate(progress(steps, f"epoch {self.current_epoch + 1} / {last_epoch}")):
                     if i < steps_done:
@@ -182,6 +188,14 @@ class CorpusTrainer:
                 checkpoint.save(self._state(settings, max_epoch, 0, drawn))
         if interrupt.requested:
             raise TrainingInterrupted(f"training stopped after epoch {self.current_epoch}, its last one.")
+
+    def _check_length(self, words: int, left: float) -> None:
+        """ValueError for a text of so many words, or what sub-sampling leaves of it, that is shorter than a window."""
+        window = self.model.window_size
+        if left < 2 * window + 1:
+            sampled = f", of which sample {self.sample} leaves {left:.3g}" if words > 2 * window else ""
+            takes = f"a window of {window} takes {2 * window + 1} words"
+            raise ValueError(f"CorpusTrainer.fit: {takes}, got {words}{sampled}")
 
     def _state(self, settings: dict[str, Any], epoch: int, step: int, drawn: dict[str, Any]) -> dict[str, Any]:
         """All that the rest of a fit depends on; `drawn` are the generators' states when the epoch began."""
@@ -232,8 +246,6 @@ class CorpusTrainer:
         """The stretches of an epoch in random order, for steps of PARALLEL each."""
         window = self.model.window_size
         free = len(text) - 2 * window
-        if free < 1:
-            raise ValueError(f"CorpusTrainer.fit: a window of {window} takes {2 * window + 1} words, got {len(text)}")
         block = min(self._block(), free)
         length = max(free // -(-free // self.stretch) // block, 1) * block
         # The text is read as a ring, from a random place: so the words that are left over are others in each epoch.

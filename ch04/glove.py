@@ -44,7 +44,8 @@ class GloVe(BaseModel):
     tables (V, H + 1): of words, with w and in the last column b, and of contexts, with v and c. They start uniform in
     ±0.5/H, biases at 0. Gradients are RowGradients.
 
-    Raises ValueError for sizes below 1, for shapes that do not fit, and for an x_max or counts that are not positive.
+    Raises ValueError for sizes below 1, an alpha below 0, an x_max or counts that are not positive, and for any of them
+    that is not finite; for shapes that do not fit, and for a batch without a pair.
     """
 
     def __init__(
@@ -60,6 +61,8 @@ class GloVe(BaseModel):
         check_counts(type(self).__name__, vocab_size=vocab_size, hidden_size=hidden_size)
         if not (is_number(x_max) and x_max > 0):
             raise ValueError(f"GloVe: x_max must be a positive number, not {x_max!r}")
+        if not (is_number(alpha) and alpha >= 0):
+            raise ValueError(f"GloVe: alpha must be a number of at least 0, not {alpha!r}")
         rng = generator(rng)
         self.x_max, self.alpha, self.width = x_max, alpha, hidden_size
 
@@ -81,10 +84,12 @@ class GloVe(BaseModel):
     def forward(self, pairs: Any, counts: Any) -> float:
         """The mean weighted squared error over the batch."""
         pairs, counts = checked_ids("GloVe", pairs, len(self.params[0]), "pairs"), np.asarray(counts)
-        if pairs.ndim != 2 or pairs.shape[1] != 2 or counts.shape != pairs.shape[:1]:
-            raise ValueError(f"GloVe: expected pairs (N, 2) and counts (N,), got {pairs.shape} and {counts.shape}")
-        if not bool((counts > 0).all()):
-            raise ValueError("GloVe: counts must be positive, words that never meet are no pair")
+        if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.size == 0 or counts.shape != pairs.shape[:1]:
+            raise ValueError(
+                f"GloVe: expected pairs (N, 2), counts (N,), one at least, got {pairs.shape}, {counts.shape}"
+            )
+        if not bool(((counts > 0) & np.isfinite(counts)).all()):
+            raise ValueError("GloVe: counts must be positive and finite, words that never meet are no pair")
         w, v = self.word_layer.forward(pairs[:, 0]), self.context_layer.forward(pairs[:, 1])
         score = np.einsum("nh,nh->n", w[:, :-1], v[:, :-1]) + w[:, -1] + v[:, -1]
         error = score - np.log(counts).astype(w.dtype)

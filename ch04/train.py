@@ -20,6 +20,7 @@ from ch04.cbow import CBOW
 from ch04.corpus_training import CorpusTrainer
 from ch04.skip_gram import SkipGram
 from ch04.word_frequency import keep_frequent
+from common.checks import check_counts
 from common.experiment import TRAINING, Choice, Corpus, Run, experiment
 from common.np import to_cpu
 from common.optimizer import Adam
@@ -55,6 +56,7 @@ def main(
     for name, value in (("sample", sample), ("threads", threads)):
         if plain and value is not None:
             raise ValueError(f"{name} {value} makes no sense with plain, which does not use it")
+    check_counts("train", min_count=min_count)
     ids, word_to_id, id_to_word = corpus.load()
     if min_count > 1:
         ids, word_to_id, id_to_word = keep_frequent(ids, word_to_id, min_count)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy
 
+from common.checks import check_whole
 from common.labels import checked_corpus
 from common.np import to_cpu
 
@@ -17,8 +18,10 @@ def keep_frequent(
 ) -> tuple[numpy.ndarray, dict[str, int], dict[int, str]]:
     """``(corpus, word_to_id, id_to_word)`` of the words that occur `min_count` times or more; the others are left out.
 
-    Words keep their order and are numbered anew. Raises ValueError when no word is left, or the ids do not fit.
+    Words keep their order and are numbered anew. Raises ValueError when no word is left, or the ids do not fit, and
+    TypeError for a min_count that is no whole number.
     """
+    check_whole("keep_frequent", min_count=min_count)
     corpus = to_cpu(checked_corpus("keep_frequent", corpus, len(word_to_id)))
     kept = numpy.bincount(corpus, minlength=len(word_to_id)) >= min_count
     if not kept.any():
@@ -29,7 +32,7 @@ def keep_frequent(
     return new_ids[corpus[kept[corpus]]], {word: i for i, word in id_to_word.items()}, id_to_word
 
 
-def keep_probability(counts: numpy.ndarray, sample: float | None) -> numpy.ndarray:
+def keep_probability(counts: Any, sample: float | None) -> numpy.ndarray:
     """How likely an occurrence of each word is to be kept: sqrt(s / f) + s / f, at most 1, for words of frequency f.
 
     counts (V,) occurrences, sample the threshold s, usually 1e-3 to 1e-5, or None to keep all. As in word2vec and
@@ -39,5 +42,6 @@ def keep_probability(counts: numpy.ndarray, sample: float | None) -> numpy.ndarr
         return numpy.ones(len(counts))
     if not sample > 0:
         raise ValueError(f"sample must be positive, or None to keep all words, not {sample}")
+    counts = to_cpu(counts)
     ratio = sample * counts.sum() / numpy.maximum(counts, 1)
     return numpy.minimum(numpy.sqrt(ratio) + ratio, 1.0)

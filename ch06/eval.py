@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from ch06.rnnlm_file import Cell, corpus_of, read_language_model
+from ch06.rnnlm_file import Cell, check_vocabulary, corpus_of, read_language_model
 from common.evaluation import eval_perplexity
 from common.experiment import Corpus, script
 from common.language_model import vocab_size
@@ -30,9 +30,8 @@ def main(
     corpus = corpus or corpus_of(model)
     if corpus is None:
         raise ValueError(f"{weights}: a model of {vocab_size(model)} words, which neither ptb (10,000) nor mini has")
-    text, word_to_id, _ = corpus.load(split)
-    if vocab_size(model) != len(word_to_id):
-        raise ValueError(f"{weights}: a model of {vocab_size(model)} words, but {corpus} has {len(word_to_id)}")
+    text, _, id_to_word = corpus.load(split)
+    check_vocabulary(weights, model, corpus, id_to_word)
     return {"perplexity": eval_perplexity(model, text)}
 
 

@@ -13,9 +13,9 @@ from typing import Annotated
 
 from ch06.better_rnnlm import BetterRnnlm
 from ch06.cache import WINDOW, cache_probability, perplexity, read, tune
-from ch06.rnnlm_file import SHIPPED, Cell, read_better_rnnlm, read_language_model
+from ch06.rnnlm_file import SHIPPED, Cell, check_vocabulary, read_better_rnnlm, read_language_model
 from common.experiment import Corpus, Run, experiment
-from common.language_model import LanguageModel, vocab_size
+from common.language_model import LanguageModel
 
 
 @experiment(options=("gpu", "out"))
@@ -29,12 +29,8 @@ def main(
 ) -> dict[str, float]:
     model: LanguageModel
     model = read_better_rnnlm(weights, BetterRnnlm, cell) if better else read_language_model(weights, cell)
-    valid, word_to_id, _ = corpus.load("valid")
-    if (size := vocab_size(model)) != len(word_to_id):
-        raise ValueError(
-            f"{weights}: a model of {size} words cannot read the corpus {corpus} of {len(word_to_id)}, take one "
-            "that was trained on it (--weights)"
-        )
+    valid, _, id_to_word = corpus.load("valid")
+    check_vocabulary(weights, model, corpus, id_to_word)
     best = tune(read(model, valid), window=window)
     reading = read(model, corpus.load("test")[0])
     p_cache = cache_probability(reading.hs, reading.words, [best.theta], window)[0]

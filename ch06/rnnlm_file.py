@@ -41,12 +41,18 @@ _ORDER = re.compile("W( Wx Wh b( Wc)?)+( W)? b")
 
 R = TypeVar("R", bound=Rnnlm)
 B = TypeVar("B", bound=BetterRnnlm)
+L = TypeVar("L", bound=LanguageModel)
 
 
 def write_rnnlm(path: Location, model: Rnnlm, id_to_word: Mapping[int, str]) -> Path:
-    """Write weights as float16, and words, to an .npz or .safetensors file. ValueError for another number of words."""
+    """Write weights as float16, and words, to an .npz or .safetensors file.
+
+    ValueError for another number of words, and for others than the model was read with.
+    """
     if len(id_to_word) != vocab_size(model):
         raise ValueError(f"{path}: {len(id_to_word)} words do not fit a model of {vocab_size(model)}")
+    if difference := _difference(model, id_to_word):
+        raise ValueError(f"{path}: these are not the model's words, {difference}")
     words = json.dumps([id_to_word[i] for i in range(len(id_to_word))], ensure_ascii=False)
     tensors = {name: to_cpu(param) for name, param in unique_params(model).items()}
     return weight_files.write(path, tensors, half=True, metadata={VOCABULARY: words})
@@ -55,7 +61,8 @@ def write_rnnlm(path: Location, model: Rnnlm, id_to_word: Mapping[int, str]) -> 
 def folder_of(path: Location) -> Path | None:
     """The path, if it is that of a folder with a model; None for that of a file of weights.
 
-    FileNotFoundError for one where there is nothing, and for a folder without a model.
+    FileNotFoundError for one where there is nothing, and for a folder without a model; FileFormatError for a file of
+    another kind.
     """
     path = Path(path)
     if path.is_dir():
@@ -66,6 +73,9 @@ def folder_of(path: Location) -> Path | None:
             )
         return path
     if not weight_files.with_suffix(path).exists():
+        if path.exists():
+            endings = ", ".join(weight_files.SUFFIXES)
+            raise FileFormatError(path, f"there is no model in it, files of weights end in {endings}")
         raise FileNotFoundError(
             f"{path.absolute()}: there is no folder of a model and no file of weights. The trainings of chapter 6 "
             "leave such a folder, `python -m ch06.train_rnnlm` in runs/ch06_train_rnnlm"
@@ -77,12 +87,13 @@ def read_rnnlm(path: Location, kind: type[R]) -> R:
     """The Rnnlm, or RnnlmGen, of a folder or file. FileFormatError for another model, or other tensors than six."""
     if folder := folder_of(path):
         return kind.load(folder)
-    shapes = list(_shapes(path).values())
+    tensors, metadata = weight_files.read(path)
+    shapes = [tensor.shape for tensor in tensors.values()]
     if len(shapes) != 6 or len(shapes[0]) != 2 or len(shapes[2]) != 2:
         raise FileFormatError(Path(path), f"these are not the 6 tensors of an Rnnlm, but {shapes}")
     model = kind(*shapes[0], shapes[2][0], rng=0)
     model.load_params(path)
-    return model
+    return _with_words(model, _words(path, metadata))
 
 
 def read_better_rnnlm(path: Location, kind: type[B], cell: str | None = None) -> B:
@@ -92,9 +103,10 @@ def read_better_rnnlm(path: Location, kind: type[B], cell: str | None = None) ->
     """
     if folder := folder_of(path):
         return kind.load(folder)
-    model = _better_rnnlm(path, _layout(path), kind, cell, 0)
+    layout = _layout(path)
+    model = _better_rnnlm(path, layout, kind, cell, 0)
     model.load_params(path)
-    return model
+    return _with_words(model, layout.id_to_word)
 
 
 def read_language_model(path: Location, cell: str | None = None) -> LanguageModel:
@@ -139,6 +151,28 @@ def corpus_of(model: LanguageModel) -> Corpus | None:
     return {len(mini.load_vocab()[0]): Corpus.mini, 10_000: Corpus.ptb}.get(vocab_size(model))
 
 
+def check_vocabulary(path: Location, model: LanguageModel, corpus: Corpus, id_to_word: Mapping[int, str]) -> None:
+    """ValueError unless the model, which was read from the path, knows the words of the corpus by the corpus's ids.
+
+    Of one without a vocabulary only the number of its words is known.
+    """
+    if vocab_size(model) == len(id_to_word):
+        wrong = _difference(model, id_to_word)
+    else:
+        wrong = f"it is a model of {vocab_size(model)} words, the corpus has {len(id_to_word)}"
+    if wrong:
+        raise ValueError(f"{path} cannot read the corpus {corpus}: {wrong}. Take a model that was trained on it")
+
+
+def _difference(model: LanguageModel, id_to_word: Mapping[int, str]) -> str | None:
+    """The first of the model's words, if it has any, that is another in id_to_word."""
+    own = vocabulary(model) or id_to_word
+    for i, word in id_to_word.items():
+        if own.get(i) != word:
+            return f"word {i} of the model is {own.get(i)!r}, there it is {word!r}"
+    return None
+
+
 def _in_folder(folder: Path) -> LanguageModel:
     model = BaseModel.load(folder)
     if not isinstance(model, LanguageModel):
@@ -147,7 +181,7 @@ def _in_folder(folder: Path) -> LanguageModel:
     return model
 
 
-def _with_words(model: LanguageModel, id_to_word: dict[int, str] | None) -> LanguageModel:
+def _with_words(model: L, id_to_word: dict[int, str] | None) -> L:
     """The model with its vocabulary as :meth:`common.base_model.BaseModel.load` gives it."""
     if id_to_word is not None:
         vars(model).update(id_to_word=id_to_word, word_to_id={word: i for i, word in id_to_word.items()})
@@ -258,7 +292,3 @@ def _check_cell(path: Location, layout: _Layout, cell: str | None) -> str:
     if cell is not None and cell not in layout.cells:
         raise ValueError(f"{path}: by its tensors the cell must be {possible}, not {cell!r}")
     return cell or layout.cells[0]
-
-
-def _shapes(path: Location) -> dict[str, tuple[int, ...]]:
-    return {name: tensor.shape for name, tensor in weight_files.read(path)[0].items()}

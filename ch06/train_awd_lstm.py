@@ -18,7 +18,6 @@ from common.experiment import TRAINING, Corpus, Run, experiment
 from common.plotting import plot_curve
 from common.shared_weights import SharedWeights
 from common.trainer import RnnlmTrainer
-from common.validation import language_model_scores
 
 
 @experiment(
@@ -48,13 +47,9 @@ def main(
     optimizer = AveragedSGD(lr, weight_decay=weight_decay)
     trainer = RnnlmTrainer(model, optimizer)
 
-    def scores(model: AwdLstm) -> dict[str, float]:
-        with optimizer.averages():
-            return language_model_scores(model, valid, time_size)
-
     trainer.fit(
         xs, ts, max_epoch, batch_size, time_size, max_grad,
-        valid=scores, callbacks=[NonMonotoneTrigger(patience), BestAverages()], checkpoint=run.checkpoint,
+        valid=valid, callbacks=[NonMonotoneTrigger(patience), BestAverages()], checkpoint=run.checkpoint,
         block_lengths=BlockLengths(run.rng("blocks")) if random_blocks else None,
     )  # fmt: skip
     model.save(run.out, id_to_word=id_to_word)

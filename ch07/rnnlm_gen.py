@@ -42,7 +42,11 @@ class WritingModel(LanguageModel):
         prompt = check_prompt(start_id, vocab_size(self))
         if len(prompt) != 1:
             raise ValueError(f"{type(self).__name__}.generate: start_id is one id, not {len(prompt)}")
-        banned = [] if skip_ids is None else [operator.index(i) for i in skip_ids]
+        try:
+            banned = [] if skip_ids is None else [operator.index(i) for i in skip_ids]
+        except TypeError as error:
+            name = type(self).__name__
+            raise TypeError(f"{name}.generate: skip_ids must be ids, integers, not {skip_ids!r:.80}") from error
         sampling = Sampling(banned=banned, **options)
         sampling.check(vocab_size(self))
         if sample_size == 1:

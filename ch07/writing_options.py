@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-from ch06.rnnlm_file import corpus_of, vocabulary
+from ch06.rnnlm_file import check_vocabulary, corpus_of, vocabulary
 from common.experiment import Corpus, Run
 from common.language_model import LanguageModel
 from common.prompt import UNK
@@ -28,6 +28,7 @@ def make_writer(path: Path, model: LanguageModel, corpus: Corpus | None) -> Text
         print(f"vocabulary: that of {corpus}, which has as many words (--corpus names another)", file=sys.stderr)
     if corpus is not None:
         id_to_word = corpus.load_vocab()[1]
+        check_vocabulary(path, model, corpus, id_to_word)
     if id_to_word is None:
         raise ValueError(f"{path} has weights but no vocabulary: say with --corpus what it was trained on")
     return TextWriter(model, {word: i for i, word in id_to_word.items()}, id_to_word)

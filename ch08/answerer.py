@@ -110,7 +110,12 @@ class Answerer:
 
     @classmethod
     def load(cls, path: Location) -> "Answerer":
-        """Read what :meth:`save` has written. FileFormatError for any other file, or one that contradicts itself."""
+        """Read what :meth:`save` has written, or the model.npz in a folder, as ch08.train leaves it.
+
+        FileFormatError for any other file, or one that contradicts itself.
+        """
+        if Path(path).is_dir() and not weight_files.with_suffix(path).exists():
+            path = Path(path, "model.npz")
         _, metadata = weight_files.read(path)
         try:
             codec = Codec(**json.loads(metadata["codec"]))

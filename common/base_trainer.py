@@ -10,6 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from common.averaged_sgd import takes_averages
 from common.callbacks import Callback
 from common.checkpoint import Checkpoints
 from common.checks import check_restored_count, check_restored_numbers
@@ -153,14 +154,15 @@ class BaseTrainer:
                 try:
                     done = max(0, self._done(max_epoch))
                     with progress(max_epoch * iterations, initial=done) as bar:  # estimates the time left
-                        while self.current_epoch < self._end and not self.stopped and not interrupt.requested:
+                        while self.current_epoch < self._end and self.stopped is None and not interrupt.requested:
                             self._restored = False
                             bar.set_description(f"epoch {self.current_epoch + 1}", refresh=False)
                             self._iterate(step, batches, max_grad, eval_interval, bar, interrupt, saver)
                             if self.iteration == iterations:
                                 self._finish_epoch(valid)
-                    if self.stopped:
-                        write(f"training ends in epoch {self.current_epoch + bool(self.iteration)}: {self.stopped}")
+                    if self.stopped is not None:
+                        reason = f": {self.stopped}" if self.stopped else ""
+                        write(f"training ends in epoch {self.current_epoch + bool(self.iteration)}{reason}")
                     path = saver.save() if saver and self._put_back is None else None
                 except FloatingPointError:
                     self._end_callbacks()
@@ -209,7 +211,7 @@ class BaseTrainer:
                 self._take_time()
                 for callback in watching:
                     callback.on_iteration(self)
-            if interrupt.requested or self.stopped:
+            if interrupt.requested or self.stopped is not None:
                 break
             if saver and saver.checkpoints.due():
                 self._take_time()
@@ -256,7 +258,7 @@ class BaseTrainer:
 
     def _finish_epoch(self, valid: Any) -> None:
         means = self._sums.means(self.iterations, self._per_iteration())
-        scores = {} if valid is None else own_scores(self.model, valid) if callable(valid) else self._scores(valid)
+        scores = {} if valid is None else self._validate(valid)
         self.current_epoch += 1
         self._history.append(
             {"epoch": self.current_epoch, **means, **self._more(means["loss"])}
@@ -268,6 +270,11 @@ class BaseTrainer:
         self._new_epoch()
         for callback in self.callbacks:
             callback.on_epoch(self)
+
+    def _validate(self, valid: Any) -> dict[str, float]:
+        """The scores of what the training would leave: of the mean weights, if the optimizer takes means."""
+        with self.optimizer.averages() if takes_averages(self.optimizer) else contextlib.nullcontext():
+            return own_scores(self.model, valid) if callable(valid) else self._scores(valid)
 
     def _place(self) -> str:
         """Where the training is, for people."""

@@ -116,7 +116,7 @@ class RNN(Cell):
     def forward(self, x: Array, h_prev: Array) -> Array:
         Wx, Wh, b = self.params
         x, h_prev = self.check_step(x, h_prev)
-        h = x @ Wx + h_prev @ Wh + b
+        h = self.cast(x @ Wx + h_prev @ Wh + b)
         rnn_step(h, h)
         self._cache = x, h_prev, h
         return h.copy()
@@ -169,7 +169,7 @@ class GRU(Cell):
     def forward(self, x: Array, h_prev: Array) -> Array:
         Wx, Wh, b = self.params
         x, h_prev = self.check_step(x, h_prev)
-        A = x @ Wx + b
+        A = self.cast(x @ Wx + b)
         rh, h = np.empty_like(h_prev), np.empty_like(h_prev)
         gru_step(A, h_prev, Wh, rh, h)
         self._cache = x, h_prev, A, rh

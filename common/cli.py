@@ -6,13 +6,16 @@ An option is named like its parameter; the string in ``Annotated[int, "Width of 
 the docstring of the function, or else of its module, the help of the whole. A parameter annotated with one of Typer's
 own objects, such as ``Annotated[str, typer.Argument(help="A date.")]``, is left as it is.
 
-Exit codes: 0; 2 for bad options and for errors, of which standard error gets the message; 130 after Ctrl-C.
+Exit codes: 0; 2 for bad options and for errors, of which standard error gets the message; 130 after Ctrl-C; 1 where
+nobody reads the output any longer.
 """
 
 import inspect
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 import typer
@@ -30,10 +33,23 @@ def run(script: "Script[Any]", arguments: Sequence[str] | None = None) -> None:
     """Run `script` as `arguments` (by default the command line) say, and exit."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # what the terminal cannot show is no reason to fail
+            # What the terminal cannot show is no reason to fail; a log or a pipe gets each line at once.
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command(cls=_Command, help=_help(script))(_command(script))
-    app(args=arguments)
+    try:
+        app(args=arguments)
+    finally:
+        _flush()
+
+
+def _flush() -> None:
+    """Write what is left of the output. Where nobody reads it, drop it, or Python would complain when it exits."""
+    try:
+        if hasattr(sys.stdout, "flush"):
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Command(TyperCommand):
@@ -78,8 +94,8 @@ def _command(script: "Script[Any]") -> Any:
         given = {name: value for name, value in values.items() if "DEFAULT" not in str(ctx.get_parameter_source(name))}
         try:
             result, run = script.execute(**given)
-            if result is not None:
-                print(describe(result))
+            if result is not None and (text := describe(result)):
+                print(text)
             if run:
                 print(f"results in {run.out}")
                 run.show()
@@ -110,6 +126,8 @@ def _option(parameter: inspect.Parameter) -> inspect.Parameter:
     annotated = get_origin(parameter.annotation) is Annotated
     kind, *notes = get_args(parameter.annotation) if annotated else [parameter.annotation]
     if not any(isinstance(note, ParameterInfo) for note in notes):
-        text = " ".join(note for note in notes if isinstance(note, str))
-        parameter = parameter.replace(annotation=Annotated[kind, typer.Option(help=text)])
+        text, shown = " ".join(note for note in notes if isinstance(note, str)), None
+        if Path in (kind, *get_args(kind)):  # as text: the empty one, as a path, would be the current folder
+            kind, shown = str if kind is Path else str | None, "<path>"
+        parameter = parameter.replace(annotation=Annotated[kind, typer.Option(help=text, metavar=shown)])
     return parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)

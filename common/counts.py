@@ -19,11 +19,17 @@ __all__ = ["co_occurrences", "create_co_matrix", "ppmi"]
 def co_occurrences(corpus: Any, vocab_size: int, window_size: int = 1) -> sparse.csr_array:
     """How often word j stands at most `window_size` places before or behind word i: C (V, V), sparse, int64, symmetric.
 
-    A window ends where the corpus ends. Raises ValueError for a window below 1, and for a corpus that is empty or
-    not (n,), IdError for ids which a vocabulary of `vocab_size` words has not, TypeError for ids that are no integers.
+    A window ends where the corpus ends. Raises ValueError for a window or vocabulary below 1, and for a corpus that is
+    empty or not (n,), IdError for ids which a vocabulary of `vocab_size` words has not, TypeError for ids that are no
+    integers.
     """
-    check_window("co_occurrences", window_size)
-    ids = to_cpu(checked_corpus("co_occurrences", corpus, vocab_size))
+    return _co_occurrences("co_occurrences", corpus, vocab_size, window_size)
+
+
+def _co_occurrences(name: str, corpus: Any, vocab_size: int, window_size: int) -> sparse.csr_array:
+    """:func:`co_occurrences`, whose errors begin with `name`."""
+    check_window(name, window_size)
+    ids = to_cpu(checked_corpus(name, corpus, vocab_size))
     shape = (vocab_size, vocab_size)
     after = sparse.csr_array(shape, dtype=numpy.int64)
     for distance in range(1, min(window_size, len(ids) - 1) + 1):
@@ -34,7 +40,7 @@ def co_occurrences(corpus: Any, vocab_size: int, window_size: int = 1) -> sparse
 
 def create_co_matrix(corpus: Any, vocab_size: int, window_size: int = 1) -> Any:
     """:func:`co_occurrences` as a dense matrix (V, V), int32. Raises OverflowError when a count exceeds int32."""
-    counts = co_occurrences(corpus, vocab_size, window_size)
+    counts = _co_occurrences("create_co_matrix", corpus, vocab_size, window_size)
     if counts.nnz and counts.max() > numpy.iinfo(numpy.int32).max:
         raise OverflowError(f"create_co_matrix: a count of {counts.max()} exceeds int32, use co_occurrences")
     return np.asarray(counts.astype(numpy.int32).toarray())
@@ -49,13 +55,14 @@ def ppmi(C: Any, verbose: bool = False, eps: float = 1e-8) -> Any:
     float64, so that no product of sums overflows, and only for pairs that meet: all others are 0.
 
     verbose: print a line. Raises ValueError when C is not square, has a negative count or one that is not finite, or
-    has counts in a row whose column has none (so that C is not symmetric); and for eps outside [0, 1).
+    has counts in a row whose column has none (so that C is not symmetric); and for eps outside [0, 1). Raises TypeError
+    for counts that are no real numbers.
     """
     dense = not sparse.issparse(C)
-    if dense:
-        C = to_cpu(C)
-        C = C.astype("f4") if C.dtype == "f2" else C  # SciPy has no float16
-    counts = sparse.coo_array(C)
+    C = to_cpu(C) if dense else C
+    if C.dtype.kind not in "biuf":
+        raise TypeError(f"ppmi: counts C must be real numbers, not {C.dtype}")
+    counts = sparse.coo_array(C.astype("f4") if C.dtype == "f2" else C)  # SciPy has no float16
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
         raise ValueError(f"ppmi: expected square counts C (V, V), got {counts.shape}")
     if not 0 <= eps < 1:

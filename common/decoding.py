@@ -6,6 +6,7 @@ sequence, or None.
 """
 
 import math
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -77,14 +78,16 @@ def beam_search(
     A positive penalty (Wu et al. 2016) favours longer answers, which have a smaller p.
 
     The state has one row, of a single sequence. Raises ValueError for a state of several rows, for sizes below 1 and
-    for a penalty that is not finite; TypeError for sizes that are no whole numbers; FloatingPointError for scores that
-    are not finite.
+    for a penalty that is not finite or too large; TypeError for sizes that are no whole numbers; FloatingPointError for
+    scores that are not finite.
     """
     check_counts("beam_search", sample_size=sample_size, width=width, n_best=n_best)
     if n_best > width:
         raise ValueError(f"beam_search: n_best must be at most the width, {width}, not {n_best}")
     if not math.isfinite(length_penalty):
         raise ValueError(f"beam_search: length_penalty must be a finite number, not {length_penalty}")
+    if abs(length_penalty) * math.log(sample_size) > math.log(sys.float_info.max):
+        raise ValueError(f"beam_search: {sample_size} ** length_penalty {length_penalty} is beyond floating point")
     if any(part is not None and len(part) != 1 for part in state):
         raise ValueError("beam_search: expected the state of one sequence, got a batch")
     live, log_p = numpy.empty((1, 0), int), numpy.zeros(1)  # (B, length) symbols and (B,)

@@ -82,7 +82,8 @@ def eval_seq2seq(
     """
     row_lengths("eval_seq2seq", np.asarray(correct).reshape(1, -1))  # checks that the padding is at the end
     answer = _true_ids(correct)
-    guess = [int(i) for i in model.generate(question, answer[0], len(answer) - 1)]
+    # A generate of one's own may return arrays of one element.
+    guess = [int(np.asarray(i).item()) for i in model.generate(question, answer[0], len(answer) - 1)]
     right = guess == answer[1:]
     if verbose:
         shown = _true_ids(question)[:: -1 if is_reverse else 1]
@@ -103,13 +104,19 @@ def seq2seq_accuracy(model: Any, questions: Any, answers: Any, batch_size: int =
 
     The first symbol of an answer is the start symbol; -1 fills up shorter rows. The model answers `batch_size`
     questions at a time, with the results that :func:`eval_seq2seq` finds one by one. Raises ValueError for no questions
-    at all, and for another number of answers.
+    at all, for another number of answers, and for start symbols that differ.
     """
     questions, answers = np.asarray(questions), np.asarray(answers)
     if len(questions) != len(answers) or len(questions) == 0:
         found = f"{len(questions)} questions and {len(answers)} answers"
         raise ValueError(f"seq2seq_accuracy: {found}, expected as many, and one at least")
     check_counts("seq2seq_accuracy", batch_size=batch_size)
+    if other := np.flatnonzero(answers[:, 0] != answers[0, 0]).tolist():
+        row, first = other[0], answers[0, 0]
+        raise ValueError(
+            f"seq2seq_accuracy: all answers must begin with the same start symbol, but answers[{row}] begins with "
+            f"{answers[row, 0]}, the first with {first}"
+        )
     right = 0
     for start in range(0, len(questions), batch_size):
         t = answers[start : start + batch_size]

@@ -31,6 +31,7 @@ import functools
 import importlib
 import inspect
 import operator
+import os
 import tempfile
 import types
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -130,9 +131,12 @@ class Script(Generic[Result]):
         if seed < 0:
             raise ValueError(f"seed must be a non-negative integer, not {seed}")
         default = _quick_folder(self.folder) if quick else self.folder
-        out = _folder(values.get("out") or default)
         reads_only = self.writes is not None and not values[self.writes]
-        with nullcontext() if reads_only else _alone_in(out), _backend(values.get("gpu", False)):
+        with (
+            _folder(values.get("out") or default) as out,
+            nullcontext() if reads_only else _alone_in(out),
+            _backend(values.get("gpu", False)),
+        ):
             if values.get("resume") and not reads_only:
                 remove_leftovers(out)  # of the run that was cut off
             run = Run(self.name, out, own, seed, quick, bool(values.get("resume", False)))
@@ -213,6 +217,8 @@ def _convert(parameter: inspect.Parameter, value: Any) -> Any:
     if isinstance(value, str):
         for kind in kinds:
             if kind is Path:
+                if not value:
+                    raise ValueError(f"{parameter.name} must be a path, not ''")
                 return Path(value)
             if isinstance(kind, type) and issubclass(kind, enum.Enum):
                 choices = [member.value for member in kind]
@@ -231,16 +237,27 @@ def _quick_folder(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}-quick")
 
 
-def _folder(path: Path) -> Path:
-    """Make the folder, and find out now, not after hours of training, whether files can be written there."""
+@contextmanager
+def _folder(path: Path) -> Iterator[Path]:
+    """Make the folder, and find out now, not after hours of training, whether files can be written there.
+
+    After an error, what was made and is still empty is removed.
+    """
+    new = [folder for folder in (path, *path.parents) if not os.path.lexists(folder)]
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        reason = "it is a file" if path.is_file() else error.strerror
-        raise type(error)(f"out: cannot write to the folder {path.absolute()}: {reason}") from error
-    return path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path, buffering=0) as file:
+                file.write(b"0")  # an empty file has its place on a full disk, too
+        except OSError as error:
+            reason = "it is a file" if path.is_file() else error.strerror
+            raise type(error)(f"out: cannot write to the folder {path.absolute()}: {reason}") from error
+        yield path
+    except BaseException:
+        for folder in new:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 @contextmanager

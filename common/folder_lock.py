@@ -26,7 +26,7 @@ _holders: Counter[Path] = Counter()
 class FolderLock:
     """Holds an existing folder until ``release()`` is called, this object is gone, or the process ends.
 
-    Raises ValueError naming the folder and the other process that holds it, and OSError if no file can be written.
+    Raises ValueError naming the folder and the other process that holds it, and OSError if no file can be made.
     On a disk that knows no locks, nobody is kept out.
     """
 
@@ -55,8 +55,9 @@ def _locked(folder: Path, path: Path) -> FileIO:
         if _is_at(path, file):
             break
         file.close()  # the process that held it has removed it in the meantime
-    file.truncate(0)
-    file.write(str(os.getpid()).encode())
+    with contextlib.suppress(OSError):  # on a full disk, which the lock holds on without the number
+        file.truncate(0)
+        file.write(str(os.getpid()).encode())
     return file
 
 

@@ -7,15 +7,20 @@ from collections.abc import Sequence
 # Colourful pictures, which Matplotlib cannot draw, and a sign of its script in place of each character there is.
 NO_LETTERS = "Emoji", "Last Resort"
 
+# Halves of a pair, which stand for bytes that are no UTF-8, are no characters, and Matplotlib cannot draw them.
+SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+
 
 def legible(labels: Sequence[str]) -> tuple[list[str], list[str]]:
     """(labels, families): font families for Matplotlib which together have all characters of the labels.
 
     The first is Matplotlib's default; for characters that it lacks, installed fonts follow, the one that has most of
-    them first. A character that no font has becomes its number, such as U+65E5, and a warning names the remedy.
+    them first. A character that no font has becomes its number, such as U+65E5, and a warning names the remedy; a lone
+    surrogate becomes U+FFFD.
     """
     from matplotlib import font_manager, rcParams
 
+    labels = [label.translate(SURROGATES) for label in labels]
     default = font_manager.findfont(font_manager.FontProperties())
     missing = {c for label in labels for c in label if ord(c) not in _characters(default) and c.isprintable()}
     families = list(rcParams["font.family"])

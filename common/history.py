@@ -14,7 +14,7 @@ class History(list[dict[str, Any]]):
     """A dictionary for each finished epoch: its number, and the means over its iterations.
 
     epoch, iterations     its number, from 1, and how many iterations it had
-    loss                  (language models: and its exp, perplexity)
+    loss                  without penalties (language models: and its exp, perplexity)
     gradient_norm         before clipping; without clipping, of every 50th iteration
     lr                    the learning rate of its last iteration
     seconds               spent on its iterations

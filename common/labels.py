@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from common.checks import check_whole
+from common.checks import check_counts
 from common.np import np
 
 
@@ -14,9 +14,11 @@ def checked_ids(name: str, ids: Any, size: int | None, what: str = "ids") -> Any
     """`ids`, integers of any shape, as an array of the active module.
 
     Raises TypeError for other dtypes and IdError unless ``0 <= ids < size``: NumPy would take a negative id for one
-    counted from the end. Without a size, any integers pass.
+    counted from the end. Without a size, any integers pass. An empty list, which has no dtype, is one of integers.
     """
-    ids = np.asarray(ids)
+    given, ids = ids, np.asarray(ids)
+    if not ids.size and not hasattr(given, "dtype"):
+        ids = ids.astype(int)
     if ids.dtype.kind not in "iu":
         raise TypeError(f"{name}: {what} must be integers, not {ids.dtype} {ids.shape}")
     if ids.size and size is not None:
@@ -29,10 +31,10 @@ def checked_ids(name: str, ids: Any, size: int | None, what: str = "ids") -> Any
 def checked_corpus(name: str, corpus: Any, vocab_size: int | None = None) -> Any:
     """A text: its ids (n,), one at least. Raises ValueError for another shape, otherwise as :func:`checked_ids`.
 
-    vocab_size: None, or a whole number, else TypeError.
+    vocab_size: None, or a whole number, else TypeError, of at least 1.
     """
     if vocab_size is not None:
-        check_whole(name, vocab_size=vocab_size)
+        check_counts(name, vocab_size=vocab_size)
     corpus = np.asarray(corpus)
     if corpus.size == 0:
         raise ValueError(f"{name}: corpus is empty, expected one id at least")

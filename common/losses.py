@@ -53,6 +53,9 @@ class SoftmaxWithLoss(Loss):
     IdError for labels that do not fit the scores.
     """
 
+    t: Any = None
+    _x: Any = None
+
     def forward(self, x: Array, t: Array) -> float:
         x, t = as_float(x), np.asarray(t)
         if x.ndim == 1:
@@ -66,9 +69,8 @@ class SoftmaxWithLoss(Loss):
 
     @computed
     def y(self) -> Any:
-        """The probabilities (N, K) of the last forward."""
-        super()._cached()
-        return softmax(self._x)
+        """The probabilities (N, K) of the last forward; None before the first."""
+        return None if self._x is None else softmax(self._x)
 
     def _cached(self) -> Any:
         """The gradient: what forward has kept, or (y - t) / N if a forward of one's own has set y and t."""
@@ -142,6 +144,9 @@ class SigmoidWithLoss(Loss):
     for labels of another shape or other than 0 and 1.
     """
 
+    y: Any = None
+    t: Any = None
+
     def forward(self, x: Array, t: Array) -> float:
         x, t = as_float(x), np.asarray(t)
         if x.ndim == 0 or x.size == 0:
@@ -165,6 +170,9 @@ class SigmoidWithLoss(Loss):
 
 class TimeSigmoidWithLoss(SigmoidWithLoss):
     """SigmoidWithLoss of xs (N, T) and ts (N, T): the mean over batch and time."""
+
+    def forward(self, xs: Array, ts: Array) -> float:
+        return super().forward(xs, ts)
 
     def _count(self, shape: tuple[int, ...]) -> int:
         if len(shape) != 2:

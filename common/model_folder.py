@@ -1,7 +1,7 @@
 """A model as a folder that is all one needs to use it again, on the CPU or the GPU, whichever it was trained on.
 
     config.json      format version, the model's class, the arguments that it was made with, checksums of the others
-    vocab.json       its vocabularies, if it was saved with any: lists of words in the order of the ids
+    vocab.json       its vocabularies by name, {} if it was saved without any: lists of words in the order of the ids
     weights.npz      its weights by name
 """
 
@@ -63,9 +63,13 @@ def save(model: Any, folder: Location, vocabularies: Mapping[str, Mapping[int, s
 
     Whatever cannot be saved is found out before an existing folder is changed, a full disk too. Beside what is said
     there, ValueError for a vocabulary that has another size than the model or a word twice, TypeError for one that is
-    not of text.
+    not of text; ValueError for the empty name, FileExistsError for that of a file.
     """
+    if folder == "":
+        raise ValueError("save: expected the name of a folder, got ''; '.' is the current one")
     folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"{folder}: this is a file, expected a folder to save the model in")
     config = _config(model)
     words = {name: _words(model, name, table) for name, table in vocabularies.items()}
     text = json.dumps(words, indent=0, ensure_ascii=False).encode()
@@ -83,6 +87,12 @@ def save(model: Any, folder: Location, vocabularies: Mapping[str, Mapping[int, s
 def load(kind: type[Any], folder: Location) -> Any:
     """The model in a folder, an instance of `kind`. See :meth:`common.base_model.BaseModel.load`."""
     path = Path(folder, CONFIG)
+    if not path.parent.exists():
+        raise FileNotFoundError(f"{path.parent}: there is no such folder, expected one that a model was saved in")
+    if not path.parent.is_dir():
+        raise FileFormatError(path.parent, "this is a file, expected the folder that a model was saved in")
+    if not path.exists():
+        raise FileNotFoundError(f"{path.parent}: there is no model in this folder, it lacks {CONFIG}")
     config = _read(path)
     match config:
         case {"format_version": int(version)} if version != VERSION:
@@ -265,7 +275,7 @@ def _compare(folder: Path, checksums: Any) -> None:
             raise FileFormatError(
                 folder / name,
                 f"it is not the file that {CONFIG} was written with, but changed since, or of a save that was cut off. "
-                "Save the model again",
+                "Save the model again; or, where git or a copy as text has changed the line ends, copy it as it was",
             )
 
 

@@ -16,6 +16,8 @@ from common.object_tree import attributes
 from common.parameter_states import ParameterStates
 from common.sparse_gradient import RowGradient
 
+__all__ = ["SGD", "AdaGrad", "Adam", "Momentum", "Nesterov", "Optimizer", "RMSprop", "np"]
+
 EPSILON = 1e-7
 
 
@@ -30,8 +32,8 @@ class Optimizer:
             def _update_array(self, step, scale, p, g, *state):
                 (v,) = state
                 v *= 0.9
-                v -= self.lr * scale * g
-                p += v
+                v += scale * g
+                p -= self.lr * v
 
     It changes the piece p of a parameter and those of its state, zero at first, in place, but not the gradient g.
     `step` counts the parameter's steps, from 1. The gradient to follow is scale g: clipping makes `scale` less than 1,
@@ -173,7 +175,7 @@ class SGD(Optimizer):
 
 
 class Momentum(Optimizer):
-    """v = momentum v - lr g, p += v."""
+    """v = momentum v + g, p -= lr v."""
 
     slots = 1
 
@@ -185,20 +187,21 @@ class Momentum(Optimizer):
     def _update_array(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
         (v,) = state
         v *= self.momentum
-        v -= g * (self.lr * scale)
-        p += v
+        v += g * scale
+        p -= self.lr * v
 
 
 class Nesterov(Momentum):
-    """v = momentum v - lr g, p += momentum v - lr g: the gradient counts as if taken after the coming step."""
+    """v = momentum v + g, p -= lr (g + momentum v): the gradient counts as if taken after the coming step."""
 
     def _update_array(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
         (v,) = state
-        pull = g * (self.lr * scale)
+        g = g * scale
         v *= self.momentum
-        v -= pull
-        pull -= self.momentum * v
-        p -= pull
+        v += g
+        g += self.momentum * v
+        g *= self.lr
+        p -= g
 
 
 class AdaGrad(Optimizer):

@@ -13,6 +13,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from common import interrupt
+
 
 def progress(work: Iterable[Any] | int, description: str = "", **options: Any) -> tqdm:
     """A bar over `work`: an iterable to loop over, or a total that you advance by ``bar.update(n)``.
@@ -29,7 +31,8 @@ def write(line: str) -> None:
     """Print a line to standard output, above the bar if there is one.
 
     Characters that its encoding lacks are printed as backslash escapes. A log whose disk is full loses the line: the
-    work that it tells of is worth more. BrokenPipeError where nobody reads any longer, as behind ``| head``.
+    work that it tells of is worth more. Where nobody reads any longer, as behind ``| head``, a training that is under
+    way ends as after Ctrl-C, with a checkpoint; otherwise BrokenPipeError.
     """
     # Without a terminal there is no bar, and print is ten times faster.
     show = tqdm.write if on_terminal() else print
@@ -37,8 +40,9 @@ def write(line: str) -> None:
         show(line)
     except UnicodeEncodeError as error:
         show(line.encode(error.encoding, "backslashreplace").decode(error.encoding))
-    except BrokenPipeError:
-        raise
+    except BrokenPipeError as error:
+        if not interrupt.request(error):
+            raise
     except OSError:
         pass
 

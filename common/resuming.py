@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-FREE = ("max_epoch",)  # a longer training has the same beginning; where it has not, see check_length
+FREE = ("max_epoch",)  # a longer training has the same beginning, see also check_done; where it has not, check_length
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], free: Iterable[str] = ()) -> str:
@@ -19,6 +19,17 @@ def compare(before: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     """Raise ValueError naming each setting that was another one `before`, but for those in `FREE`."""
     if found := differences(before, settings, FREE):
         raise ValueError(f"it has other settings: {found}")
+
+
+def check_done(was: int | None, now: int | None, epoch: int, iteration: int) -> None:
+    """Raise ValueError where a smaller max_epoch is asked for `now`, and more than that has been done already: the
+    scores of the longer training would be taken for those of the shorter one.
+
+    With the same max_epoch more may have been done, by a loop of fits.
+    """
+    if was is not None and now is not None and now < was and (epoch, iteration) > (now, 0):
+        done = f"{epoch} epochs and {iteration} iterations" if iteration else f"{epoch} epochs"
+        raise ValueError(f"max_epoch was {was} and is now {now}, but the training has done {done} already")
 
 
 def check_length(before: Mapping[str, Any], settings: Mapping[str, Any], reason: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy
 
+from common.checks import check_whole
 from common.np import np, to_cpu
 
 __all__ = ["analogy", "cos_similarity", "most_similar", "normalize"]
@@ -49,9 +50,9 @@ def most_similar(
     words instead, and returns an empty list.
 
     Raises TypeError for a query that is no str, ValueError when word_matrix is no matrix or has no row for the query,
-    and for a negative `top`.
+    and for a negative `top`, TypeError for one that is no whole number.
     """
-    word_matrix = _check(word_matrix, top, [query], word_to_id)
+    word_matrix = _check("most_similar", word_matrix, top, [query], word_to_id)
     if not _all_known([query], word_to_id):
         return []
     print(f"\n[query] {query}")
@@ -70,7 +71,7 @@ def analogy(
     no answers. Prints the list, above it the cosine of `answer` if one is given. Unknown words and errors are treated
     as in :func:`most_similar`.
     """
-    word_matrix = _check(word_matrix, top, [a, b, c, *([] if answer is None else [answer])], word_to_id)
+    word_matrix = _check("analogy", word_matrix, top, [a, b, c, *([] if answer is None else [answer])], word_to_id)
     if not _all_known([a, b, c], word_to_id):
         return []
     print(f"\n[analogy] {a}:{b} = {c}:?")
@@ -113,8 +114,9 @@ def _print(found: list[tuple[str, numpy.floating[Any]]]) -> Pairs:
     return [(word, float(score)) for word, score in found]
 
 
-def _check(word_matrix: Any, top: int, asked: Iterable[str], word_to_id: Mapping[str, int]) -> Any:
+def _check(name: str, word_matrix: Any, top: int, asked: Iterable[str], word_to_id: Mapping[str, int]) -> Any:
     """word_matrix as an array, with a row for each of the words `asked` that is known."""
+    check_whole(name, top=top)
     word_matrix = np.asarray(word_matrix)
     if word_matrix.ndim != 2:
         raise ValueError(f"word_matrix must have a row for each word, (V, D), it is {word_matrix.shape}")

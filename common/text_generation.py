@@ -1,5 +1,6 @@
 """Texts from a recurrent language model: it reads what is there, a word is drawn, and the model reads that."""
 
+import operator
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -7,6 +8,7 @@ import numpy
 
 from common.checks import check_counts
 from common.functions import distribution
+from common.labels import checked_ids
 from common.language_model import LanguageModel, vocab_size
 from common.model_tree import evaluation_mode
 from common.np import np, to_cpu
@@ -40,7 +42,7 @@ def generate_texts(
     zero state, without dropout; afterwards the model's state is what it was before.
 
     Raises ValueError for no prompt, an empty one, a size below 1, and all words banned; TypeError for a size that is no
-    whole number; IdError for ids out of range.
+    whole number, and for what are no ids; IdError for ids out of range, those of `stop` too.
     """
     size = vocab_size(model)
     prompts = [check_prompt(prompt, size) for prompt in prompts]
@@ -62,6 +64,7 @@ def continue_texts(
     if not prompts:
         raise ValueError("generate: expected one prompt at least")
     sampling.check(vocab_size(model))
+    ends = _stop_ids(stop, vocab_size(model))
     texts = [Generated([*prompt], []) for prompt in prompts]
     going = [True] * len(texts)
     position = min(map(len, prompts))  # the prompts' common length is read at once, without a score
@@ -74,12 +77,22 @@ def continue_texts(
                 word, log_p = sampling.draw(scores[i], rngs[i], seen)
                 ids.append(word)
                 log_probs.append(log_p)
-                going[i] = len(log_probs) < sample_size and word not in stop
+                going[i] = len(log_probs) < sample_size and word not in ends
         if not any(going):
             return texts
         # A text that has ended reads its last word again and again, to nobody's use.
         xs = [[ids[min(position, len(ids) - 1)]] for ids, _ in texts]
         position += 1
+
+
+def _stop_ids(stop: Collection[int], size: int) -> set[int]:
+    """The ids that end a text. TypeError for what are none, IdError for one that is none of `size` words."""
+    try:
+        ids = {operator.index(i) for i in stop}
+    except TypeError as error:
+        raise TypeError(f"generate: stop must be ids, integers, not {stop!r:.80}") from error
+    checked_ids("generate", numpy.array([*ids], None if ids else int), size, "stop ids")
+    return ids
 
 
 def next_scores(model: LanguageModel, xs: Any) -> Any:
@@ -103,7 +116,7 @@ def next_words(model: LanguageModel, prompt: Any, topn: int = 10) -> list[tuple[
 
 def streams(rng: Seeds, count: int) -> list[numpy.random.Generator]:
     """`count` generators: those that a sequence names, or new ones seeded from one. ValueError for another number."""
-    if isinstance(rng, Sequence):
+    if isinstance(rng, (Sequence, numpy.ndarray)):
         if len(rng) != count:
             raise ValueError(f"{len(rng)} seeds for {count} texts")
         return [generator(seed) for seed in rng]

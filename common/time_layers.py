@@ -22,6 +22,7 @@ from common.layers import (
     softmax,
 )
 from common.losses import TimeSigmoidWithLoss, TimeSoftmaxWithLoss
+from common.np import Array
 from common.recurrent import TimeGRU, TimeLSTM, TimeRNN
 
 __all__ = [
@@ -57,6 +58,9 @@ __all__ = [
 class TimeEmbedding(Embedding):
     """xs (N, T) ids -> their rows of W (V, D), (N, T, D)."""
 
+    def forward(self, xs: Array) -> Array:
+        return super().forward(xs)
+
 
 class TimeAffine(Affine):
     """y = x W + b at every step, as one matrix product: xs (N, T, D), W (D, M), b (M,) -> (N, T, M).
@@ -64,6 +68,12 @@ class TimeAffine(Affine):
     W may be the transposed view of an embedding's W (V, D): ``TimeAffine(embed_W.T, b)`` ties the two.
     """
 
+    def forward(self, xs: Array) -> Array:
+        return super().forward(xs)
+
 
 class TimeDropout(Dropout):
     """Dropout of xs (N, T, D), which the attribute `train_flg` switches: with False the layer is the identity."""
+
+    def forward(self, xs: Array, train_flg: bool = True) -> Array:
+        return super().forward(xs, train_flg)

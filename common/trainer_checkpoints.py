@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common import training_state
+from common import resuming, training_state
 from common.checkpoint import checkpoints_of
 from common.progress import write
 
@@ -28,10 +28,18 @@ class TrainerCheckpoints:
         if state is not None:
             trainer._end = end
         try:
+            self._check_done(state)
             self.restored = self._restore(state)
         except BaseException:
             self.checkpoints.release()
             raise
+
+    def _check_done(self, state: dict[str, Any] | None) -> None:
+        """FileFormatError for a script's shorter training, by its settings, which has less to do than is done."""
+        if state is not None:
+            with self.checkpoints.restoring():
+                was, now = state.pop("max_epoch", None), self.checkpoints.settings.get("max_epoch")
+                resuming.check_done(was, now, state["trainer"]["current_epoch"], state["trainer"]["iteration"])
 
     def _restore(self, state: dict[str, Any] | None) -> bool:
         """Put a state back. That of a later fit is put back again when that fit begins: what a loop of fits does
@@ -70,7 +78,7 @@ class TrainerCheckpoints:
         begin = trainer.current_epoch, trainer.iteration
         try:
             yield
-        except FloatingPointError:  # has diverged, which is nobody's mistake
+        except (FloatingPointError, BrokenPipeError):  # has diverged, or has lost its reader, nobody's mistake
             raise
         except Exception:
             if self.restored and (trainer.current_epoch, trainer.iteration) == begin:
@@ -87,7 +95,9 @@ class TrainerCheckpoints:
     def save(self) -> Path | None:
         """Write a checkpoint; its path. If that fails, say so and return None, as the training is worth more."""
         try:
-            return self.checkpoints.save(training_state.take(self.trainer, self.settings))
+            asked = self.checkpoints.settings.get("max_epoch")
+            return self.checkpoints.save({**training_state.take(self.trainer, self.settings), "max_epoch": asked})
         except (OSError, TypeError, ValueError) as error:  # the disk, or what others have put into the state
-            write(f"the checkpoint could not be written, the one before it stays: {error}")
+            stays = ", the one before it stays" if self.checkpoints.files() else ""
+            write(f"the checkpoint could not be written{stays}: {error}")
             return None

@@ -5,9 +5,10 @@ import math
 from typing import Any
 
 from common.clipping import clip_rate, gradient_norm
-from common.model_tree import unique_params
+from common.model_tree import layers, unique_params
 from common.np import is_active, np
 from common.optimizer import Optimizer
+from common.regularization import Penalty
 from common.shared_weights import SharedWeights
 
 REMEDY = "A smaller learning rate or gradient clipping (max_grad) may help"
@@ -33,12 +34,14 @@ class Step:
         self.weights = SharedWeights(model.params)
         self.norm: float | None = None
         self._shared = self.weights.shared
+        self._penalties = [layer for _, layer in layers(model) if isinstance(layer, Penalty)]
         # Our optimizers multiply by the clipping rate themselves; a class derived from one may have the book's update.
         self._scales = isinstance(optimizer, Optimizer) and "scale" in inspect.signature(optimizer.update).parameters
 
     def __call__(self, x: Any, t: Any, max_grad: float | None = None, measure: bool = False) -> float:
-        """The loss before the step. The norm of the gradients is measured to clip them, or if `measure` asks for it.
+        """The loss before the step, without the penalties that layers of the model have added to it.
 
+        The norm of the gradients is measured to clip them, or if `measure` asks for it.
         Raises FloatingPointError, naming the first weight or gradient that is not finite, if the loss or a norm is not.
         """
         loss = float(self.model.forward(x, t))
@@ -68,7 +71,7 @@ class Step:
                 for grad in grads:
                     grad *= rate
             self.optimizer.update(params, grads)
-        return loss
+        return loss - sum(layer.penalty for layer in self._penalties) if self._penalties else loss
 
     def check_weights(self) -> None:
         """FloatingPointError naming the first weight that is not finite: the loss before a step does not show it."""

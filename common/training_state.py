@@ -19,7 +19,7 @@ from common.model_tree import layers, recurrent_states, unique_params
 from common.np import np, to_cpu
 from common.object_tree import attributes, generators
 
-VERSION = 2
+VERSION = 3
 ARGUMENT = "model."  # begins the names of settings that are a model's arguments
 
 

@@ -1,6 +1,7 @@
 """Scores on validation data, which leave the model as it was: weights, recurrent state and generators."""
 
 import inspect
+from inspect import Parameter
 from typing import Any
 
 from common.evaluation import check_corpus, eval_perplexity, without_training
@@ -58,15 +59,15 @@ def language_model_scores(model: Any, corpus: Any, time_size: int) -> dict[str, 
 def example_scores(model: Any, x: Any, t: Any, batch_size: int) -> dict[str, float]:
     """The mean loss of the examples x, t, arrays (n, ...), and for a classifier the accuracy.
 
-    A classifier is a model whose ``predict(x)`` gives scores (n, K) for classes t, ids (n,) or one-hot (n, K). Where
-    labels are padded, and the model's loss says how many it has `counted`, the mean is that of the labels.
+    A classifier is a model whose ``predict(x)`` gives scores (n, K) for classes t, ids (n,) or one-hot (n, K); it may
+    be called otherwise than x and have other arguments that can be left out. Where labels are padded, and the model's
+    loss says how many it has `counted`, the mean is that of the labels.
     """
     padded = t.dtype.kind == "i" and bool((t == PAD).any())
     losses = [layer for _, layer in layers(model) if hasattr(layer, "counted")] if padded else []
     last = losses[0] if len(losses) == 1 else None
     mode = without_training(model, x[:batch_size], t[:batch_size])
-    classifies = t.ndim <= 2 and list(inspect.signature(getattr(model, "predict", example_scores)).parameters) == ["x"]
-    loss, counted, right = 0.0, 0, 0
+    loss, counted = 0.0, 0
     with evaluation_mode(model):
         for start in range(0, len(x), batch_size):
             batch, labels = x[start : start + batch_size], t[start : start + batch_size]
@@ -75,10 +76,30 @@ def example_scores(model: Any, x: Any, t: Any, batch_size: int) -> dict[str, flo
             weight = len(batch) if weight is None else weight  # None is that of a loss with a forward of its own, too
             loss += mean * weight
             counted += weight
-            if classifies:
-                scores = model.predict(batch)
-                classifies = scores.ndim == 2 and (t.ndim == 1 or t.shape[1:] == scores.shape[1:])
-            if classifies:
-                ids = labels.argmax(axis=1) if labels.ndim == 2 else labels
-                right += int((scores.argmax(axis=1) == ids).sum())
-    return {"loss": loss / max(counted, 1), **({"accuracy": right / len(x)} if classifies else {})}
+    accuracy = _accuracy(model, x, t, batch_size)
+    return {"loss": loss / max(counted, 1), **({} if accuracy is None else {"accuracy": accuracy})}
+
+
+def _accuracy(model: Any, x: Any, t: Any, batch_size: int) -> float | None:
+    """The share of the examples whose own class has the highest score; None for a model that is no classifier."""
+    if t.ndim > 2 or not hasattr(model, "predict"):
+        return None
+    parameters = inspect.signature(model.predict).parameters
+    needed = [parameter for parameter in parameters.values() if parameter.default is parameter.empty]
+    if [parameter.kind for parameter in needed] not in ([Parameter.POSITIONAL_OR_KEYWORD], [Parameter.POSITIONAL_ONLY]):
+        return None
+    mode, right = {"train_flg": False} if "train_flg" in parameters else {}, 0
+    with evaluation_mode(model):  # of its own, as predict moves the recurrent states on, too
+        for start in range(0, len(x), batch_size):
+            batch, labels = x[start : start + batch_size], t[start : start + batch_size]
+            try:
+                scores = model.predict(batch, **mode)
+            except Exception:
+                if needed[0].name == "x":
+                    raise
+                return None  # whatever comes of a predict that takes something else, such as a text
+            if getattr(scores, "ndim", None) != 2 or (t.ndim == 2 and t.shape[1:] != scores.shape[1:]):
+                return None
+            ids = labels.argmax(axis=1) if labels.ndim == 2 else labels
+            right += int((scores.argmax(axis=1) == ids).sum())
+    return right / len(x)

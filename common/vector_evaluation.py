@@ -51,18 +51,16 @@ class AnalogyAccuracy(NamedTuple):
 def read_word_pairs(path: Location) -> list[WordPair]:
     """(word, word, score) of each line of a file whose columns tabs or commas part; more columns are ignored.
 
-    Lines that are empty or begin with # are left out, and so is the first line if it holds names of columns. Raises
-    FileFormatError naming file and line for one without two words and a number.
+    Lines that are empty or begin with # are left out, and so is the first other one if it holds names of columns.
+    Raises FileFormatError naming file and line for one without two words and a number.
     """
     pairs: list[WordPair] = []
-    for number, line in _lines(path):
-        if line.startswith("#"):
-            continue
+    for place, (number, line) in enumerate(row for row in _lines(path) if not row[1].startswith("#")):
         fields = [field.strip() for field in line.split("\t" if "\t" in line else ",")]
         try:
             pairs.append((fields[0], fields[1], float(fields[2])))
         except (IndexError, ValueError):
-            if number > 1 or len(fields) < 3:
+            if place or len(fields) < 3:
                 raise FileFormatError(path, f"line {number} is {line[:60]!r}, expected two words and a score") from None
     if not pairs:
         raise FileFormatError(path, "it holds no pair of words")

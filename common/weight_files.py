@@ -9,7 +9,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +85,11 @@ def write_word_vectors(path: Location, word_vecs: numpy.ndarray, word_to_id: Map
                        id_to_word: Mapping[int, str]) -> None:
     """The book's file of word vectors: a pickled dict of the matrix (V, H) as float16 and the two dictionaries.
 
-    Raises ValueError, and writes nothing, if they do not fit each other or a value exceeds float16.
+    Raises ValueError, and writes nothing, if they do not fit each other, a value exceeds float16, or a word has a lone
+    surrogate.
     """
     content = _word_vectors(word_vecs, dict(word_to_id), dict(id_to_word))
+    check_encodable(word_to_id)
     safe_pickle.write(path, dict(zip(_WORD_VECTORS, (to_float16(content[0], "word_vecs"), *content[1:]), strict=True)))
 
 
@@ -103,6 +105,15 @@ def read_word_vectors(path: Location) -> tuple[numpy.ndarray, dict[str, int], di
             except ValueError as error:
                 raise FileFormatError(path, str(error)) from error
     raise FileFormatError(path, f"no word vectors: expected a dictionary with {', '.join(_WORD_VECTORS)}")
+
+
+def check_encodable(words: Iterable[str]) -> None:
+    """ValueError for a word with a lone surrogate, which UTF-8 does not have."""
+    try:
+        for word in words:
+            word.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"the word {error.object!r} cannot be written: UTF-8 has no surrogates") from None
 
 
 def with_suffix(path: Location) -> Path:

@@ -17,7 +17,7 @@ as `open` does; a writer that fails leaves the old file as it was.
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -257,7 +257,8 @@ def _float32(vectors: numpy.ndarray) -> numpy.ndarray:
     return ready
 
 
-def _check_words(words: Iterable[str], pattern: str, reason: str) -> None:
+def _check_words(words: Sequence[str], pattern: str, reason: str) -> None:
     for word in words:
         if not re.fullmatch(pattern, word):
             raise ValueError(f"the word {word!r} cannot be written: {reason}")
+    weight_files.check_encodable(words)

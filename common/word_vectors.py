@@ -7,6 +7,7 @@ from typing import Any
 import numpy
 
 from common import weight_files, word_vector_files
+from common.checks import check_whole
 from common.files import FileFormatError, Location
 from common.np import to_cpu
 from common.similarity import Pairs, best, normalize, unknown
@@ -29,21 +30,25 @@ class WordVectors:
     words: a list, or the book's ``id_to_word``. `vectors` stays what was given, in host memory. Attributes: `vectors`,
     `index_to_key` (the words), `key_to_index` (``word_to_id``), `vector_size` (D).
 
-    Raises ValueError when vectors and words do not fit each other, and for a number that is not finite.
+    Raises ValueError when vectors and words do not fit each other, and for a number that is not finite, TypeError for a
+    word that is no str.
     """
 
     def __init__(self, vectors: Any, words: Sequence[str] | Mapping[int, str]) -> None:
         vectors = to_cpu(vectors)
-        if vectors.ndim != 2 or vectors.dtype.kind != "f" or not len(words) == len(vectors) > 0:
+        if vectors.ndim != 2 or vectors.dtype.kind != "f" or not vectors.size or len(words) != len(vectors):
             raise ValueError(
-                f"WordVectors: expected vectors (V, D) of floats and V words, got {vectors.dtype} {vectors.shape} "
-                f"and {len(words)} words"
+                f"WordVectors: expected vectors (V, D) of floats, V and D at least 1, and V words, "
+                f"got {vectors.dtype} {vectors.shape} and {len(words)} words"
             )
         check_finite(vectors, "vectors")
         try:
             self.index_to_key = [words[i] for i in range(len(words))]
         except KeyError as error:
             raise ValueError(f"WordVectors: no word has the id {error}, expected ids 0 to {len(words) - 1}") from None
+        for word in self.index_to_key:
+            if not isinstance(word, str):
+                raise TypeError(f"WordVectors: expected words, each a str, got {word!r}")
         self.key_to_index = {word: i for i, word in enumerate(self.index_to_key)}
         if len(self.key_to_index) != len(words):
             twice = next(word for i, word in enumerate(self.index_to_key) if self.key_to_index[word] != i)
@@ -82,8 +87,10 @@ class WordVectors:
         """The `topn` words with the highest cosine to the sum of positive less negative words, and their cosines.
 
         The words' vectors are brought to length 1 before they are added, and are no answers themselves. "a is to b as c
-        is to what" is ``most_similar([b, c], [a])``. Raises KeyError for an unknown word, ValueError without a word.
+        is to what" is ``most_similar([b, c], [a])``. Raises KeyError for an unknown word, ValueError without a word
+        and for a negative topn, TypeError for one that is no whole number.
         """
+        check_whole("most_similar", topn=topn)
         plus, minus = ([self.index(word) for word in _as_list(words)] for words in (positive, negative))
         if not plus + minus or topn < 0:
             raise ValueError(f"most_similar: expected a word and topn >= 0, got {positive=}, {negative=}, {topn=}")

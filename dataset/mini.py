@@ -39,7 +39,7 @@ def load_data(
     (500,000 to train, 15,000 otherwise). The splits are independent draws; another `seed` gives other sentences. Words
     are numbered by first appearance in the default training text, whatever split, size and seed.
 
-    Raises ValueError for another split and a size below 1.
+    Raises ValueError for another split, a size below 1, and a seed below 0.
     """
     if split not in SIZES:
         raise ValueError(f"mini.load_data: no split {split!r}, expected one of {', '.join(map(repr, SIZES))}")

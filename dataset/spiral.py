@@ -15,8 +15,13 @@ def load_data(seed: int = 1984) -> tuple[NDArray[numpy.float64], NDArray[numpy.i
         x = r (sin angle, cos angle)
 
     Legacy ``RandomState(seed)`` draws e, because its numbers are the same in every version of NumPy.
+    It takes seeds from 0 to 2**32 - 1 and raises ValueError or TypeError for others.
     """
-    noise = numpy.random.RandomState(seed).standard_normal((CLASSES, POINTS))
+    try:
+        rng = numpy.random.RandomState(seed)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"spiral.load_data: seed must be an integer from 0 to 2**32 - 1, not {seed!r}") from error
+    noise = rng.standard_normal((CLASSES, POINTS))
     radius = numpy.arange(POINTS) / POINTS
     angle = 4.0 * numpy.arange(CLASSES)[:, None] + 4.0 * radius + 0.2 * noise
     x = numpy.stack([radius * numpy.sin(angle), radius * numpy.cos(angle)], axis=-1).reshape(-1, 2)

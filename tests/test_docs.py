@@ -63,6 +63,14 @@ def test_recipes_run(home, code):
     run(home, code)
 
 
+def test_a_wrong_gradient_is_named_as_the_page_says(home):
+    code = next(code for heading, code in blocks(HOWTO, "python") if heading == "A layer of one's own")
+    (message,) = re.findall(r"`(Scale: the gradient [^`…]+)…`", HOWTO.read_text(encoding="utf-8"))
+    assert code.count(".sum(axis=0)") == 1
+    with pytest.raises(AssertionError, match=re.escape(message)):
+        run(home, code.replace(".sum(axis=0)", "[0]"))
+
+
 def test_the_recipe_for_ctrl_c_goes_on_to_the_bit(home, monkeypatch, capsys):
     (code,) = (code for heading, code in blocks(HOWTO, "python") if heading == CTRL_C)
     whole = run(home, code)["model"]

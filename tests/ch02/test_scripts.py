@@ -100,11 +100,13 @@ def test_count_method_big_finds_the_neighbours_of_the_book(penn_treebank):
     ({"wordvec_size": 0, "mapped": 0}, "wordvec_size must be at least 1, not 0"),
     ({"mapped": -1}, "mapped must be 0, for no map, or at least 2, not -1"),
     ({"mapped": 1}, "at least 2, not 1"),
-    ({"wordvec_size": 1000}, "width 1000"),
+    ({"wordvec_size": 1000}, "wordvec_size must be at most 328, the number of words, not 1000"),
+    ({"top": -1}, "top must not be negative, it is -1"),
 ])  # fmt: skip
-def test_impossible_settings(arguments, message):
+def test_impossible_settings_are_found_before_the_work(arguments, message, capsys):
     with pytest.raises(ValueError, match=message):
         count_method_big.main(corpus="mini", **arguments)
+    assert "counting" not in capsys.readouterr().out
 
 
 def test_count_method_big_without_a_map():
@@ -117,6 +119,11 @@ def test_count_method_small_needs_two_words():
     with pytest.raises(ValueError, match="text must have two different words at least, not 'hello hello'"):
         count_method_small.main("hello hello", out="run")
     count_method_small.main("hello you", out="run")
+
+
+def test_a_text_with_a_byte_that_is_no_utf8():
+    assert count_method_small.main("\udcff b", out="run") == {"words": 2}
+    assert json.loads(Path("run/history.json").read_text(encoding="utf-8"))["scores"] == {"words": 2}
 
 
 def test_i_and_goodbye_coincide_in_figure_2_11():

@@ -281,6 +281,13 @@ def test_learning_rate_is_one_number_or_two():
     assert CorpusTrainer(model, [0.5, 0.25]).learning_rate == (0.5, 0.25)
 
 
+class Unlucky:
+    """A generator by which no word is kept."""
+
+    def random(self, size):
+        return numpy.ones(size)
+
+
 class TestMisuse:
     @pytest.mark.parametrize("rate", [0, -0.1, "0.1", numpy.nan, numpy.inf, (0.1,), (0.1, 0), (0.1, 0.1, 0.1), {}])
     def test_learning_rate(self, rate):
@@ -302,6 +309,8 @@ class TestMisuse:
         for options in ({"shared": 0}, {"stretch": 0}, {"threads": 0}):
             with pytest.raises(ValueError, match=f"CorpusTrainer: {next(iter(options))} must be at least 1, not 0"):
                 CorpusTrainer(model, **options)
+        with pytest.raises(ValueError, match="CorpusTrainer: threads must be 1 or 2, not 3"):
+            CorpusTrainer(model, threads=3)
         with pytest.raises(ValueError, match="fit: max_epoch must be at least 1, not 0"):
             CorpusTrainer(model).fit(CORPUS, 0)
         with pytest.raises(ValueError, match="sample must be positive"):
@@ -315,6 +324,26 @@ class TestMisuse:
             CorpusTrainer(model).fit(numpy.append(CORPUS, WORDS), 1)
         with pytest.raises(ValueError, match="empty"):
             CorpusTrainer(model).fit(CORPUS[:0], 1)
+
+    def test_a_training_that_cannot_start_leaves_the_checkpoints_where_they_are(self, tmp_path):
+        folder, text = tmp_path / "mine", CORPUS[:2000]
+        CorpusTrainer(CBOW(WORDS, 4, 2, CORPUS)).fit(text, 1, verbose=False, checkpoint=folder)
+        for window, sample, message in (
+            (1000, None, "a window of 1000 takes 2001 words, got 2000$"),
+            (1000, 1e-3, "a window of 1000 takes 2001 words, got 2000$"),
+            (2, 1e-18, r"a window of 2 takes 5 words, got 2000, of which sample 1e-18 leaves 2\.\d+e-05$"),
+        ):
+            model = CBOW(WORDS, 4, window, CORPUS)
+            with pytest.raises(ValueError, match=f"^CorpusTrainer.fit: {message}"):
+                CorpusTrainer(model, sample=sample).fit(text, 1, checkpoint=folder)
+        assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+        assert [path.name for path in folder.iterdir()] == ["000001.npz"]
+
+    def test_chance_may_leave_less_than_a_window(self):
+        trainer = CorpusTrainer(CBOW(WORDS, 4, 2, CORPUS), sample=1e-2)
+        trainer.rng = Unlucky()
+        with pytest.raises(ValueError, match=r"takes 5 words, got 15\d\d\d, of which sample 0\.01 leaves 0$"):
+            trainer.fit(CORPUS, 1)
 
     def test_divergence_is_noticed(self):
         model = CBOW(WORDS, 4, 2, CORPUS)

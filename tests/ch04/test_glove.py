@@ -60,8 +60,12 @@ def test_gpu(gpu):
 
 def test_misuse():
     model = GloVe(4, 3)
-    with pytest.raises(ValueError, match="positive"):
-        model.forward(PAIRS, COUNTS - 3)
+    for counts in (COUNTS - 3, COUNTS * numpy.inf, COUNTS * numpy.nan):
+        with pytest.raises(ValueError, match="GloVe: counts must be positive and finite"):
+            model.forward(PAIRS, counts)
+    for pairs, shape in ((PAIRS[:0], r"\(0, 2\)"), ([], r"\(0,\)")):
+        with pytest.raises(ValueError, match=rf"GloVe: expected pairs \(N, 2\), .* one at least, got {shape}, \(0,\)"):
+            model.forward(pairs, COUNTS[:0])
     with pytest.raises(ValueError, match=r"GloVe.*\(3,\)"):
         model.forward(PAIRS, COUNTS[:3])
     with pytest.raises(IndexError, match="4"):
@@ -71,6 +75,10 @@ def test_misuse():
     for x_max in (0, -1.0, numpy.nan, "100"):
         with pytest.raises(ValueError, match=f"GloVe: x_max must be a positive number, not {x_max!r}"):
             GloVe(4, 3, x_max=x_max)
+    for alpha in (-0.5, numpy.nan, numpy.inf, "x"):
+        with pytest.raises(ValueError, match=f"GloVe: alpha must be a number of at least 0, not {alpha!r}"):
+            GloVe(4, 3, alpha=alpha)
+    assert GloVe(4, 3, alpha=0).forward(PAIRS, COUNTS) > 0
     with pytest.raises(ValueError, match="window_size"):
         weighted_counts([0, 1], 2, 0)
     with pytest.raises(RuntimeError, match=r"^GloVe: backward needs a forward before it$"):

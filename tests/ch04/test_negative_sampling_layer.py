@@ -123,6 +123,10 @@ class TestUnigramSampler:
             assert (drawn != target).all()
             assert (drawn < 4).all()
 
+    def test_no_targets(self):
+        sampler = UnigramSampler([0, 1], 0.75, 5)
+        assert sampler.get_negative_sample([]).shape == sampler.get_negative_sample(numpy.zeros(0, int)).shape == (0, 5)
+
     def test_seed_gives_the_draws(self):
         corpus, target = numpy.arange(10), numpy.arange(10)
         first, again, other = (
@@ -217,6 +221,8 @@ class TestNegativeSamplingLoss:
         layer = NegativeSamplingLoss(numpy.zeros((6, 3), "f"), self.corpus)
         with pytest.raises(ValueError, match=r"NegativeSamplingLoss: expected targets .* one at least, got"):
             layer.forward(numpy.ones((shape[0], 3), "f"), numpy.zeros(shape, int))
+        with pytest.raises(ValueError, match="one at least, got"):
+            layer.forward(numpy.ones((shape[0], 3), "f"), numpy.zeros(shape).tolist())
 
     def test_gpu(self, gpu, rng):
         layer = NegativeSamplingLoss(np.asarray(rng.standard_normal((6, 3))), self.corpus, rng=0)

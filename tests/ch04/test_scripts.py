@@ -54,10 +54,22 @@ def test_options(small):
     ({"plain": True, "threads": 1}, "threads 1 makes no sense with plain"),
     ({"sample": -1.0}, r"sample must be positive, .*not -1\.0"),
     ({"threads": 0}, "threads must be at least 1, not 0"),
+    ({"threads": 3}, "threads must be 1 or 2, not 3"),
+    ({"min_count": 0}, "min_count must be at least 1, not 0"),
 ])  # fmt: skip
 def test_impossible_settings(small, arguments, message):
     with pytest.raises(ValueError, match=message):
         train.main(corpus="mini", max_epoch=1, hidden_size=8, **arguments)
+
+
+@pytest.mark.parametrize("arguments", [{"sample": 1e-18}, {"window_size": 300_000}])
+def test_a_mistaken_setting_leaves_the_checkpoints_of_a_good_training(small, arguments):
+    train.main(corpus="mini", max_epoch=1, hidden_size=8, out="run")
+    before = sorted(Path("run/checkpoints").iterdir())
+    with pytest.raises(ValueError, match="a window of"):
+        train.main(corpus="mini", max_epoch=1, hidden_size=8, out="run", **arguments)
+    assert sorted(Path("run/checkpoints").iterdir()) == before != []
+    assert not Path("run/checkpoints-before").exists()
 
 
 def test_glove(small):
@@ -102,6 +114,13 @@ class TestEval:
 
     def test_shipped_file_is_small(self):
         assert eval.VECTORS.stat().st_size < 2_500_000
+
+    def test_without_scores_nothing_follows_the_answers(self, capsys):
+        with pytest.raises(SystemExit) as end:
+            eval.main.cli(["--top", "1"])
+        out = capsys.readouterr().out
+        assert end.value.code == 0
+        assert out.endswith("\n") and not out.endswith("\n\n")
 
     def test_scores(self):
         Path("pairs.csv").write_text("word 1,word 2,score\ncar,cars,9\ncar,said,1\nking,xyzzy,5\n", encoding="utf-8")

@@ -11,6 +11,11 @@ def test_rare_words_are_left_out():
     assert id_to_word == {0: "b", 1: "d"}
 
 
+def test_a_dictionary_in_another_order_than_its_ids():
+    corpus, word_to_id, id_to_word = keep_frequent([2, 0, 1, 2, 0], {"c": 2, "a": 0, "b": 1}, 2)
+    assert (corpus.tolist(), word_to_id, id_to_word) == ([1, 0, 1, 0], {"a": 0, "c": 1}, {0: "a", 1: "c"})
+
+
 def test_all_are_kept_by_default():
     corpus, word_to_id, _ = keep_frequent([0, 1], {"a": 0, "b": 1, "unseen": 2}, 0)
     assert (corpus.tolist(), list(word_to_id)) == ([0, 1], ["a", "b", "unseen"])
@@ -21,6 +26,7 @@ def test_probabilities():
     found = keep_probability(counts, 1e-2)
     ratio = 1e-2 / 0.9
     assert found == pytest.approx([ratio**0.5 + ratio, 0.1001 + 0.3164, 1, 1], abs=1e-3)
+    assert keep_probability(counts.tolist(), 1e-2).tolist() == found.tolist()
     assert keep_probability(counts, None).tolist() == [1, 1, 1, 1]
 
 
@@ -29,5 +35,8 @@ def test_misuse():
         keep_frequent([0, 1], {"a": 0, "b": 1}, 3)
     with pytest.raises(ValueError, match="got 2"):
         keep_frequent([0, 2], {"a": 0, "b": 1}, 1)
+    for min_count in ("2", 1.5):
+        with pytest.raises(TypeError, match=f"keep_frequent: min_count must be a whole number, not {min_count!r}"):
+            keep_frequent([0, 1], {"a": 0, "b": 1}, min_count)
     with pytest.raises(ValueError, match="sample"):
         keep_probability(numpy.ones(2), 0.0)

@@ -5,9 +5,11 @@ from gradient_check import check_model
 from ch06.awd_lstm import AwdLstm
 from common.averaged_sgd import AveragedSGD
 from common.evaluation import eval_perplexity
+from common.optimizer import SGD
 from common.regularization import EmbeddingDropout, SizePenalty, SlownessPenalty, VariationalDropout
 from common.shared_weights import SharedWeights
 from common.time_layers import TimeAffine, TimeLSTM
+from common.trainer import RnnlmTrainer
 from common.training import Step
 
 V, D, H, N, T = 30, 6, 8, 3, 5
@@ -120,6 +122,21 @@ def test_float32_stays_float32():
 def test_misuse(arguments, message):
     with pytest.raises(ValueError, match=message):
         small(**arguments)
+
+
+def test_the_perplexity_of_a_training_is_that_of_the_words():
+    """The penalties are minimised with the loss, but are no part of what is reported."""
+    xs, ts = ids(200), ids(200, seed=1)
+    results = []
+    for weight in (0.0, 5.0):
+        model = small(alpha=weight, beta=weight, **NO_DROPOUT)
+        for param in SharedWeights(model.params).params:
+            param *= 5
+        trainer = RnnlmTrainer(model, SGD(1e-12))
+        trainer.fit(xs, ts, 1, 4, 5)
+        assert sum(layer.penalty for layer in model.penalties) >= 0.01 * weight
+        results.append((trainer.history[0]["loss"], trainer.history[0]["perplexity"], trainer.ppl_list))
+    assert results[1] == (*map(pytest.approx, results[0]),)
 
 
 def test_on_the_gpu_path(gpu):

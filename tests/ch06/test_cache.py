@@ -1,4 +1,5 @@
 import math
+import re
 
 import numpy
 import pytest
@@ -10,6 +11,7 @@ from ch06.rnnlm import Rnnlm
 from common.evaluation import eval_perplexity
 from common.files import FileFormatError
 from common.labels import IdError
+from dataset import mini
 
 V, TEXT = 12, numpy.random.default_rng(0).integers(12, size=60)
 
@@ -106,6 +108,10 @@ def test_words_without_a_probability(p):
         cache.perplexity(p_model, numpy.zeros(3), 0.1)
 
 
+def test_the_first_word_has_the_model_alone():
+    assert cache.perplexity(numpy.array([0.5, 0.5]), numpy.array([0.0, 0.5]), 0.2) == pytest.approx(2)
+
+
 def test_a_perplexity_beyond_floats():
     assert cache.perplexity(numpy.array([5e-324, 5e-324]), numpy.zeros(2), 0.0) == math.exp(700)
 
@@ -156,6 +162,17 @@ def test_script(tmp_path, monkeypatch):
         eval_cache.main("awd.npz", better=True, corpus="mini")
     with pytest.raises(ValueError, match="328"):
         eval_cache.main(corpus="mini")
+
+
+def test_script_refuses_another_vocabulary(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = [*mini.load_vocab()[1].values()]
+    folder = BetterRnnlm(328, 8, 8, rng=0).save("other", id_to_word=dict(enumerate(words[::-1])))
+    message = f"corpus mini: word 0 of the model is {words[-1]!r}, there it is {words[0]!r}"
+    for path in (folder, folder / "weights.npz"):
+        for better in (False, True):
+            with pytest.raises(ValueError, match=re.escape(message)):
+                eval_cache.main(path, better=better, corpus="mini", window=20)
 
 
 def test_on_the_gpu(gpu):

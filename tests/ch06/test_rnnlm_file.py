@@ -132,6 +132,14 @@ class TestFolder:
         with pytest.raises(FileNotFoundError, match="nothere: there is no folder of a model and no file of weights"):
             read_language_model("nothere")
 
+    @pytest.mark.parametrize("name", ["text.py", "y.zip", "folder.npz.d/x"])
+    def test_a_file_of_another_kind(self, tmp_path, name):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"something")
+        with pytest.raises(FileFormatError, match=r"there is no model in it, .* end in \.npz, \.safetensors, \.pkl"):
+            read_language_model(path)
+
     def test_needs_no_cell(self):
         with pytest.raises(ValueError, match="says which cell it is"):
             read_language_model(BetterRnnlm(V, H, H, cell="rnn", rng=0).save("trained"), "rnn")
@@ -141,6 +149,15 @@ def test_words_in_a_file():
     path = write_rnnlm("m.npz", Rnnlm(V, 5, 7, rng=0), WORDS)
     assert vocabulary(read_language_model(path)) == vocabulary(new_language_model(path)) == WORDS
     assert vocabulary(read_language_model(Rnnlm(V, 5, 7, rng=0).save_params("bare.npz"))) is None
+
+
+@pytest.mark.parametrize("path", ["trained", "trained/weights.npz"])
+def test_words_that_are_not_the_models(path):
+    Rnnlm(V, 5, 7, rng=0).save("trained", id_to_word=WORDS)
+    model = read_rnnlm(path, Rnnlm)
+    with pytest.raises(ValueError, match=r"m\.npz: these are not .* words, word 2 .* is 'w2', there it is 'two'"):
+        write_rnnlm("m.npz", model, {**WORDS, 2: "two"})
+    assert vocabulary(read_rnnlm(write_rnnlm("m.npz", model, WORDS), RnnlmGen)) == WORDS
 
 
 def test_tensors_in_any_order():

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,21 @@ def test_evaluation_of_other_weights():
     Path("cut.npz").write_bytes(Path("run/weights.npz").read_bytes()[:1000])
     with pytest.raises(FileFormatError, match=r"cut\.npz"):
         eval.main(Path("cut.npz"), corpus="mini")
+
+
+def test_a_vocabulary_that_is_not_the_corpus_s():
+    id_to_word = mini.load_vocab()[1]
+    other = {**id_to_word, 3: id_to_word[5], 5: id_to_word[3]}
+    model = Rnnlm(328, 8, 8, rng=0)
+    folder, own = model.save("other", id_to_word=other), model.save("own", id_to_word=id_to_word)
+    message = f" cannot read the corpus mini: word 3 of the model is {other[3]!r}, there it is {id_to_word[3]!r}. Take"
+    for path in (folder, folder / "weights.npz"):
+        for corpus in (None, "mini"):
+            with pytest.raises(ValueError, match="^" + re.escape(f"{path}{message}")):
+                eval.main(path, corpus=corpus)
+    assert eval.main(own) == eval.main(model.save("without"))
+    with pytest.raises(ValueError, match=r"other cannot read the corpus mini: it is a model of 17 words, .* has 328"):
+        eval.main(Rnnlm(17, 8, 8, rng=0).save("other"), corpus="mini")
 
 
 @pytest.mark.parametrize("rates", [{"final_lr": -1.0}, {"final_lr": math.nan}, {"lr": 0.0}])

@@ -138,6 +138,13 @@ def test_generate_text(capsys):
     assert capsys.readouterr().out != first
 
 
+def test_scores_are_the_mean_of_the_drawn_words(capsys):
+    Rnnlm(328, 4, 4, rng=0).save_params("own.npz")
+    generate_text.main("the queen", length=3, scores=True, weights="own.npz", corpus="mini", out="a")
+    log_p = -math.log(328)  # the weights are still small
+    assert f"(mean log probability {log_p:.2f} of 3 words)" in capsys.readouterr().out
+
+
 def test_banned_words_are_added_to_the_default_ones(capsys):
     """The likeliest words after "the" are <unk>, first and largest."""
 
@@ -181,8 +188,12 @@ def test_own_weights(capsys):
     assert len(capsys.readouterr().out.splitlines()) == 10
     with pytest.raises(KeyError, match="nearest known words"):
         predict_word.main("the quen", weights="own.npz", corpus="mini")
-    with pytest.raises(ValueError, match="a model of 10000 words and a vocabulary of 328"):
+    with pytest.raises(ValueError, match=r"corpus mini: it is a model of 10000 words, the corpus has 328\."):
         generate_text.main(corpus="mini", out="a")
+    words = dict(enumerate(reversed(mini.load_vocab()[0])))
+    Rnnlm(328, 4, 4, rng=0).save("other", id_to_word=words)
+    with pytest.raises(ValueError, match=f"other cannot read .* mini: word 0 of the model is {words[0]!r}, there"):
+        generate_text.main(corpus="mini", weights="other", out="a")
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,11 @@ def test_batched_equals_one_by_one(make):
         assert alone.log_probs == pytest.approx(text.log_probs)
         drawn = text.ids[len(prompt) :]
         assert len(drawn) == len(text.log_probs) == (drawn.index(9) + 1 if 9 in drawn else 25)
+    array = generate_texts(model, prompts, 25, sampling, stop=[9], rng=numpy.array(seeds))
+    assert [text.ids for text in array] == [text.ids for text in together]
+    for seeds in ([5, 6], numpy.array([5, 6])):
+        with pytest.raises(ValueError, match="2 seeds for 3 texts"):
+            generate_texts(model, prompts, 25, rng=seeds)
 
 
 def test_a_repetition_penalty_sees_the_words_of_the_text():
@@ -215,7 +220,8 @@ def test_next_words():
         ({"sample_size": 0}, ValueError, "sample_size"),
         ({"sample_size": 2.5}, TypeError, r"generate: sample_size must be a whole number, not 2\.5"),
         ({"skip_ids": [V]}, IdError, "got 20"),
-        ({"skip_ids": ["the"]}, TypeError, "integer"),
+        ({"skip_ids": ["the"]}, TypeError, r"generate: skip_ids must be ids, integers, not \['the'\]"),
+        ({"skip_ids": [None]}, TypeError, r"skip_ids must be ids, integers, not \[None\]"),
         ({"skip_ids": range(V)}, ValueError, "all 20 words are banned"),
         ({"temperature": -1}, ValueError, "temperature"),
         ({"top_k": 0}, ValueError, "top_k"),
@@ -235,6 +241,12 @@ def test_misuse_of_batches():
             generate_texts(model, prompts, size, rng=rng)
     with pytest.raises(TypeError, match=r"sample_size must be a whole number, not 2\.5"):
         generate_texts(model, [[1]], 2.5, rng=0)
+    for stop, wrong in (([99], 99), (numpy.array([3, -1]), -1)):
+        with pytest.raises(IdError, match=f"generate: stop ids must lie in 0 … 19, got {wrong}"):
+            generate_texts(model, [[1]], 5, stop=stop, rng=0)
+    for stop in (5, "you", [None], [2.0]):
+        with pytest.raises(TypeError, match="generate: stop must be ids, integers, not "):
+            generate_texts(model, [[1]], 5, stop=stop, rng=0)
     with pytest.raises(TypeError, match=r"topn must be a whole number, not 2\.5"):
         next_words(model, [1], topn=2.5)
     model.predict(numpy.ones((20, 3), int))

@@ -83,6 +83,15 @@ def test_through_a_file(kind, reversed, tmp_path):
             loaded.attention("ab")
 
 
+def test_from_the_folder_of_a_training(dates, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"model\.npz"):
+        Answerer.load(tmp_path)
+    dates.save(tmp_path / "model.npz")
+    assert Answerer.load(tmp_path).answer("9/27/94") == "1994-09-27"
+    (tmp_path / "dates").mkdir()  # beside the file dates.npz
+    assert Answerer.load(dates.save(tmp_path / "dates").with_suffix("")).answer("9/27/94") == "1994-09-27"
+
+
 def test_files_whose_control_symbols_have_other_names(tmp_path):
     codec = pairs.load(tsv(tmp_path)).codec
     names = {pairs.START: "<start>", pairs.STOP: "<stop>"}

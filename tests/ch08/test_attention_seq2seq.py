@@ -76,6 +76,17 @@ def test_answers(kind, options):
         assert best.score >= model.beam_search(x, 0, 3, width=1)[0].score - 1e-12
 
 
+@pytest.mark.parametrize(("kind", "options"), MODELS)
+def test_generation_attends_to_no_padding(kind, options):
+    def scores(xs):
+        decoder, encoded = model.decoder, model._encode(xs)
+        return decoder._read(numpy.zeros(len(xs), int), decoder._first_state(*encoded))[0]
+
+    model = build(kind, options)
+    for x, padded in zip(XS, scores(XS), strict=True):
+        numpy.testing.assert_allclose(padded, scores(x[x >= 0][None])[0], atol=1e-12)
+
+
 def test_the_state_of_a_deep_decoder_is_that_of_its_cells():
     for cell, parts in (("lstm", 2), ("gru", 1)):
         model = build(DeepSeq2seq, {"layers": 3, "cell": cell})

@@ -4,9 +4,12 @@ import numpy
 import pytest
 from small_trainings import ExampleTraining
 
+from ch01.two_layer_net import TwoLayerNet
 from common.averaged_sgd import AveragedSGD, BestAverages, NonMonotoneTrigger
 from common.optimizer import SGD
 from common.sparse_gradient import RowGradient
+from common.trainer import Trainer
+from dataset import spiral
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.2])
@@ -122,14 +125,20 @@ def test_state_goes_on(rng):
         numpy.testing.assert_array_equal(whole, other)
 
 
-def test_trigger_is_the_papers():
+@pytest.mark.parametrize(
+    "scores",
+    [
+        (9, 7, 6, 8, 6.5, 7.5),  # 6.5 is compared with 9 and 7; 7.5 with 9, 7 and 6
+        (9, 6, 8, 7, 5.5, 7),  # 7 with 9, 6 and 8, of which the last is not the best
+    ],
+)
+def test_trigger_is_the_papers(scores):
     trainer = SimpleNamespace(optimizer=AveragedSGD(), history=[])
     trigger, started = NonMonotoneTrigger(2), []
-    for score in (9, 7, 6, 8, 6.5, 7.5):
+    for score in scores:
         trainer.history.append({"valid_loss": score})
         trigger.on_epoch(trainer)
         started.append(trainer.optimizer.averaging)
-    # 6.5 is compared with 9 and 7; 7.5 with 9, 7 and 6.
     assert started == [False] * 5 + [True]
 
 
@@ -168,6 +177,19 @@ class TestCallbacksAreCheckedBeforeTraining:
         assert len(trigger.scores) == 3
         again = ExampleTraining(AveragedSGD(0.5), seed=1).fit(3, callbacks=[NonMonotoneTrigger(1), BestAverages()])
         assert results[1] == again.result
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_validation_scores_are_those_of_the_means(own):
+    model, optimizer, (x, t) = TwoLayerNet(2, 4, 3, rng=0), AveragedSGD(1.0), spiral.load_data()
+    trainer = Trainer(model, optimizer, rng=0)
+    optimizer.start_averaging()
+    trainer.fit(x, t, 2, 30, valid=(lambda model: {"loss": model.forward(x, t)}) if own else (x, t))
+    plain = model.forward(x, t)
+    with optimizer.averages():
+        mean = model.forward(x, t)
+    assert trainer.history[-1]["valid_loss"] == pytest.approx(mean, rel=1e-6)
+    assert mean != pytest.approx(plain, rel=1e-3)
 
 
 @pytest.mark.parametrize(("patience", "error"), [(0, ValueError), (1.5, TypeError), ("3", TypeError)])

@@ -84,6 +84,13 @@ def test_the_learning_rate_of_a_step_is_that_of_its_block():
     assert optimizer.lr == 0.5 == trainer.history[0]["lr"]
 
 
+def test_tokens_per_second_are_those_of_blocks_of_the_mean_length():
+    trainer, text = RnnlmTrainer(Recorder(), SGD()), numpy.arange(401)
+    trainer.fit(text[:-1], text[1:], 1, batch_size=2, time_size=20, block_lengths=BlockLengths(0, full=0.5))
+    (epoch,) = trainer.history
+    assert epoch["tokens_per_second"] * epoch["seconds"] == pytest.approx(2 * 15 * epoch["iterations"])
+
+
 def test_a_step_that_fails_leaves_the_learning_rate():
     model, optimizer = Recorder(), SGD(0.5)
     model.forward = lambda x, t: float("nan")
@@ -136,6 +143,8 @@ def test_it_goes_on_with_the_same_kind_of_blocks_only(tmp_path):
         (LanguageTraining, "a", {}),
         (VaryingTraining, "b", {}),
         (VaryingTraining, "a", {"block_lengths": BlockLengths(0, full=0.9, deviation=2.0, shortest=2)}),
+        (VaryingTraining, "a", {"block_lengths": BlockLengths(0, full=0.7, deviation=3.0, shortest=2)}),
+        (VaryingTraining, "a", {"block_lengths": BlockLengths(0, full=0.7, deviation=2.0, shortest=3)}),
     ]
     for kind, folder, options in others:
         with pytest.raises(FileFormatError, match="belongs to another training"):

@@ -15,6 +15,7 @@ from common.callbacks import (
     cosine_decay,
     step_decay,
 )
+from common.checkpoint import Checkpoints
 from common.optimizer import SGD
 
 
@@ -88,6 +89,15 @@ class TestBestWeights:
         )
         assert all(map(numpy.array_equal, training.trainer.model.params, snapshots.seen[1]))
         assert not numpy.array_equal(snapshots.seen[1][0], snapshots.seen[2][0])
+
+    def test_they_come_back_with_a_checkpoint(self, tmp_path):
+        scores, results = iter([1, 2]), []
+        for max_epoch, resume in ((1, False), (2, True)):
+            training = ExampleTraining()
+            training.valid = lambda model: {"loss": next(scores)}
+            training.fit(max_epoch, callbacks=[BestWeights()], checkpoint=Checkpoints(tmp_path, resume=resume))
+            results.append(training.result[0])
+        assert training.trainer.current_epoch == 2 and results[0] == results[1]
 
 
 class TestSeveralTrainings:
@@ -235,19 +245,20 @@ def test_a_time_limit_is_a_number():
     assert LanguageTraining().fit(1, callbacks=[TimeLimit(math.inf)]).trainer.current_epoch == 1
 
 
-def test_callbacks_need_the_methods_alone():
+def test_callbacks_need_the_methods_alone_and_come_in_turn():
     class Seen:
-        def __init__(self):
-            self.calls = []
+        def __init__(self, number):
+            self.number = number
 
         def __getattr__(self, name):
             if not name.startswith("on_"):
                 raise AttributeError(name)
-            return lambda trainer: self.calls.append(name)
+            return lambda trainer: calls.append((name, self.number))
 
-    seen = Seen()
-    LanguageTraining().fit(1, callbacks=(callback for callback in [seen]))
-    assert seen.calls == ["on_start", *["on_iteration"] * 5, "on_epoch", "on_end"]
+    calls = []
+    LanguageTraining().fit(1, callbacks=(Seen(number) for number in range(2)))
+    names = ["on_start", *["on_iteration"] * 5, "on_epoch", "on_end"]
+    assert calls == [(name, number) for name in names for number in range(2)]
 
 
 class TestNotFinite:

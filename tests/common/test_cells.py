@@ -61,6 +61,20 @@ def test_a_step_is_what_the_layer_over_time_does(kind, rng):
 
 
 @pytest.mark.parametrize("kind", CELLS)
+@pytest.mark.parametrize("size", [2, 40])
+def test_the_first_weight_decides_the_dtype(kind, size):
+    """Zeros are float64 if nobody says anything else, and many biases are made so."""
+    H, gates = 3, CELLS[kind]
+    weights = [numpy.ones((4, gates * H), "f"), numpy.ones((H, gates * H), "f"), numpy.zeros(gates * H)]
+    state = [numpy.zeros((size, H), "f")] * (2 if kind == "LSTM" else 1)
+    outputs = getattr(time_layers, kind)(*weights).forward(numpy.ones((size, 4), "f"), *state)
+    outputs = (*(outputs if isinstance(outputs, tuple) else (outputs,)),)
+    whole = getattr(time_layers, f"Time{kind}")(*weights)
+    hs = whole.forward(numpy.ones((size, 2, 4), "f"))
+    assert {array.dtype for array in (*outputs, hs, whole.h, whole.backward(hs))} == {numpy.dtype("f")}
+
+
+@pytest.mark.parametrize("kind", CELLS)
 def test_huge_sums_saturate(kind):
     d = Draw("f")
     x, states = d.normal(4, 3) * 1e4, [d.normal(4, 2)] * (2 if kind == "LSTM" else 1)

@@ -1,4 +1,5 @@
 import errno
+import io
 import itertools
 import json
 import math
@@ -246,6 +247,25 @@ def test_a_loop_of_fits_that_changes_the_learning_rate(kind, folder, tmp_path):
         assert resumed.trainer.optimizer.lr == whole.trainer.optimizer.lr
 
 
+def test_after_a_resumed_fit_that_was_stopped_a_new_one_is_whole(folder):
+    class Stop(Callback):
+        at, seen = 2, 0
+
+        def on_iteration(self, trainer):
+            self.seen += 1
+            if trainer.iteration == self.at:
+                trainer.stop("enough")
+
+    stop = Stop()
+    ExampleTraining().fit(1, callbacks=[stop], checkpoint=folder)
+    stop.at = 4
+    training = ExampleTraining().fit(1, callbacks=[stop], checkpoint=Checkpoints(folder, resume=True))
+    assert training.trainer.iteration == stop.seen == 4
+    stop.at = None
+    training.fit(1, callbacks=[stop])
+    assert stop.seen == 4 + 5
+
+
 class TestFolder:
     def test_the_last_few_are_kept(self, folder):
         assert [path.name for path in all_checkpoints(LanguageTraining(), folder)][-1] == "000011.npz"
@@ -440,6 +460,11 @@ class TestAnotherTraining:
         training.data[0][0] += 1
         self.refused(folder, training, r"data was \d+ and is now \d+")
 
+    def test_time_size(self, folder):
+        training = LanguageTraining()
+        with pytest.raises(FileFormatError, match="another training: time_size was 6 and is now 5"):
+            training.trainer.fit(*training.data, 1, 4, 5, 0.5, checkpoint=Checkpoints(folder, resume=True))
+
     def test_callbacks(self, folder):
         self.refused(folder, LanguageTraining(), r"callbacks was \[\] and is now \['Plateau'\]", callbacks=[Plateau()])
 
@@ -564,8 +589,8 @@ class TestValuesThatNoTrainingHas:
     @pytest.mark.parametrize(
         ("place", "value", "message"),
         [
-            ("version", 1, "it has format version 1, this program reads version 2"),
-            ("version", 3, "format version 3"),
+            ("version", 2, "it has format version 2, this program reads version 3"),
+            ("version", 4, "format version 4"),
             ("trainer/iteration", 1.5, "iteration must be an integer of at least 0, not 1.5"),
             ("trainer/current_epoch", -1, "current_epoch must be an integer"),
             ("trainer/time_idx", 1e300, "time_idx must be an integer"),
@@ -700,6 +725,20 @@ class Interrupted(LanguageTraining):
         self.trainer.model.forward = interrupted
 
 
+class Gone(io.StringIO):
+    """Standard output whose reader goes away after some lines."""
+
+    def __init__(self, lines: int) -> None:
+        super().__init__()
+        self.left = lines
+
+    def write(self, text: str) -> int:
+        if self.left == 0:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+        self.left -= text.count("\n")
+        return len(text)
+
+
 class TestInterrupt:
     def test_ends_after_the_iteration_saves_and_says_how_to_go_on(self, folder):
         with pytest.raises(TrainingInterrupted) as end:
@@ -772,6 +811,24 @@ class TestInterrupt:
             training.fit()
         assert end.type is KeyboardInterrupt and training.trainer.iteration == 2
 
+    @pytest.mark.parametrize("lines", [0, 2, 3, 7])
+    def test_a_reader_that_goes_away_ends_it_too(self, folder, monkeypatch, lines):
+        """Whichever of the 8 lines nobody reads: that of an iteration, or that of an epoch's scores."""
+        options = {"callbacks": [Schedule(cosine_decay(2)), BestWeights()]}
+        whole = LanguageTraining().fit(**options)
+        monkeypatch.setattr(sys, "stdout", Gone(lines))
+        with pytest.raises(BrokenPipeError):
+            LanguageTraining().fit(**options, checkpoint=folder)
+        monkeypatch.undo()
+        assert len(Checkpoints(folder).files()) == 1
+        resumed = LanguageTraining().fit(**options, checkpoint=Checkpoints(folder, resume=True))
+        assert resumed.result == whole.result
+
+    def test_with_a_reader_that_goes_away_at_the_same_time(self, folder, monkeypatch):
+        monkeypatch.setattr(sys, "stdout", Gone(0))
+        with pytest.raises(TrainingInterrupted, match="iteration 1 / 5, and was saved"):
+            Interrupted(at=1).fit(checkpoint=folder)
+
     def test_after_it_a_new_fit_is_a_whole_one(self):
         training = Interrupted(at=8)
         with pytest.raises(TrainingInterrupted):
@@ -792,7 +849,7 @@ def test_what_cannot_be_saved_in_the_middle_does_not_end_the_training(folder, ca
 
     training = LanguageTraining().fit(2, callbacks=[Counts()], checkpoint=Checkpoints(folder))
     assert training.trainer.current_epoch == 2 and training.result[0] == LanguageTraining().fit(2).result[0]
-    assert "the checkpoint could not be written" in capsys.readouterr().out
+    assert "the checkpoint could not be written: " in capsys.readouterr().out
 
 
 def test_a_loop_of_ones_own(folder):
@@ -854,6 +911,25 @@ class TestScript:
             main(width=4, seed=1, resume=True)
         assert main(resume=True) == whole
         assert main(resume=True) == whole  # of a finished training, too
+
+    def test_a_shorter_training_than_was_done(self, monkeypatch):
+        @experiment(options=TRAINING)
+        def main(run: Run, max_epoch: int = 3, times: int = 1) -> None:
+            training = Interrupted(INTERRUPT["at"])
+            for _ in range(times):
+                training.fit(max_epoch, checkpoint=run.checkpoint)
+
+        with monkeypatch.context() as patch, pytest.raises(TrainingInterrupted):
+            patch.setitem(INTERRUPT, "at", 10)  # with those of the validation
+            main()
+        with pytest.raises(FileFormatError, match=r"was 3 and is now 1, .* done 1 epochs and \d iterations already"):
+            main(max_epoch=1, resume=True)
+        for max_epoch in (2, 2, 4):
+            main(max_epoch=max_epoch, resume=True)
+        with pytest.raises(FileFormatError, match="was 4 and is now 2, but the training has done 4 epochs already"):
+            main(max_epoch=2, resume=True)
+        for resume in (False, True):
+            main(max_epoch=1, times=2, out="loop", resume=resume)
 
     def test_without_anything_to_go_on_from(self):
         assert main(resume=True) == main(out="whole")

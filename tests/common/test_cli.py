@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -140,6 +141,7 @@ class TestErrors:
         [
             (["--learning-rate", "-1"], "learning_rate must be positive, not -1.0"),
             (["--seed", "-1"], "seed must be a non-negative integer, not -1"),
+            (["--out", ""], "out must be a path, not ''"),
             (["--out", "file"], "out: cannot write to the folder .*file: it is a file"),
         ],
     )
@@ -187,6 +189,7 @@ def test_results_are_printed(result, text):
 
 def test_no_result_prints_nothing(capsys):
     assert start(script(lambda: None), capsys) == (0, "", "")
+    assert start(script(lambda: {}), capsys) == (0, "", "")
 
 
 class TestProcess:
@@ -202,7 +205,7 @@ class TestProcess:
         @experiment(quick={"epochs": 2})
         def main(run: Run, epochs: int = 3) -> dict[str, float]:
             for epoch in range(epochs):
-                print("epoch", epoch + 1, flush=True)
+                print("epoch", epoch + 1)
                 if epochs > 100:
                     time.sleep(0.05)
             return {"loss": ONE / epochs}
@@ -223,7 +226,8 @@ class TestProcess:
     @pytest.fixture
     def start(self, package):
         """Start Python with the package as if that were installed, warnings as errors."""
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(package), os.environ.get("PYTHONPATH", "")])}
+        path = os.pathsep.join([str(package), os.environ.get("PYTHONPATH", "")])
+        environment = os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": ""}
 
         @contextlib.contextmanager
         def start(*arguments, where=".", ascii=False, **options):
@@ -255,6 +259,7 @@ class TestProcess:
     @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
     def test_ctrl_c(self, start):
         with start("ch99/train.py", "--epochs", "100000") as process:
+            assert select.select([process.stdout], [], [], 30)[0]  # each line at once, not the first 8 KiB after 40 s
             assert process.stdout.readline() == "epoch 1\n"
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=10)
@@ -268,6 +273,38 @@ class TestProcess:
             err = process.stderr.read()
         assert process.returncode == 1
         assert err == ""
+
+    @pytest.mark.skipif(os.name != "posix", reason="needs a POSIX pipe")
+    def test_reader_of_a_training_that_goes_away(self, package, start):
+        with start("-m", "ch01.train", "--max-epoch", "1000000", "--out", "results") as process:
+            process.stdout.readline()
+            process.stdout.close()
+            err = process.stderr.read()
+        assert (process.returncode, err) == (1, "")
+        assert len(list((package / "results" / "checkpoints").iterdir())) == 1
+
+    @pytest.mark.skipif(os.name != "posix", reason="needs a POSIX pipe")
+    @pytest.mark.parametrize(
+        ("end", "code", "said"), [("pass", 0, ""), ("raise KeyboardInterrupt", 130, "\nInterrupted.\n")]
+    )
+    def test_reader_that_is_gone_at_the_end(self, start, end, code, said):
+        program = f"""
+            import sys
+            from common.experiment import script
+
+            @script
+            def main():
+                sys.stdin.read()
+                print("the last text", end="")
+                {end}
+
+            main.cli([])
+        """
+        with start("-c", textwrap.dedent(program), stdin=subprocess.PIPE) as process:
+            process.stdout.close()
+            process.stdin.close()
+            err = process.stderr.read()
+        assert (process.returncode, err) == (code, said)
 
     @pytest.mark.skipif(sys.platform != "linux", reason="takes root's rights away as Linux does")
     def test_read_only_current_folder(self, package, start):

@@ -62,7 +62,7 @@ class TestCoOccurrences:
     )
     @pytest.mark.parametrize("count", [co_occurrences, create_co_matrix])
     def test_misuse(self, count, corpus, window, message):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(ValueError, match=f"^{count.__name__}: .*{message}"):
             count(corpus, 7, window)
 
     @pytest.mark.parametrize("count", [co_occurrences, create_co_matrix])
@@ -71,6 +71,8 @@ class TestCoOccurrences:
             count([0, 1, 2, 1], 3, "1")
         with pytest.raises(TypeError, match=r"vocab_size must be a whole number, not 3\.0"):
             count([0, 1], 3.0)
+        with pytest.raises(ValueError, match=f"^{count.__name__}: vocab_size must be at least 1, not 0$"):
+            count([0, 1], 0)
         assert count([0, 1], numpy.int64(3), numpy.int8(1)).shape == (3, 3)
 
     @pytest.mark.parametrize("count", [co_occurrences, create_co_matrix])
@@ -129,6 +131,14 @@ class TestPPMI:
     )
     def test_misuse(self, C, message):
         with pytest.raises(ValueError, match=message):
+            ppmi(C)
+
+    @pytest.mark.parametrize(
+        ("C", "dtype"),
+        [([["a"]], "<U1"), ([[1j]], "complex128"), (None, "object"), (sparse.csr_array([[1j]]), "complex128")],
+    )
+    def test_what_are_no_counts(self, C, dtype):
+        with pytest.raises(TypeError, match=f"^ppmi: counts C must be real numbers, not {dtype}$"):
             ppmi(C)
 
     @pytest.mark.parametrize("eps", [-1e-8, 1.0, math.nan])

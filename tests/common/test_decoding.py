@@ -49,6 +49,12 @@ def test_a_wide_beam_is_exhaustive(seed, penalty):
     assert [h.score for h in found] == pytest.approx([score for score, _ in best])
 
 
+def test_lists_end_before_padding_and_before_the_stop_symbol():
+    samples = numpy.array([[2, -1, -1], [3, STOP, 2], [3, 2, 3], [STOP, -1, -1]])
+    assert as_lists(samples, STOP) == [[2], [3], [3, 2, 3], []]
+    assert as_lists(samples) == [[2], [3, STOP, 2], [3, 2, 3], [STOP]]
+
+
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("stop", [None, STOP])
 def test_width_1_is_greedy(seed, stop):
@@ -92,6 +98,14 @@ def test_greedy_takes_whole_numbers_of_symbols_only():
 def test_impossible_penalty(penalty):
     with pytest.raises(ValueError, match=f"length_penalty must be a finite number, not {penalty}"):
         beam_search(chain(numpy.random.default_rng(0)), (numpy.zeros(1, int),), START, 3, length_penalty=penalty)
+
+
+@pytest.mark.parametrize("penalty", [700.0, -700.0])
+def test_penalty_beyond_floating_point(penalty):
+    with pytest.raises(ValueError, match=rf"^beam_search: 5 \*\* length_penalty {penalty} is beyond floating point"):
+        beam_search(chain(numpy.random.default_rng(0)), (numpy.zeros(1, int),), START, 5, length_penalty=penalty)
+    best = beam_search(chain(numpy.random.default_rng(0)), (numpy.zeros(1, int),), START, 1, length_penalty=penalty)
+    assert math.isfinite(best[0].score)
 
 
 def test_several_questions_at_once():

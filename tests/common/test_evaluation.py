@@ -191,6 +191,15 @@ class TestSeq2seq:
         with pytest.raises(ValueError, match="eval_seq2seq: padding, the id -1, may stand only at the end"):
             eval_seq2seq(self.Model([3]), numpy.array([[1]]), numpy.array([0, -1, 3]), self.id_to_char)
 
+    def test_ids_as_arrays_of_one_element(self):
+        model = self.Model([numpy.array([3]), numpy.int64(4)])
+        assert eval_seq2seq(model, numpy.array([[1]]), numpy.array([0, 3, 4]), self.id_to_char) == 1
+
+    def test_a_batch_has_one_start_symbol(self):
+        xs, ts = numpy.array([[1, 2], [3, 4], [5, 6]]), numpy.array([[0, 3], [0, 2], [1, 5]])
+        with pytest.raises(ValueError, match=r"answers\[2\] begins with 1, the first with 0"):
+            seq2seq_accuracy(MODELS["attention"](7, 3, 4, rng=0), xs, ts)
+
     def test_padded_pairs_on_the_gpu(self, gpu):
         model = MODELS["attention"](7, 3, 4, rng=0)
         xs, ts = pad([[1, 2, 3], [5]]), pad([[0, 3], [0, 2, 5]])
@@ -266,6 +275,92 @@ class TestLossOfPaddedPairs:
         assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)
 
 
+class Net:
+    """A classifier of points, most of which it gets wrong with train_flg."""
+
+    def __init__(self):
+        self.params, self.grads = [], []
+
+    def scores(self, x, train_flg=False):
+        return 0 * x + numpy.arange(x.shape[1]) if train_flg else x
+
+    def forward(self, x, t):
+        return 1.5
+
+
+class Named(Net):
+    def predict(self, inputs):
+        return self.scores(inputs)
+
+
+class WithMode(Net):
+    def predict(self, x, train_flg=True):
+        return self.scores(x, train_flg)
+
+
+class WithModeByName(Net):
+    def predict(self, points, /, *, scale=1.0, train_flg=True):
+        return self.scores(points, train_flg) * scale
+
+
+class OfTwo(Net):
+    def predict(self, x, t):
+        return self.scores(x)
+
+
+class OfAny(Net):
+    def predict(self, *x):
+        return self.scores(*x)
+
+
+class ByName(Net):
+    def predict(self, *, x):
+        return self.scores(x)
+
+
+class OfText(Net):
+    def predict(self, text):
+        return text.split()
+
+
+class Broken(Net):
+    def predict(self, x):
+        return x.scores
+
+
+class Answers(Net):
+    def predict(self, x):
+        return [str(row) for row in x]
+
+
+class TestAccuracy:
+    @pytest.mark.parametrize("kind", [Named, WithMode, WithModeByName])
+    @pytest.mark.parametrize("one_hot", [False, True])
+    def test_of_every_predict_that_needs_the_inputs_alone(self, kind, one_hot, rng):
+        x = rng.standard_normal((7, 3))
+        t = x.argmax(axis=1)
+        t[0] = (t[0] + 1) % 3
+        found = example_scores(kind(), x, numpy.eye(3, dtype=int)[t] if one_hot else t, 3)
+        assert found == {"loss": 1.5, "accuracy": 6 / 7}
+
+    @pytest.mark.parametrize("kind", [Net, OfTwo, OfAny, ByName, OfText, Answers])
+    def test_no_other_predict_matters(self, kind, rng):
+        assert example_scores(kind(), rng.standard_normal((7, 3)), rng.integers(0, 3, 7), 3) == {"loss": 1.5}
+
+    def test_an_error_in_the_predict_of_a_classifier_is_shown(self, rng):
+        with pytest.raises(AttributeError, match="scores"):
+            example_scores(Broken(), rng.standard_normal((7, 3)), rng.integers(0, 3, 7), 3)
+
+    def test_looking_for_it_moves_no_state_on(self, rng):
+        """Scores of a language model are those of no classifier, which only a call of its predict shows."""
+        model, x, t = Rnnlm(7, 4, 5, rng=0), rng.integers(0, 7, (4, 5)), rng.integers(0, 7, (4, 5))
+        for p in model.params:
+            p *= 3
+        model.reset_state()
+        expected = numpy.mean([model.forward(x[i : i + 2], t[i : i + 2]) for i in (0, 2)])
+        assert example_scores(model, x, t, 2) == {"loss": pytest.approx(expected, rel=1e-6)}
+
+
 def test_dropout_is_off_in_models_that_know_of_no_such_argument():
     class Dropping(LanguageModel):
         def __init__(self):
@@ -273,9 +368,14 @@ def test_dropout_is_off_in_models_that_know_of_no_such_argument():
             super().__init__([TimeEmbedding(W), TimeDropout(0.5, rng=0), TimeAffine(W.T.copy(), numpy.zeros(7, "f"))])
 
     model, corpus = Dropping(), numpy.arange(30) % 7
-    found = [eval_perplexity(model, corpus, 2, 5) for _ in range(2)]
+    x, t = corpus[:28].reshape(4, 7), corpus[1:29].reshape(4, 7)
+
+    def scores():
+        return eval_perplexity(model, corpus, 2, 5), example_scores(model, x, t, 2)
+
+    found = [scores() for _ in range(2)]
     model.layers[1].train_flg = False
-    assert found == [eval_perplexity(model, corpus, 2, 5)] * 2
+    assert found == [scores()] * 2
 
 
 class TestWrappedForward:

@@ -1,6 +1,8 @@
 """Scripts called from Python."""
 
+import errno
 import inspect
+import io
 import json
 import platform
 import sys
@@ -291,9 +293,40 @@ class TestFolder:
         def failing(run):
             raise ValueError("a mistake of mine")
 
+        Path("results").mkdir()
         with pytest.raises(ValueError, match="a mistake of mine"):
             failing(out="results")
         assert list(Path("results").iterdir()) == []
+
+    def test_after_an_error_no_empty_folder_is_left(self):
+        @experiment()
+        def failing(run, written: bool = False):
+            if written:
+                run.record(loss=[1.0])
+            raise ValueError("a mistake of mine")
+
+        for options in ({}, {"out": "new/deep"}):
+            with pytest.raises(ValueError, match="a mistake of mine"):
+                failing(**options)
+            assert list(Path().iterdir()) == []
+        with pytest.raises(ValueError, match="a mistake of mine"):
+            failing(written=True, out="new/deep")
+        assert [path.name for path in Path("new/deep").iterdir()] == ["history.json"]
+
+    def test_a_full_disk_is_reported_before_the_work(self, monkeypatch):
+        class Full(io.BytesIO):
+            def write(self, data):
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: Full())
+        with pytest.raises(OSError, match=r"out: cannot write to the folder .*results: No space left on device"):
+            main(out="results")
+        assert list(Path().iterdir()) == []
+
+    def test_the_empty_name_is_not_the_current_folder(self):
+        with pytest.raises(ValueError, match="out must be a path, not ''"):
+            main(out="")
+        assert list(Path().iterdir()) == []
 
     def test_nothing_but_the_results_is_left(self):
         main(quick=True, out="results")

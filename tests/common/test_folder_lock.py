@@ -1,6 +1,12 @@
+import errno
 import gc
 import os
 import signal
+import subprocess
+import sys
+import textwrap
+from io import FileIO
+from pathlib import Path
 
 import pytest
 from other_process import OtherProcess
@@ -36,6 +42,20 @@ def test_a_killed_process_keeps_nobody_out(tmp_path, other):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_full_disk_leaves_it_without_the_number(tmp_path, monkeypatch):
+    class Full(FileIO):
+        def write(self, data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("common.folder_lock.FileIO", Full)
+    lock = FolderLock(tmp_path)
+    other = OtherProcess(tmp_path)
+    other.end()
+    assert not other.holds and (tmp_path / NAME).read_text() == ""
+    lock.release()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_one_process_may_hold_it_twice(tmp_path):
     one, two = FolderLock(tmp_path), FolderLock(tmp_path)
     one.release()
@@ -46,3 +66,19 @@ def test_one_process_may_hold_it_twice(tmp_path):
     del two
     gc.collect()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_the_end_of_a_forked_child_leaves_it(tmp_path):
+    program = f"""
+        import os
+        from pathlib import Path
+        from common.folder_lock import FolderLock
+        lock = FolderLock(Path({str(tmp_path)!r}))
+        if os.fork():
+            os.wait()
+            print(os.listdir({str(tmp_path)!r}))
+    """
+    command, root = [sys.executable, "-c", textwrap.dedent(program)], Path(__file__).parents[2]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True, cwd=root)
+    assert done.stdout == f"{[NAME]}\n" and list(tmp_path.iterdir()) == []

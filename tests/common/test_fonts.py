@@ -40,6 +40,14 @@ def test_what_no_font_has_is_shown_by_its_number(bundled):
     assert labels == ["U+65E5U+672C", "x"]
 
 
+def test_a_lone_surrogate_becomes_a_character_that_can_be_drawn(tmp_path):
+    assert legible(["a\udcff", "b"])[0] == ["a\ufffd", "b"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ax = plot_words([[0.0, 1.0], [1.0, 0.0]], ["\ud83d", "b"])
+        ax.figure.savefig(tmp_path / "figure.png")
+
+
 @pytest.mark.parametrize("draw", [
     lambda labels: plot_heatmap([[0.0, 1.0]], labels, ["y"]),
     lambda labels: plot_words([[0.0, 1.0], [1.0, 0.0]], labels),

@@ -26,6 +26,14 @@ def test_only_integers_are_ids(ids):
         checked_ids("E", ids, 5)
 
 
+def test_an_empty_list_has_no_dtype_that_could_be_wrong():
+    for ids, shape in (([], (0,)), ([[], []], (2, 0)), ((), (0,))):
+        assert checked_ids("E", ids, 5).shape == shape
+        assert checked_ids("E", ids, 5).dtype.kind == "i"
+    with pytest.raises(TypeError, match=r"^E: ids must be integers, not float64 \(0,\)$"):
+        checked_ids("E", numpy.zeros(0), 5)
+
+
 def test_without_a_size_any_integers_pass():
     assert checked_ids("E", [-1, 10**9], None).tolist() == [-1, 10**9]
 
@@ -40,6 +48,8 @@ def test_a_corpus_is_ids_in_a_row():
         checked_corpus("C", [0, 5], 5)
     with pytest.raises(TypeError, match=r"^C: ids of the corpus must be integers, not float64 \(1,\)$"):
         checked_corpus("C", [0.5], 5)
+    with pytest.raises(ValueError, match=r"^C: vocab_size must be at least 1, not 0$"):
+        checked_corpus("C", [0, 1], 0)
 
 
 def test_one_hot_labels_become_ids():

@@ -22,6 +22,14 @@ def test_affine_of_any_leading_axes(lead, D, M):
     numpy.testing.assert_allclose(affine.grads[1], dout.reshape(-1, M).sum(axis=0), atol=1e-12)
 
 
+@pytest.mark.parametrize("rows", [2, 40])
+def test_affine_has_the_dtype_of_w(rows):
+    layer = Affine(numpy.ones((3, 2), "f"), numpy.zeros(2))
+    assert {layer.forward(numpy.ones((rows, 3), "f")).dtype, layer.backward(numpy.ones((rows, 2))).dtype} == {
+        numpy.dtype("f")
+    }
+
+
 def test_affine_is_pytorchs(torch, rng):
     x, W, b, dout = (rng.standard_normal(shape) for shape in ((2, 5, 3), (3, 4), (4,), (2, 5, 4)))
     layer = Affine(W, b)

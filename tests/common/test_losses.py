@@ -32,12 +32,18 @@ class TestSoftmaxWithLoss:
         numpy.testing.assert_array_equal(layer.t, t)
         numpy.testing.assert_allclose(layer.backward(), (layer.y - one_hot(t, 3)) / 4)
 
+    def test_before_a_forward_there_are_none(self):
+        for kind in (SoftmaxWithLoss, SigmoidWithLoss, TimeSigmoidWithLoss):
+            assert kind().y is None and kind().t is None
+
     def test_a_value_that_somebody_has_assigned_lasts_until_the_next_forward(self, rng):
         layer, x, t = SoftmaxWithLoss(), rng.standard_normal((4, 3)), numpy.array([2, 0, 1, 1])
         layer.forward(x, t)
         y, gradient = layer.y, layer.backward()
-        layer.y = numpy.full((4, 3), 0.5)
-        numpy.testing.assert_allclose(layer.backward(), (0.5 - one_hot(t, 3)) / 4)
+        layer.y = given = numpy.full((4, 3), 0.5)
+        for _ in range(2):
+            numpy.testing.assert_allclose(layer.backward(), (0.5 - one_hot(t, 3)) / 4)
+        assert (given == 0.5).all()
         layer.forward(x, t)
         numpy.testing.assert_array_equal(layer.y, y)
         numpy.testing.assert_array_equal(layer.backward(), gradient)

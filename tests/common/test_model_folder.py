@@ -48,6 +48,12 @@ def test_a_loaded_model_predicts_the_same(name, tmp_path):
     numpy.testing.assert_array_equal(loaded.predict(x), model.predict(x))
 
 
+def test_the_vocabularies_are_always_there(tmp_path):
+    model = Rnnlm(6, 4, 5)
+    for given, expected in (({}, {}), ({"id_to_word": WORDS}, {"id_to_word": list(WORDS.values())})):
+        assert json.loads((model.save(tmp_path / "m", **given) / "vocab.json").read_text(encoding="utf-8")) == expected
+
+
 EVERY = [
     lambda: TwoLayerNet(2, 40, 3),
     lambda: SimpleCBOW(2, 1, context_size=50),
@@ -199,12 +205,38 @@ class TestOverwriting:
         with pytest.raises(FileFormatError, match=rf"{file}: it is not the file that config\.json was written with"):
             BaseModel.load(tmp_path / "m")
 
+    def test_other_line_ends(self, tmp_path, old):
+        path = tmp_path / "m" / "vocab.json"
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+        with pytest.raises(FileFormatError, match=r"vocab\.json: it is not the file .* has changed the line ends"):
+            BaseModel.load(tmp_path / "m")
+
     def test_a_folder_of_before_there_were_checksums(self, tmp_path, old):
         path = tmp_path / "m" / "config.json"
         content = json.loads(path.read_text(encoding="utf-8"))
         del content["checksums"]
         path.write_text(json.dumps(content), encoding="utf-8")
         assert BaseModel.load(tmp_path / "m").id_to_word == WORDS
+
+
+class TestNoFolder:
+    def test_to_load_from(self, tmp_path):
+        (tmp_path / "m.zip").touch()
+        with pytest.raises(FileFormatError, match=r"m\.zip: this is a file, expected the folder that a model"):
+            BaseModel.load(tmp_path / "m.zip")
+        with pytest.raises(FileNotFoundError, match="nothing: there is no such folder"):
+            BaseModel.load(tmp_path / "nothing")
+        with pytest.raises(FileNotFoundError, match=r"there is no model in this folder, it lacks config\.json"):
+            BaseModel.load(tmp_path)
+
+    def test_to_save_to(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "m.npz").touch()
+        with pytest.raises(FileExistsError, match=r"m\.npz: this is a file, expected a folder to save the model in"):
+            Rnnlm(6, 4, 5).save("m.npz")
+        with pytest.raises(ValueError, match="save: expected the name of a folder, got ''"):
+            Rnnlm(6, 4, 5).save("")
+        assert [path.name for path in tmp_path.iterdir()] == ["m.npz"]
 
 
 class TestDamage:

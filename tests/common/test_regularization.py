@@ -92,3 +92,5 @@ def test_embedding_dropout_drops_words(rng):
     numpy.testing.assert_allclose(numpy.asarray(layer.grads[0])[:, 0], numpy.where(dropped[0, :40], 0, 8))
     layer.train_flg = False
     numpy.testing.assert_array_equal(layer.forward(idx), W[idx])
+    layer.backward(numpy.ones_like(rows))
+    assert (numpy.asarray(layer.grads[0]) == 4).all()

@@ -1,4 +1,7 @@
+import re
+
 import numpy
+import pytest
 
 from common import rng
 
@@ -10,6 +13,14 @@ def test_a_generator_is_what_it_is():
 
 def test_an_integer_seeds():
     assert rng.generator(3).random() == rng.generator(3).random() != rng.generator(4).random()
+
+
+@pytest.mark.parametrize(("seed", "error"), [(-1, ValueError), (1.5, TypeError), ("a", (TypeError, ValueError))])
+def test_what_is_no_seed_is_named(seed, error):
+    message = f"^seed must be a non-negative integer, not {re.escape(repr(seed))}$"
+    for use in (rng.generator, lambda seed: rng.stream(seed, "weights")):
+        with pytest.raises(error, match=message):
+            use(seed)
 
 
 def test_none_follows_numpys_global_seed():

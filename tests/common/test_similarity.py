@@ -114,6 +114,15 @@ def test_what_is_no_word(word):
         analogy("you", word, "say", WORD_TO_ID, ID_TO_WORD, C)
 
 
+@pytest.mark.parametrize("top", [2.5, None, "3"])
+def test_top_is_a_whole_number(top, capsys):
+    with pytest.raises(TypeError, match=f"most_similar: top must be a whole number, not {top!r}"):
+        most_similar("you", WORD_TO_ID, ID_TO_WORD, C, top=top)
+    with pytest.raises(TypeError, match=f"analogy: top must be a whole number, not {top!r}"):
+        analogy("you", "say", "i", WORD_TO_ID, ID_TO_WORD, C, top=top)
+    assert capsys.readouterr().out == ""
+
+
 class TestAnalogy:
     def test_ranks_by_cosine_of_unit_vectors(self, capsys):
         kept = VECTORS.copy()

@@ -126,6 +126,10 @@ class TestOneHot:
         with pytest.raises(TypeError, match="ids of the corpus must be integers, not float64"):
             convert_one_hot([0.5], 7)
 
+    def test_a_vocabulary_has_words(self):
+        with pytest.raises(ValueError, match=r"^convert_one_hot: vocab_size must be at least 1, not 0$"):
+            convert_one_hot([0, 1], 0)
+
 
 def test_names_of_the_books_util():
     assert all(hasattr(util, name) for name in util.__all__)

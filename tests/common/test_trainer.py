@@ -5,10 +5,12 @@ import numpy
 import pytest
 from small_trainings import ExampleTraining
 
+from common.callbacks import Callback
 from common.checkpoint import Checkpoints
 from common.layers import Dropout
 from common.optimizer import SGD, Adam
 from common.trainer import RnnlmTrainer, Trainer
+from common.training import Step
 
 
 class Scripted:
@@ -112,6 +114,15 @@ class TestTrainer:
         Trainer(Scripted([numpy.array(2.5, "f")]), SGD()).fit(numpy.zeros(2), numpy.zeros(2), 1, 2)
         assert lines(capsys)[0].endswith("| loss 2.50")
 
+    def test_the_norm_of_an_epoch_is_the_mean_of_those_measured(self):
+        class Growing(Scripted):
+            def backward(self, dout=1):
+                self.grads[0] += 1
+
+        trainer = Trainer(Growing(), SGD())
+        trainer.fit(numpy.zeros(60), numpy.zeros(60), 1, 1, eval_interval=None)
+        assert trainer.history[0]["gradient_norm"] == (2 + 52) / 2  # of the first and the 51st
+
     @pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf])
     def test_a_loss_that_is_not_finite_ends_the_training_before_the_update(self, loss):
         model = Scripted([1.0, 1.0, loss])
@@ -144,6 +155,39 @@ class TestTrainer:
         ax = trainer.plot(ylim=5)
         assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_ylim()[1]) == ("iterations (x20)", "loss", 5)
         assert ax.lines[0].get_ydata().tolist() == trainer.loss_list
+
+
+@pytest.mark.parametrize(("reason", "shown"), [("enough", "training ends in epoch 1: enough"),
+                                               ("", "training ends in epoch 1")])  # fmt: skip
+def test_a_training_is_stopped_for_any_reason(capsys, reason, shown):
+    class Stop(Callback):
+        def on_iteration(self, trainer):
+            if trainer.iteration == 2:
+                trainer.stop(reason)
+
+    model = Scripted()
+    trainer = Trainer(model, SGD())
+    trainer.fit(numpy.zeros(6), numpy.zeros(6), 2, 2, eval_interval=None, callbacks=[Stop()])
+    assert (len(model.batches), trainer.iteration, trainer.stopped) == (2, 2, reason)
+    assert lines(capsys) == [shown]
+
+
+class TestStep:
+    def test_the_norm_is_that_of_the_last_gradients_if_it_was_measured(self):
+        step = Step(Scripted(), SGD())
+        step(0, 0, measure=True)
+        assert step.norm == 1
+        step(0, 0)
+        assert step.norm is None
+
+    def test_an_argument_scale_of_another_kind_is_left_alone(self):
+        class Scaled:
+            def update(self, params, grads, scale=100.0):
+                params[0] -= scale * grads[0]
+
+        model = Scripted()
+        Step(model, Scaled())(0, 0, max_grad=0.25)
+        assert model.params[0][0] == pytest.approx(-25, rel=1e-5)
 
 
 class TestRnnlmTrainer:

@@ -31,6 +31,11 @@ class TestWordPairs:
         pairs[0] = ("east", "northeast", 0.0)
         assert evaluate_word_pairs(SQUARE, pairs).spearman == pytest.approx(-0.5)
 
+    def test_a_word_as_it_is_comes_before_its_lower_case(self):
+        vectors = WordVectors(numpy.array([[1, 0], [1, 0], [0, 1], [0, 1]], "f"), ["May", "June", "may", "might"])
+        pairs = [("May", "June", 9.0), ("may", "might", 9.0), ("May", "might", 1.0), ("may", "June", 1.0)]
+        assert evaluate_word_pairs(vectors, pairs).spearman == pytest.approx(1)
+
     @pytest.mark.parametrize("pairs", ["pairs.tsv", Path("pairs.tsv"), [("east", "north")], ["east"]])
     def test_what_are_no_pairs(self, pairs):
         with pytest.raises(TypeError, match=r"evaluate_word_pairs: expected pairs \(word, word, score\).*got"):
@@ -50,6 +55,7 @@ class TestWordPairs:
             "Word 1,Word 2,Human (mean)\r\nlove,sex,6.77\r\n\r\ntiger,cat,7.35",
             "Word 1\tWord 2\tHuman (mean)\t1\nlove\tsex\t6.77\t9\ntiger\tcat\t7.35\t8\n",
             "\ufefflove,sex,6.77\ntiger,cat,7.35",
+            "# a comment\n\nWord 1,Word 2,Human (mean)\nlove,sex,6.77\ntiger,cat,7.35\n",
         ],
     )
     def test_formats(self, tmp_path, text):
@@ -64,6 +70,7 @@ class TestWordPairs:
             (b"love sex 6.77\n", "line 1 is 'love sex 6.77'"),
             (b"love,sex,6\ntiger,cat\n", "line 2 is 'tiger,cat'"),
             (b"love,sex,6\ntiger,cat,x\n", "line 2"),
+            (b"# a comment\nword,word,score\ntiger,cat,x\n", "line 3 is 'tiger,cat,x'"),
             (b"\xff,sex,6\n", "not UTF-8"),
         ],
     )

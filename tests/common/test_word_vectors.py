@@ -1,3 +1,4 @@
+import re
 import sys
 
 import numpy
@@ -73,8 +74,16 @@ class TestQuestions:
     def test_no_word(self, vectors):
         with pytest.raises(ValueError, match="expected a word"):
             vectors.most_similar()
+        with pytest.raises(ValueError, match="topn=-1"):
+            vectors.most_similar("king", topn=-1)
         with pytest.raises(ValueError, match="one word at least"):
             vectors.doesnt_match([])
+
+    @pytest.mark.parametrize("topn", [2.5, None, "3"])
+    def test_topn_is_a_whole_number(self, vectors, topn):
+        with pytest.raises(TypeError, match=f"most_similar: topn must be a whole number, not {topn!r}"):
+            vectors.most_similar("king", topn=topn)
+        assert len(vectors.most_similar("king", topn=numpy.int64(2))) == 2
 
     @pytest.mark.parametrize("dtype", ["float16", "float64"])
     def test_zero_vectors_and_other_dtypes(self, dtype):
@@ -98,6 +107,7 @@ class TestQuestions:
         (numpy.ones((2, 3), int), ["a", "b"], r"int64 \(2, 3\)"),
         (numpy.ones(3), ["a", "b", "c"], r"\(3,\)"),
         (numpy.ones((0, 3)), [], r"\(0, 3\)"),
+        (numpy.ones((2, 0)), ["a", "b"], r"V and D at least 1, .*\(2, 0\) and 2 words"),
         (numpy.ones((3, 2)), ["a", "b", "a"], "'a' is there twice"),
         (numpy.ones((2, 2)), {0: "a", 2: "b"}, "no word has the id 1"),
         (numpy.array([[1, numpy.nan]]), ["a"], "not finite"),
@@ -106,6 +116,13 @@ class TestQuestions:
 def test_vectors_and_words_that_do_not_fit(matrix, words, message):
     with pytest.raises(ValueError, match=message):
         WordVectors(matrix, words)
+
+
+@pytest.mark.parametrize("word", [5, None, b"a", ["a"]])
+def test_words_are_strings(word):
+    for words in (["a", word, 7], {0: "a", 1: word, 2: 7}):
+        with pytest.raises(TypeError, match=f"^WordVectors: expected words, each a str, got {re.escape(repr(word))}$"):
+            WordVectors(numpy.ones((3, 2)), words)
 
 
 class TestFiles:
@@ -188,6 +205,16 @@ class TestFiles:
         with pytest.raises(ValueError, match=r"cannot be written: .* blanks"):
             WordVectors(numpy.ones((1, 2)), [word]).save(path)
         assert path.read_bytes() == b"old"
+
+    @pytest.mark.parametrize("suffix", [*FLOAT32, ".pkl"])
+    def test_words_that_utf8_cannot_hold(self, tmp_path, suffix):
+        path = tmp_path / f"v{suffix}"
+        path.write_bytes(b"old")
+        vectors = WordVectors(numpy.ones((2, 2)), ["a", "b\udcff"])
+        for save in (lambda: vectors.save(path), lambda: vectors.save_projector(tmp_path)):
+            with pytest.raises(ValueError, match=r"^the word 'b\\udcff' cannot be written: UTF-8 has no surrogates$"):
+                save()
+        assert path.read_bytes() == b"old" and [file.name for file in tmp_path.iterdir()] == [path.name]
 
     def test_words_with_zero_bytes_or_tabs(self, tmp_path):
         with pytest.raises(ValueError, match="zero byte"):

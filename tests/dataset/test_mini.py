@@ -181,6 +181,11 @@ class TestText:
             mini.load_data(size=size)
 
 
+    def test_seed_below_zero(self):
+        with pytest.raises(ValueError, match="seed must be a non-negative integer, not -1"):
+            mini.load_data(size=1, seed=-1)
+
+
 def test_the_text_shows_what_the_analogies_ask(train):
     """Positive pointwise mutual information, window 5, finds number, gender, tense and part of speech."""
     corpus, word_to_id, _ = train

@@ -25,6 +25,12 @@ def test_seed():
     assert (default == same).all() and not (default == other).all()
 
 
+@pytest.mark.parametrize(("seed", "error"), [(-1, ValueError), (2**32, ValueError), (1.5, TypeError)])
+def test_seeds_of_other_sizes_and_kinds(seed, error):
+    with pytest.raises(error, match=rf"spiral\.load_data: seed must be an integer from 0 to 2\*\*32 - 1, not {seed}"):
+        spiral.load_data(seed)
+
+
 def test_global_random_state_is_not_touched(global_random_state):
     spiral.load_data()
     assert global_random_state.is_untouched()

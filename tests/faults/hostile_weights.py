@@ -92,6 +92,7 @@ def hostile_archives() -> Iterator[bytes]:
     yield archive({"a.npy": member("<f4", "(-2,)", b"")})
     yield archive({"a.npy": member("<f4", "(__import__('os').system('exit 1'),)", b"")})
     yield archive({"a.npy": member("<f4", "(" * 4000, b"")})
+    yield archive({"a.npy": member("<f4", "(2,), }" + " " * 20_000, b"12345678")})  # whose header is read in part
     yield archive({"a.npy": member("<U2", "(1,)", b"12345678")})
     yield archive({"a.npy": member("|b1", "(8,)", b"12345678")})
     yield archive({f"{i:0200}.npy": sound for i in range(5_000)})  # a directory larger than any honest one
