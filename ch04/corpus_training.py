@@ -125,7 +125,7 @@ class CorpusTrainer:
         """Train for `max_epoch` passes over the ids (n,), and print a line for each.
 
         checkpoint   the folder that keeps the state of the training, or Checkpoints: with resume=True a training that
-                     was cut off goes on from there with the same bits
+                     was cut off goes on from there with the same bits on the CPU
 
         Raises ValueError for a corpus shorter than one window, also after sub-sampling, or with ids that the model has
         not, and FloatingPointError when the loss is not finite.
@@ -138,6 +138,10 @@ class CorpusTrainer:
             checkpoint = self._checkpoints = checkpoints_of(checkpoint, self._checkpoints)
         try:
             self._train(ids, max_epoch, verbose, checkpoint)
+        except TrainingInterrupted:
+            if checkpoint:
+                checkpoint.restart()  # the next fit takes the place of this one
+            raise
         finally:
             if checkpoint:
                 checkpoint.release()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from common.callbacks import BestWeights, Callback, check_monitor, is_new, last_score
+from common.callbacks import BestWeights, Callback, Watcher, check_monitor, last_score
 from common.checks import check_counts
 from common.optimizer import SGD
 from common.sparse_gradient import RowGradient
@@ -26,12 +26,11 @@ class AveragedSGD(SGD):
     """
 
     slots = 1
-    averaging: bool
+    averaging = False
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        made = super().__new__(cls)
-        made.averaging = False
-        return made
+    def __init__(self, lr: float = 0.01, *, weight_decay: float = 0.0) -> None:
+        super().__init__(lr, weight_decay=weight_decay)
+        self.averaging = False  # an attribute of its own, as these are its state
 
     def start_averaging(self) -> None:
         """Take the means of what the following steps lead to. Started once, they go on; another call does nothing."""
@@ -78,8 +77,11 @@ def check_averages(callback: Callback, trainer: Any) -> None:
         raise TypeError(f"{type(callback).__name__}: the optimizer must be an AveragedSGD, not {kind}")
 
 
-class NonMonotoneTrigger(Callback):
-    """Starts averaging after an epoch whose score is worse than the best of all but the last `patience` before it."""
+class NonMonotoneTrigger(Watcher):
+    """Starts averaging after an epoch whose score is worse than the best of all but the last `patience` before it.
+
+    It begins anew with a new training or another model, and ends the averaging of the one before.
+    """
 
     state = ("scores",)
 
@@ -92,7 +94,9 @@ class NonMonotoneTrigger(Callback):
         """ValueError if the score can never come, TypeError if the optimizer takes no means."""
         check_monitor(self, trainer)
         check_averages(self, trainer)
-        if is_new(trainer):
+        if self.begins_anew(trainer):
+            if self.scores:  # of another training: without any, averaging has been started by hand
+                trainer.optimizer.averaging = False
             self.scores = []
 
     def on_epoch(self, trainer: Any) -> None:

@@ -133,7 +133,6 @@ class BaseTrainer:
         callbacks = checked_callbacks(callbacks, checkpoint is not None)
         if valid is not None and not callable(valid):
             valid = self._checked_valid(valid)
-        keep_freed_memory()
         step = self._make_step()
         # After a checkpoint of a later fit has been put back, the earlier ones have nothing left to do. Otherwise the
         # epochs are counted from current_epoch, which may have been set by hand.
@@ -145,7 +144,7 @@ class BaseTrainer:
         if not self._restored:
             self._new_epoch()
         saver = TrainerCheckpoints(self, checkpoint, settings, begin + max_epoch) if checkpoint is not None else None
-        with saver.blamed() if saver else contextlib.nullcontext():
+        with keep_freed_memory(), saver.blamed() if saver else contextlib.nullcontext():
             for callback in self.callbacks:
                 callback.on_start(self)
             if saver:
@@ -170,6 +169,8 @@ class BaseTrainer:
                 self._end_callbacks()
             if interrupt.requested:
                 self._end -= max_epoch  # as before this fit: with resume, the next one takes its place
+                if saver:
+                    saver.checkpoints.restart()
                 raise TrainingInterrupted(self._farewell(saver, path))
 
     def _end_callbacks(self) -> None:

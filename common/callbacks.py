@@ -4,8 +4,10 @@ They see the trainer, may change ``trainer.optimizer.lr`` and may end the traini
 own state, `state` names it, is part of the checkpoints.
 """
 
+import functools
 import math
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +50,38 @@ def is_new(trainer: Any) -> bool:
     return (trainer.current_epoch, trainer.iteration) == (0, 0)
 
 
+def _reference(model: Any) -> Callable[[], Any]:
+    """What returns the model as long as there is one; it does not keep it, unless its class allows no other way."""
+    try:
+        return weakref.ref(model)
+    except TypeError:
+        return lambda: model
+
+
+class Watcher(Callback):
+    """Base of the callbacks that keep something of one training, and must not take it into another one."""
+
+    _watched: Callable[[], Any] | None = None  # the model of the last fit; not known of what was put back, or copied
+
+    def begins_anew(self, trainer: Any) -> bool:
+        """Whether this fit begins a training, or has another model than the last one; to be asked once, in on_start.
+
+        What a checkpoint has put back belongs to the model of the fit.
+        """
+        other = self._watched is not None and self._watched() is not trainer.model
+        self._watched = _reference(trainer.model)
+        return other or is_new(trainer)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """As for any callback."""
+        super().load_state_dict(state)
+        self._watched = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles, which may come with a copy of the model."""
+        return {**vars(self), "_watched": None}
+
+
 def check_monitor(callback: Any, trainer: Any) -> None:
     """ValueError if the score `callback.monitor` can never come, for want of validation data."""
     if callback.monitor.startswith("valid_") and not trainer.validates:
@@ -63,10 +97,10 @@ def last_score(callback: Any, trainer: Any) -> float:
     return epoch[callback.monitor]
 
 
-class Monitor(Callback):
+class Monitor(Watcher):
     """Base of the callbacks that compare epochs by a score of the history, such as "valid_loss" or "valid_accuracy".
 
-    They begin anew with a new training, and go on with a further fit of the same one.
+    They begin anew with a new training or another model, and go on with a further fit of the same one.
 
     maximize    whether a higher score is better
     best        the best score so far, waited the number of epochs since then
@@ -82,8 +116,11 @@ class Monitor(Callback):
     def on_start(self, trainer: Any) -> None:
         """ValueError if the score can never come, for want of validation data."""
         check_monitor(self, trainer)
-        if is_new(trainer):
-            self.best, self.waited = None, 0
+        if self.begins_anew(trainer):
+            self._forget()
+
+    def _forget(self) -> None:
+        self.best, self.waited = None, 0
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """As for any callback; ValueError for a score that is no number."""
@@ -134,11 +171,13 @@ class BestWeights(Monitor):
 
     def on_start(self, trainer: Any) -> None:
         super().on_start(trainer)
-        if is_new(trainer):
-            self.weights = None
         own = {name: param.shape for name, param in unique_params(trainer.model).items()}
         if self.weights is not None and {name: weight.shape for name, weight in self.weights.items()} != own:
             raise ValueError("BestWeights: the weights it keeps are those of another model")
+
+    def _forget(self) -> None:
+        super()._forget()
+        self.weights = None
 
     def on_epoch(self, trainer: Any) -> None:
         if self.improved(trainer):
@@ -167,7 +206,7 @@ class Plateau(Monitor):
             trainer.optimizer.lr *= self.factor
 
 
-class Schedule(Callback):
+class Schedule(Watcher):
     """Multiplies the learning rate of the beginning by ``factor(epochs)``, before each iteration.
 
     `factor` is a function of the time since the beginning in epochs, 2.5 in the middle of the third one, such as
@@ -193,7 +232,7 @@ class Schedule(Callback):
     def on_start(self, trainer: Any) -> None:
         # A fit that has ended before its first iteration leaves the result behind, and so does its checkpoint.
         own = self._optimizer in (None, trainer.optimizer) and trainer.optimizer.lr == self.result
-        if self.lr is None or (is_new(trainer) and not own):
+        if (self.begins_anew(trainer) and not own) or self.lr is None:
             self.lr = self.result = trainer.optimizer.lr
         self._optimizer = trainer.optimizer
         # What others have changed is in force until the next iteration ends, whether the training is put back or not.
@@ -217,7 +256,12 @@ def step_decay(factor: float, every: int = 1, after: int = 0) -> Callable[[float
     check_counts("step_decay", every=every, after=first)
     if not (is_number(factor) and 0 < factor <= 1):
         raise ValueError(f"step_decay: factor must be a number above 0 and at most 1, not {factor!r}")
-    return lambda epochs: factor ** max(0, (int(epochs) - first) // every + 1)
+    return functools.partial(_step_factor, factor, every, first)
+
+
+# Functions of the module, as a trainer that has a Schedule is pickled with it.
+def _step_factor(factor: float, every: int, first: int, epochs: float) -> float:
+    return factor ** max(0, (int(epochs) - first) // every + 1)
 
 
 def cosine_decay(max_epoch: float, warm_up: float = 0.0, floor: float = 0.0) -> Callable[[float], float]:
@@ -229,14 +273,14 @@ def cosine_decay(max_epoch: float, warm_up: float = 0.0, floor: float = 0.0) -> 
         raise ValueError(f"cosine_decay: expected 0 <= warm_up < max_epoch, not {warm_up=}, {max_epoch=}")
     if not (is_number(floor) and 0 <= floor <= 1):
         raise ValueError(f"cosine_decay: floor must be a number from 0 to 1, not {floor!r}")
+    return functools.partial(_cosine_factor, max_epoch, warm_up, floor)
 
-    def factor(epochs: float) -> float:
-        if epochs < warm_up:
-            return max(epochs / warm_up, 1e-3)  # a first step of 0 would be none
-        share = min(1.0, (epochs - warm_up) / (max_epoch - warm_up))
-        return floor + (1 - floor) * (1 + math.cos(math.pi * share)) / 2
 
-    return factor
+def _cosine_factor(max_epoch: float, warm_up: float, floor: float, epochs: float) -> float:
+    if epochs < warm_up:
+        return max(epochs / warm_up, 1e-3)  # a first step of 0 would be none
+    share = min(1.0, (epochs - warm_up) / (max_epoch - warm_up))
+    return floor + (1 - floor) * (1 + math.cos(math.pi * share)) / 2
 
 
 class TimeLimit(Callback):

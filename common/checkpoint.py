@@ -77,7 +77,8 @@ class Checkpoints:
         self._length_matters = reason
 
     def start(self) -> dict[str, Any] | None:
-        """What to go on from: the newest sound state with `resume`, else None, and None in every further call.
+        """What to go on from: the newest sound state with `resume`, else None, and None in every further call,
+        but for the first after :meth:`restart`.
 
         A file that is damaged or cannot be read is passed over, which is printed. Raises FileFormatError if all are,
         ValueError for other settings and for a folder that another process trains in, and OSError, before anything is
@@ -96,6 +97,12 @@ class Checkpoints:
         self._started = True
         self._next_time = time.monotonic() + self.seconds
         return state
+
+    def restart(self) -> None:
+        """With `resume`, let the next :meth:`start` return the newest state again, as the training was interrupted, or
+        could not go on.
+        """
+        self._started = self._started and not self.resume
 
     def release(self) -> None:
         """Let other processes train in the folder, until :meth:`start` is called again."""

@@ -83,7 +83,7 @@ def eval_seq2seq(
     row_lengths("eval_seq2seq", np.asarray(correct).reshape(1, -1))  # checks that the padding is at the end
     answer = _true_ids(correct)
     # A generate of one's own may return arrays of one element.
-    guess = [int(np.asarray(i).item()) for i in model.generate(question, answer[0], len(answer) - 1)]
+    guess = [int(to_cpu(i).item()) for i in model.generate(question, answer[0], len(answer) - 1)]
     right = guess == answer[1:]
     if verbose:
         shown = _true_ids(question)[:: -1 if is_reverse else 1]
@@ -105,6 +105,9 @@ def seq2seq_accuracy(model: Any, questions: Any, answers: Any, batch_size: int =
     The first symbol of an answer is the start symbol; -1 fills up shorter rows. The model answers `batch_size`
     questions at a time, with the results that :func:`eval_seq2seq` finds one by one. Raises ValueError for no questions
     at all, for another number of answers, and for start symbols that differ.
+
+    A model is asked for one answer after the other if it has no `generate_batch`, as the book's, or if a subclass has
+    overridden its `generate` alone.
     """
     questions, answers = np.asarray(questions), np.asarray(answers)
     if len(questions) != len(answers) or len(questions) == 0:
@@ -117,9 +120,19 @@ def seq2seq_accuracy(model: Any, questions: Any, answers: Any, batch_size: int =
             f"seq2seq_accuracy: all answers must begin with the same start symbol, but answers[{row}] begins with "
             f"{answers[row, 0]}, the first with {first}"
         )
+    if not _answers_in_batches(model):
+        rights = (eval_seq2seq(model, x[None], t[None], {}) for x, t in zip(questions, answers, strict=True))
+        return sum(rights) / len(questions)
     right = 0
     for start in range(0, len(questions), batch_size):
         t = answers[start : start + batch_size]
         guess = model.generate_batch(questions[start : start + batch_size], int(t[0, 0]), t.shape[1] - 1)
         right += int(((guess == t[:, 1:]) | (t[:, 1:] == PAD)).all(axis=1).sum())
     return right / len(questions)
+
+
+def _answers_in_batches(model: Any) -> bool:
+    """Whether the model has a `generate_batch`, and no `generate` that is nearer: its own, or of a nearer class."""
+    owners = [getattr(model, "__dict__", {}), *map(vars, type(model).__mro__)]
+    names = [name for owner in owners for name in ("generate_batch", "generate") if name in owner]
+    return hasattr(model, "generate_batch") and names[:1] != ["generate"]

@@ -77,6 +77,18 @@ def _is_at(path: Path, file: FileIO) -> bool:
         return False
 
 
+def _forget() -> None:
+    """In a child process that has been forked, which inherits the open files, but none of the locks."""
+    for file in _files.values():
+        file.close()  # a lock of the parent's stays
+    _files.clear()
+    _holders.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
 def _release(path: Path, process: int) -> None:
     if os.getpid() != process:  # a child, which has a copy of this
         return

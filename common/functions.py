@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy
+from numpy import errstate  # CuPy never warns
 
 from common.labels import class_ids
 from common.np import Array, np
@@ -20,8 +21,10 @@ def as_float(x: Array) -> Array:
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)), element by element, in the dtype of x; no x overflows."""
     x = as_float(x)
-    e = np.exp(-abs(x))  # in (0, 1]
-    return np.where(x >= 0, 1, e).astype(x.dtype) / (1 + e)
+    with errstate(over="ignore"):  # 1 / infinity is 0, as it should be
+        y = np.exp(-x.astype("f") if x.dtype == "f2" else -x)  # exp(12) is beyond float16
+    y += 1
+    return (1 / y).astype(x.dtype, copy=False)
 
 
 def relu(x: Array) -> Array:

@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy
 
+from common import config
 from common.model_tree import state_of, unique_params
+from common.np import is_active
 from common.object_tree import GLOBAL_GENERATOR, generators, make_generators, parts
 from common.rng import Seed, generator
 from common.shared_weights import remove_duplicate
@@ -48,11 +50,13 @@ def gradcheck(
 
     Returns the largest error for each array, in units of its largest gradient. Raises GradientError for the first array
     with an error above `tolerance`, for two forwards that differ, and if there is nothing to check; ValueError for
-    lists params and grads that do not fit each other, before or after the backward; TypeError for a class, and for
-    outputs that are neither arrays nor numbers.
+    lists params and grads that do not fit each other, before or after the backward, and with config.GPU set, since it
+    computes on the CPU; TypeError for a class, and for outputs that are neither arrays nor numbers.
     """
     refuse_class(layer_or_model)
     refuse_lists(layer_or_model)
+    if config.GPU or not all(map(is_active, layer_or_model.params)):
+        raise ValueError("gradcheck computes on the CPU; set config.GPU = False before the layer is built")
     rng, before = generator(rng), GLOBAL_GENERATOR.state
     try:
         check = _Check(layer_or_model, inputs, rng)

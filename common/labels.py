@@ -1,6 +1,9 @@
 """Ids of words and classes: checked before anything is looked up with them."""
 
+from contextlib import suppress
 from typing import Any
+
+import numpy
 
 from common.checks import check_counts
 from common.np import np
@@ -14,9 +17,10 @@ def checked_ids(name: str, ids: Any, size: int | None, what: str = "ids") -> Any
     """`ids`, integers of any shape, as an array of the active module.
 
     Raises TypeError for other dtypes and IdError unless ``0 <= ids < size``: NumPy would take a negative id for one
-    counted from the end. Without a size, any integers pass. An empty list, which has no dtype, is one of integers.
+    counted from the end, and CuPy never refuses one, but wraps it, so that nothing else protects from it. Without a
+    size, any integers pass. An empty list, which has no dtype, is one of integers.
     """
-    given, ids = ids, np.asarray(ids)
+    given, ids = ids, _array(ids)
     if not ids.size and not hasattr(given, "dtype"):
         ids = ids.astype(int)
     if ids.dtype.kind not in "iu":
@@ -35,7 +39,7 @@ def checked_corpus(name: str, corpus: Any, vocab_size: int | None = None) -> Any
     """
     if vocab_size is not None:
         check_counts(name, vocab_size=vocab_size)
-    corpus = np.asarray(corpus)
+    corpus = _array(corpus)
     if corpus.size == 0:
         raise ValueError(f"{name}: corpus is empty, expected one id at least")
     if corpus.ndim != 1:
@@ -49,7 +53,7 @@ def class_ids(name: str, t: Any, shape: tuple[int, ...], ignore: int | None = No
     t holds ids shape[:-1], of which those equal to `ignore` are not looked at, or is one-hot, of the very shape of the
     scores. Raises ValueError for another shape or for rows that are not one-hot, IdError for an id that is no class.
     """
-    t = np.asarray(t)
+    t = _array(t)
     if t.shape == shape:
         hot = t == 1
         if not bool((hot.sum(axis=-1) == 1).all()) or int((t != 0).sum()) != t.size // shape[-1]:
@@ -61,3 +65,10 @@ def class_ids(name: str, t: Any, shape: tuple[int, ...], ignore: int | None = No
         checked_ids(name, np.where(t == ignore, 0, t), shape[-1], "labels")
         return t
     return checked_ids(name, t, shape[-1], "labels")
+
+
+def _array(ids: Any) -> Any:
+    """`ids` as an array of the active module; text and objects, of which CuPy has no arrays, as NumPy's."""
+    with suppress(ValueError):
+        return np.asarray(ids)
+    return numpy.asarray(ids)

@@ -77,8 +77,10 @@ class Affine(MatMul):
         return affine(x, *self.params)
 
     def backward(self, dout: Array) -> Array:
+        width = len(self.params[1])
+        dout = self.check_gradient(dout, (*self._cached().shape[:-1], width))
         dx = super().backward(dout)
-        dout = self.cast(dout).reshape(-1, len(self.params[1]))
+        dout = dout.reshape(-1, width)
         # The sum of the rows as a product, which BLAS does several times faster than sum(axis=0).
         self.grads[1][...] = np.ones(len(dout), dout.dtype) @ dout
         return dx
@@ -140,6 +142,7 @@ class Dropout(Layer):
 
     def draw_mask(self, shape: tuple[int, ...], dtype: Any) -> Array:
         """A new mask for an array of that shape: 0 where it is dropped, 1 / (1 - dropout_ratio) elsewhere."""
+        check_ratios(self.name, dropout_ratio=self.dropout_ratio)  # which may have been set since
         mask = (random(shape, self.rng) >= self.dropout_ratio).astype(dtype)
         mask *= 1 / (1 - self.dropout_ratio)
         return mask

@@ -1,24 +1,58 @@
 """How the C library is asked to hand out memory to a training, which frees and takes the same arrays all the time."""
 
 import ctypes
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 # Of glibc's <malloc.h>.
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 
 KEPT = 2**30  # bytes of freed memory that the process keeps at most
+# Of the last, the default. The thresholds glibc raises by itself when larger arrays are freed, up to these, but no
+# longer once any of the three has been set.
+USUAL = {M_MMAP_THRESHOLD: 2**25, M_TRIM_THRESHOLD: 2**26, M_MMAP_MAX: 65536}
+
+_lock = threading.Lock()
+_running: set[object] = set()  # one for each context that has not ended
 
 
-def keep_freed_memory() -> bool:
-    """Let the process keep what it frees, up to 1 GiB, instead of returning it to the operating system at once.
+@contextmanager
+def keep_freed_memory() -> Iterator[bool]:
+    """Let the process keep what it frees inside, up to 1 GiB, instead of returning it to the operating system at once.
 
     An array of some megabytes costs more to get than to fill: its pages come from the system one by one, each filled
     with zeros first, and a virtual machine may have to get them from its host. A training iteration takes and frees
     some dozens of them, which is a twentieth of its time, or with scores (1400, 10000) up to a half. glibc, the C
-    library of most Linux systems, maps each array of over 32 MiB anew unless it is to map none at all. Returns whether
-    the C library is glibc; nothing else changes.
+    library of most Linux systems, maps each array of over 32 MiB anew unless it is to map none at all.
+
+    When the last of several contexts ends, in whatever thread, all that is free is returned, and from then on an array
+    of 32 MiB or more is again mapped by itself, and returned as soon as it is freed. The context gives whether the C
+    library is glibc; nothing else changes.
     """
+    library, this = _glibc(), object()
+    if library is None:
+        yield False
+        return
     try:
-        mallopt = ctypes.CDLL(None).mallopt
+        with _lock:
+            _running.add(this)
+            kept = bool(library.mallopt(M_MMAP_MAX, 0)) and bool(library.mallopt(M_TRIM_THRESHOLD, KEPT))
+        yield kept
+    finally:
+        with _lock:
+            _running.discard(this)
+            if not _running:
+                for name, value in USUAL.items():
+                    library.mallopt(name, value)
+                library.malloc_trim(0)
+
+
+def _glibc() -> Any:
+    """The C library of this process, None if it is another one."""
+    try:
+        library = ctypes.CDLL(None)
+        return library if library.mallopt and library.malloc_trim else None
     except (AttributeError, OSError, TypeError):  # other C libraries, and Windows
-        return False
-    return bool(mallopt(M_MMAP_MAX, 0)) and bool(mallopt(M_TRIM_THRESHOLD, KEPT))
+        return None

@@ -82,9 +82,9 @@ def evaluation_mode(model: Any) -> Iterator[None]:
     switched = [layer for _, layer in layers(model) if getattr(layer, "train_flg", False)]
     rngs = [*generators(model).values(), GLOBAL_GENERATOR]
     before = [rng.bit_generator.state for rng in rngs]
-    for layer in switched:
-        layer.train_flg = False
     try:
+        for layer in switched:
+            layer.train_flg = False
         with fresh_state(model):
             yield
     finally:
@@ -99,11 +99,11 @@ def fresh_state(model: Any) -> Iterator[None]:
     """Zero recurrent states inside; outside, the states that were there before."""
     stateful = [layer for _, layer in layers(model) if hasattr(layer, "reset_state")]
     before = [state_of(layer) for layer in stateful]
-    if hasattr(model, "reset_state"):
-        model.reset_state()
-    for layer in stateful:
-        layer.reset_state()
     try:
+        if hasattr(model, "reset_state"):
+            model.reset_state()
+        for layer in stateful:
+            layer.reset_state()
         yield
     finally:
         if not stateful and hasattr(model, "reset_state"):

@@ -69,8 +69,8 @@ _usable: set[ModuleType | None] = set()
 
 def _find_cupy() -> ModuleType:
     how = (
-        "Install one that fits the CUDA driver, pip install cupy-cuda12x or pip install cupy-cuda13x, "
-        "or set config.GPU = False."
+        'Install one that fits the CUDA driver, and with it the CUDA toolkit, pip install "cupy-cuda12x[ctk]" '
+        'or pip install "cupy-cuda13x[ctk]", or set config.GPU = False.'
     )
     try:
         cupy = importlib.import_module("cupy")
@@ -78,8 +78,10 @@ def _find_cupy() -> ModuleType:
         raise ImportError(f"config.GPU is set, but CuPy cannot be imported ({error}). {how}") from error
     try:
         count = cupy.cuda.runtime.getDeviceCount()
+        cupy.cuda.nvrtc.getVersion()  # what compiles the kernels comes with the toolkit, not with CuPy or the driver
     except Exception as error:  # CuPy's own kinds of errors: no driver, no library, a driver too old
-        raise ImportError(f"config.GPU is set, but CuPy finds no usable GPU ({error}). {how}") from error
+        what = "no usable GPU or CUDA toolkit"
+        raise ImportError(f"config.GPU is set, but CuPy finds {what} ({error}). {how}") from error
     if not count:
         raise ImportError(f"config.GPU is set, but CuPy finds no GPU. {how}")
     _usable.add(cupy)
@@ -113,7 +115,10 @@ def sum_rows(ids: Array, rows: Array) -> tuple[Array, Array]:
         return unique, sums
     if len(ids) == 0:
         return ids, rows
-    if ids.max() < FEW and ids.min() >= 0:  # the characters of an alphabet: a dense product is even faster
+    if len(ids) <= 2 * FEW:  # a dense product is faster than to build a sparse matrix
+        unique = numpy.unique(ids)
+        return unique, (ids == unique[:, None]).astype(rows.dtype) @ rows
+    if ids.max() < FEW and ids.min() >= 0:  # the characters of an alphabet: here too
         unique = numpy.flatnonzero(numpy.bincount(ids.astype(numpy.intp, copy=False))).astype(ids.dtype)
         return unique, (ids == unique[:, None]).astype(rows.dtype) @ rows
     # One sparse product, S (U, M) @ rows with S[u, m] = 1 where row m belongs to unique id u, is 50 times faster than
@@ -156,6 +161,11 @@ def address(x: Array) -> tuple[Any, ...]:
     """
     pointer = x.data.ptr if hasattr(x.data, "ptr") else x.__array_interface__["data"][0]
     return pointer, x.dtype.str, *sorted(zip(x.strides, x.shape, strict=True))
+
+
+def fits_cache(count: int) -> bool:
+    """Whether so many bytes fit the cache of a CPU; the GPU needs no such care."""
+    return config.GPU or count <= CACHE_BYTES
 
 
 def row_blocks(rows: int, row_bytes: int) -> "list[slice]":

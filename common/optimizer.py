@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
-from common.np import np, row_blocks
+from common.np import fits_cache, np, row_blocks
 from common.object_tree import attributes
 from common.parameter_states import ParameterStates
 from common.sparse_gradient import RowGradient
@@ -290,6 +290,8 @@ def _check_number(optimizer: Optimizer, name: str, value: Any, below: float = ma
 
 def _pieces(*arrays: Any) -> Any:
     """Pieces of equally shaped arrays, which fit the cache together if all are laid out in memory in the same order."""
+    if arrays[0].ndim and fits_cache(4 * sum(a.nbytes for a in arrays)):
+        return [arrays]  # what follows would come to the same, but take more time than the step of a small weight
     if all(a.flags.c_contiguous for a in arrays):
         flat = [a.reshape(-1) for a in arrays]
     elif all(a.flags.f_contiguous for a in arrays):

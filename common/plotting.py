@@ -25,6 +25,8 @@ from common.np import np, to_cpu
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+else:
+    Axes = Any  # for typing.get_type_hints, also without Matplotlib
 
 MARKERS = "ox^sDvP*"
 MOST_WINDOWS = 20  # pyplot warns of more open figures

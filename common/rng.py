@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy
 
-Seed: TypeAlias = "int | numpy.random.Generator | None"
+Seed: TypeAlias = int | numpy.random.Generator | None
 
 
 def generator(seed: Seed = None) -> numpy.random.Generator:

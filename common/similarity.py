@@ -24,9 +24,19 @@ def normalize(x: Any, eps: float = 1e-8) -> Any:
 
     Returns a new array in the dtype of x; float16, in which eps would be 0, as float32, and integers as float64.
     """
-    x = np.asarray(x)
-    x = x.astype(np.result_type(x.dtype, "f4" if x.dtype.kind == "f" else "f8"), copy=False)
+    x = _as_real(x)
     return x / (np.sqrt((x * x).sum(axis=-1, keepdims=True)) + eps)
+
+
+def cosines(X: Any, y: Any, eps: float = 1e-8) -> Any:
+    """The cosine of each row of X (V, D) with y (D,), X y / ((|X| + eps) (|y| + eps)): (V,), without a copy of X."""
+    X = _as_real(X)
+    return X @ normalize(y, eps) / (np.sqrt(np.einsum("vd,vd->v", X, X)) + eps)
+
+
+def _as_real(x: Any) -> Any:
+    x = np.asarray(x)
+    return x.astype(np.result_type(x.dtype, "f4" if x.dtype.kind == "f" else "f8"), copy=False)
 
 
 def cos_similarity(x: Any, y: Any, eps: float = 1e-8) -> Any:
@@ -56,9 +66,8 @@ def most_similar(
     if not _all_known([query], word_to_id):
         return []
     print(f"\n[query] {query}")
-    unit = normalize(word_matrix)
     number = word_to_id[query]
-    return _print(best(to_cpu(unit @ unit[number]), id_to_word, top, without=[number]))
+    return _print(best(to_cpu(cosines(word_matrix, word_matrix[number])), id_to_word, top, without=[number]))
 
 
 def analogy(
@@ -75,9 +84,9 @@ def analogy(
     if not _all_known([a, b, c], word_to_id):
         return []
     print(f"\n[analogy] {a}:{b} = {c}:?")
-    unit = normalize(word_matrix)
     ids = [word_to_id[word] for word in (a, b, c)]
-    scores = to_cpu(unit @ normalize(unit[ids[1]] - unit[ids[0]] + unit[ids[2]]))
+    unit_a, unit_b, unit_c = normalize(word_matrix[ids])
+    scores = to_cpu(cosines(word_matrix, unit_b - unit_a + unit_c))
     if answer is not None and _all_known([answer], word_to_id):
         print(f"==>{answer}:{scores[word_to_id[answer]]}")
     return _print(best(scores, id_to_word, top, without=ids))
@@ -88,7 +97,11 @@ def best(
 ) -> list[tuple[str, numpy.floating[Any]]]:
     """The `top` words with the highest scores (V,), highest first, lower ids first among equals; none of `without`."""
     known = words if isinstance(words, Mapping) else range(len(words))
-    order = (int(i) for i in numpy.argsort(-scores, kind="stable"))
+    ids, enough = numpy.arange(len(scores)), top + len(without)
+    if 0 < enough < len(scores) == len(words):  # only those that may come have to be sorted
+        last = numpy.partition(-scores, enough - 1)[enough - 1]
+        ids = ids if numpy.isnan(last) else numpy.flatnonzero(-scores <= last)
+    order = (int(i) for i in ids[numpy.argsort(-scores[ids], kind="stable")])
     return list(islice(((words[i], scores[i]) for i in order if i not in without and i in known), top))
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy
 
-from common.np import np, sum_rows
+from common.np import np, sum_rows, to_cpu, to_gpu
 
 
 class RowGradient(numpy.lib.mixins.NDArrayOperatorsMixin):
@@ -103,7 +103,11 @@ class RowGradient(numpy.lib.mixins.NDArrayOperatorsMixin):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if copy is False:  # as of a function that is to change the array in place: what it did would be lost
             raise ValueError("RowGradient: there is no array of it but a copy")
-        return numpy.asarray(self.to_dense(), dtype)
+        return numpy.asarray(to_cpu(self.to_dense()), dtype)
+
+    def __cupy_get_ndarray__(self) -> Any:
+        """By which CuPy takes it for an array, as an argument of ``asarray`` and of its ufuncs."""
+        return to_gpu(self.to_dense())
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """The ufunc of dense copies; those that it changes, as its `out` or by ``at``, are assigned."""

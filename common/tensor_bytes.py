@@ -61,6 +61,11 @@ def _largest(array: numpy.ndarray) -> float:
     """max |x|, NaN if there is one, without a temporary of the array's size."""
     if array.size == 0:
         return 0.0
+    if array.dtype == numpy.float16 and array.flags.c_contiguous:
+        # Without their signs, float16 numbers are ordered like their bits, NaN last, which NumPy compares faster.
+        bits = array.reshape(-1).view(numpy.uint16)
+        largest = max((bits[i : i + CHUNK] & 0x7FFF).max() for i in range(0, len(bits), CHUNK))
+        return float(largest.view(numpy.float16))
     with numpy.errstate(invalid="ignore"):
         low, high = float(array.min()), float(array.max())
     return max(-low, high) if low == low else low

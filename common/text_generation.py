@@ -17,7 +17,7 @@ from common.rng import Seed, generator
 from common.sampling import Sampling
 
 PLAIN = Sampling()
-Seeds: TypeAlias = "Seed | Sequence[Seed]"
+Seeds: TypeAlias = Seed | Sequence[Seed]
 
 
 class Generated(NamedTuple):

@@ -11,6 +11,8 @@ from common.progress import write
 
 if TYPE_CHECKING:
     from common.base_trainer import BaseTrainer
+else:
+    BaseTrainer = Any  # for typing.get_type_hints; base_trainer imports this module
 
 
 class TrainerCheckpoints:
@@ -32,6 +34,7 @@ class TrainerCheckpoints:
             self.restored = self._restore(state)
         except BaseException:
             self.checkpoints.release()
+            self.checkpoints.restart()
             raise
 
     def _check_done(self, state: dict[str, Any] | None) -> None:

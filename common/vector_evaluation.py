@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy
-from scipy import stats
 
 from common.files import FileFormatError, Location, regular
 from common.text_files import decode
@@ -93,6 +92,8 @@ def evaluate_word_pairs(vectors: WordVectors, pairs: Iterable[WordPair]) -> Pair
     ValueError when fewer than two pairs are known, and TypeError for what are no pairs, such as the name of a file.
     """
     pairs = _rows("evaluate_word_pairs", pairs, 3, "pairs (word, word, score), as of read_word_pairs")
+    from scipy import stats  # half a second, which all else here can do without
+
     ids = _ids(vectors, [pair[:2] for pair in pairs])
     known = (ids >= 0).all(axis=1)
     if known.sum() < 2:

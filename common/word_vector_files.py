@@ -154,9 +154,9 @@ def read_projector(folder: Location) -> Content:
 def _write_rows(file: BinaryIO, vectors: numpy.ndarray, separator: str, words: Sequence[str] = ()) -> None:
     """A line for each vector, as float32, behind its word if there are words."""
     row = separator.join(["%.9g"] * vectors.shape[1]) + "\n"
-    for i, vector in enumerate(_float32(vectors).tolist()):
+    for i, vector in enumerate(_float32(vectors)):  # all numbers as Python's would take nine times the memory
         head = words[i] + separator if words else ""
-        file.write((head + row % tuple(vector)).encode())
+        file.write((head + row % tuple(vector.tolist())).encode())
 
 
 def _read_rows(

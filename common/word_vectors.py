@@ -10,7 +10,7 @@ from common import weight_files, word_vector_files
 from common.checks import check_whole
 from common.files import FileFormatError, Location
 from common.np import to_cpu
-from common.similarity import Pairs, best, normalize, unknown
+from common.similarity import Pairs, best, cosines, normalize, unknown
 from common.tensor_bytes import check_finite
 
 __all__ = ["WordVectors"]
@@ -94,9 +94,8 @@ class WordVectors:
         plus, minus = ([self.index(word) for word in _as_list(words)] for words in (positive, negative))
         if not plus + minus or topn < 0:
             raise ValueError(f"most_similar: expected a word and topn >= 0, got {positive=}, {negative=}, {topn=}")
-        unit = self.unit_vectors()
-        query = unit[plus].sum(axis=0) - unit[minus].sum(axis=0)
-        found = best(unit @ to_cpu(normalize(query)), self.index_to_key, topn, without={*plus, *minus})
+        query = normalize(self.vectors[plus]).sum(axis=0) - normalize(self.vectors[minus]).sum(axis=0)
+        found = best(to_cpu(cosines(self.vectors, query)), self.index_to_key, topn, without={*plus, *minus})
         return [(word, float(score)) for word, score in found]
 
     def similarity(self, word1: str, word2: str) -> float:

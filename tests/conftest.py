@@ -18,12 +18,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the backgrou
 
 
 def cupy_usable() -> bool:
-    """Whether the real CuPy is there, and a GPU for it."""
+    """Whether the real CuPy is there, with a GPU and the toolkit that compiles for it."""
     if importlib.util.find_spec("cupy") is None:
         return False
     try:
         import cupy
 
+        cupy.cuda.nvrtc.getVersion()
         return cupy.cuda.runtime.getDeviceCount() > 0
     except Exception:  # its own errors: no driver, no library
         return False

@@ -57,7 +57,7 @@ class TestSwitch:
     def test_without_cupy(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "cupy", None)  # import says ImportError
         monkeypatch.setattr(config, "GPU", True)
-        remedy = r"config.GPU is set, but CuPy cannot be imported .*pip install cupy-cuda12x or .*config.GPU = False"
+        remedy = r'config.GPU is set, but CuPy cannot be imported .*pip install "cupy-cuda12x\[ctk\]" or .*GPU = False'
         for use in (lambda: np.zeros(1), lambda: Rnnlm(7, 3, 4), lambda: softmax([1.0]), lambda: to_gpu([1])):
             with pytest.raises(ImportError, match=remedy):
                 use()
@@ -66,19 +66,32 @@ class TestSwitch:
         with pytest.raises(ImportError, match="CuPy cannot be imported"):
             to_gpu([1])
 
-    @pytest.mark.parametrize("count", [0, RuntimeError("cudaErrorInsufficientDriver")])
-    def test_cupy_without_a_gpu(self, monkeypatch, count):
-        def device_count():
-            if isinstance(count, Exception):
-                raise count
-            return count
+    @pytest.mark.parametrize(
+        ("count", "version", "missing"),
+        [
+            (0, (12, 0), "GPU"),
+            (RuntimeError("cudaErrorInsufficientDriver"), (12, 0), r"usable GPU or CUDA toolkit \(cudaErrorInsuff"),
+            (1, RuntimeError("failed to load libnvrtc.so.12"), r"usable GPU or CUDA toolkit \(failed to load libnvrtc"),
+        ],
+    )
+    def test_cupy_without_a_gpu_or_the_toolkit(self, monkeypatch, count, version, missing):
+        def giving(found):
+            def function():
+                if isinstance(found, Exception):
+                    raise found
+                return found
+
+            return function
 
         module = types.ModuleType("cupy")
-        module.cuda = types.SimpleNamespace(runtime=types.SimpleNamespace(getDeviceCount=device_count))
+        module.cuda = types.SimpleNamespace(
+            runtime=types.SimpleNamespace(getDeviceCount=giving(count)),
+            nvrtc=types.SimpleNamespace(getVersion=giving(version)),
+        )
         monkeypatch.setitem(sys.modules, "cupy", module)
         monkeypatch.setattr(config, "GPU", True)
         for _ in range(2):  # not only the first time
-            with pytest.raises(ImportError, match=r"CuPy finds no (usable )?GPU.*pip install .*config.GPU = False"):
+            with pytest.raises(ImportError, match=rf"CuPy finds no {missing}.*pip install .*\[ctk\].*GPU = False"):
                 np.zeros(1)
 
 

@@ -1,11 +1,22 @@
 """The stand-in refuses what CuPy refuses."""
 
+import copy
+
 import numpy
 import pytest
 import strict_cupy
 
 X = strict_cupy.asarray(numpy.ones((2, 3)))
 HOST = numpy.ones((2, 3))
+
+
+class Like:
+    """What makes an array of the device of itself."""
+
+    T = property(lambda self: self)
+
+    def __cupy_get_ndarray__(self):
+        return strict_cupy.full((2, 3), 2.0)
 
 
 @pytest.mark.parametrize(
@@ -16,7 +27,11 @@ HOST = numpy.ones((2, 3))
         lambda x, host: host @ x.T,
         lambda x, host: strict_cupy.add(x, host),
         lambda x, host: strict_cupy.exp(host),
-        lambda x, host: numpy.exp(x),
+        lambda x, host: numpy.add(x, host),
+        lambda x, host: numpy.add(x, [1.0]),
+        lambda x, host: numpy.add(x, x, out=host),
+        lambda x, host: numpy.add.reduce(x),
+        lambda x, host: numpy.cbrt(x),
         lambda x, host: numpy.asarray(x),
         lambda x, host: numpy.concatenate([x, x]),
         lambda x, host: strict_cupy.concatenate([x, host]),
@@ -29,6 +44,12 @@ HOST = numpy.ones((2, 3))
         lambda x, host: x.sum(initial=1.0),
         lambda x, host: range(strict_cupy.asarray(3)),
         lambda x, host: strict_cupy.add.at(x, host[0].astype(int), 1),
+        lambda x, host: strict_cupy.add.at(strict_cupy.zeros(3, int), 0, 1),
+        lambda x, host: strict_cupy.asarray(["a"]),
+        lambda x, host: strict_cupy.array([None]),
+        lambda x, host: strict_cupy.asarray([x, host]),
+        lambda x, host: strict_cupy.concatenate([x, Like()]),
+        lambda x, host: x @ Like().T,
     ],
 )
 def test_mixing(mix):
@@ -45,6 +66,29 @@ def test_a_product_with_a_vector_has_no_out():
 def test_reductions_give_arrays_without_axes():
     for y in (X.sum(), X[0, 0], strict_cupy.vdot(X, X)):
         assert isinstance(y, strict_cupy.ndarray) and y.shape == () and float(y) in (1, 6)
+
+
+def test_ufuncs_of_numpys_are_cupys():
+    out = strict_cupy.zeros((2, 3))
+    assert numpy.add(X, numpy.float32(1), out=out) is out
+    for y in (numpy.add(X, X), 1 + X, out):
+        assert isinstance(y, strict_cupy.ndarray) and (y.get() == 2).all()
+
+
+def test_what_makes_an_array_of_itself():
+    x = X.copy()
+    x += Like()
+    for y in (x, X + Like(), strict_cupy.add(Like(), X), numpy.add(X, Like()), strict_cupy.asarray(Like()) + 1):
+        assert isinstance(y, strict_cupy.ndarray) and (y.get() == 3).all()
+
+
+def test_a_list_of_arrays_becomes_one():
+    assert strict_cupy.asarray([[X[0, 0], X[0, 1]]]).shape == (1, 2)
+
+
+def test_copies_are_laid_out_row_by_row():
+    for y in (X.T.get(), copy.deepcopy(X.T), copy.deepcopy([X.T])[0]):
+        assert y.flags.c_contiguous and y.shape == (3, 2)
 
 
 def test_it_has_only_what_cupy_has():

@@ -1,5 +1,6 @@
 import importlib
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ch04.word_frequency import keep_probability
 from common.checkpoint import Checkpoints
 from common.files import FileFormatError
 from common.folder_lock import NAME
+from common.interrupt import TrainingInterrupted
 from common.np import np, to_cpu
 from common.vector_evaluation import evaluate_analogies
 from common.word_vectors import WordVectors
@@ -130,6 +132,27 @@ def test_a_loop_of_fits_goes_on(tmp_path, monkeypatch):
         (other := tmp_path / path.stem).mkdir()
         shutil.copy(path, other)
         assert train(other, True) == whole
+
+
+@both
+def test_after_ctrl_c_the_same_call_goes_on(kind, tmp_path, monkeypatch):
+    expected, _ = trained(kind)
+    model = kind(WORDS, 8, 3, CORPUS, rng=0)
+    trainer, checkpoint = CorpusTrainer(model, rng=0), Checkpoints(tmp_path, resume=True)
+    step, calls = trainer._step, []
+
+    def interrupted(*args):
+        calls.append(args)
+        if len(calls) == 7:
+            signal.raise_signal(signal.SIGINT)
+        step(*args)
+
+    monkeypatch.setattr(trainer, "_step", interrupted)
+    with pytest.raises(TrainingInterrupted, match="It goes on with --resume"):
+        trainer.fit(CORPUS, 2, False, checkpoint=checkpoint)
+    trainer.fit(CORPUS, 2, False, checkpoint=checkpoint)
+    assert trainer.current_epoch == len(trainer.loss_list) == 2
+    assert all((a == b).all() for a, b in zip(model.params, expected.params, strict=True))
 
 
 @pytest.mark.parametrize("begun", [False, True])

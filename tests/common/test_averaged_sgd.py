@@ -1,3 +1,4 @@
+import inspect
 from types import SimpleNamespace
 
 import numpy
@@ -6,6 +7,7 @@ from small_trainings import ExampleTraining
 
 from ch01.two_layer_net import TwoLayerNet
 from common.averaged_sgd import AveragedSGD, BestAverages, NonMonotoneTrigger
+from common.checkpoint import Checkpoints
 from common.optimizer import SGD
 from common.sparse_gradient import RowGradient
 from common.trainer import Trainer
@@ -33,6 +35,10 @@ def test_weights_are_sgds_and_means_are_pytorchs(torch, rng, decay):
     with ours.averages():
         numpy.testing.assert_allclose(p, theirs.state[their]["ax"], rtol=1e-6)
     numpy.testing.assert_array_equal(p, before)
+
+
+def test_arguments_are_those_of_sgd():
+    assert inspect.signature(AveragedSGD) == inspect.signature(SGD)
 
 
 def test_means_are_those_of_the_places_visited(rng):
@@ -177,6 +183,40 @@ class TestCallbacksAreCheckedBeforeTraining:
         assert len(trigger.scores) == 3
         again = ExampleTraining(AveragedSGD(0.5), seed=1).fit(3, callbacks=[NonMonotoneTrigger(1), BestAverages()])
         assert results[1] == again.result
+
+    @pytest.mark.parametrize("epochs_before", [0, 1])
+    def test_an_optimizer_that_has_averaged_another_model(self, epochs_before):
+        """The second training, whether the callbacks see it begin or not, averages from when its own scores say so."""
+
+        def second(optimizer, trigger):
+            training = ExampleTraining(optimizer, seed=1)
+            if epochs_before:
+                training.fit(epochs_before)
+            weights, _, means = training.fit(2, callbacks=[trigger]).result
+            return weights, means[-2:]
+
+        trigger, optimizer, scores = NonMonotoneTrigger(1), AveragedSGD(0.5), iter([1, 2, 3])
+        first = ExampleTraining(optimizer)
+        first.valid = lambda model: {"loss": next(scores)}
+        first.fit(3, callbacks=[trigger])
+        assert optimizer.averaging
+        assert second(optimizer, trigger) == second(AveragedSGD(0.5), NonMonotoneTrigger(1))
+        assert len(trigger.scores) == 2
+
+    def test_averaging_goes_on(self, tmp_path):
+        """In a further fit, from a checkpoint, and from the beginning if it was started by hand."""
+
+        trigger, training, scores = NonMonotoneTrigger(1), ExampleTraining(AveragedSGD(0.5)), iter([1, 2, 3, 1])
+        training.valid = lambda model: {"loss": next(scores)}
+        training.fit(3, callbacks=[trigger], checkpoint=tmp_path)
+        assert training.fit(1, callbacks=[trigger]).trainer.optimizer.averaging and len(trigger.scores) == 4
+        resumed = ExampleTraining(AveragedSGD(0.5), seed=1)
+        resumed.fit(4, callbacks=[trigger], checkpoint=Checkpoints(tmp_path, resume=True))
+        assert resumed.trainer.optimizer.averaging and len(trigger.scores) == 4
+        by_hand = AveragedSGD(0.5)
+        by_hand.start_averaging()
+        ExampleTraining(by_hand).fit(1, callbacks=[NonMonotoneTrigger()])
+        assert by_hand.averaging
 
 
 @pytest.mark.parametrize("own", [False, True])

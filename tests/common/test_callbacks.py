@@ -1,5 +1,9 @@
+import copy
+import gc
 import math
+import pickle
 import time
+import weakref
 
 import numpy
 import pytest
@@ -132,6 +136,75 @@ class TestSeveralTrainings:
         assert [callback.best for callback in shared] == [0.5] * 3 and training.trainer.stopped is None
         training.fit(2, callbacks=shared)
         assert training.trainer.current_epoch == 5 and shared[2].waited == 2
+
+    @pytest.mark.parametrize("kind", [ExampleTraining, LanguageTraining])
+    def test_one_that_has_begun_without_them(self, kind):
+        def second(callbacks):
+            return kind(SGD(0.5), 1).fit(1).fit(4, callbacks=callbacks)
+
+        shared = [*self.callbacks(), Schedule(cosine_decay(9))]
+        kind(SGD(1.0)).fit(3, callbacks=shared)
+        one, alone = second(shared), second([*self.callbacks(), Schedule(cosine_decay(9))])
+        assert one.result == alone.result and one.trainer.stopped == alone.trainer.stopped
+        assert one.trainer.optimizer.lr == alone.trainer.optimizer.lr
+
+    def test_a_trainer_gets_another_model(self):
+        best, training, scores = BestWeights(), LanguageTraining(), iter([1, 2])
+        training.valid = lambda model: {"loss": next(scores)}
+        first = training.fit(1, callbacks=[best]).result[0]
+        training.trainer.model = LanguageTraining(seed=1).trainer.model
+        training.fit(1, callbacks=[best])
+        assert best.best == 2 and not set(first) & set(training.result[0])
+
+    def test_a_model_is_not_kept_but_known_to_be_gone(self):
+        stopping, training = EarlyStopping(), LanguageTraining()
+        stopping.best = 0.0
+        training.fit(1, callbacks=[stopping])
+        model = weakref.ref(training.trainer.model)
+        del training
+        gc.collect()
+        assert model() is None
+        other = LanguageTraining(seed=1).fit(1)
+        other.fit(1, callbacks=[stopping])
+        assert stopping.best == other.trainer.history[-1]["valid_loss"]
+
+    def test_a_model_that_cannot_be_referred_to_weakly(self):
+        class Bare:
+            __slots__ = ("backward", "forward", "grads", "params")
+
+            def __init__(self, model):
+                for name in self.__slots__:
+                    setattr(self, name, getattr(model, name))
+
+        best, training = BestWeights("loss"), ExampleTraining()
+        training.trainer.model = Bare(Constant())
+        for _ in range(2):
+            training.trainer.fit(*training.data, 1, 7, callbacks=[best])
+        assert best.waited == 1
+        training.trainer.model = Bare(Constant())
+        training.trainer.fit(*training.data, 1, 7, callbacks=[best])
+        assert best.waited == 0
+
+    @pytest.mark.parametrize("copied", [copy.deepcopy, lambda trainer: pickle.loads(pickle.dumps(trainer))])
+    def test_a_copy_of_the_trainer_goes_on(self, copied):
+        """Its schedules, too, have no part that cannot be pickled."""
+        callbacks = [*self.callbacks(), Schedule(cosine_decay(6, 1, 0.1)), Schedule(step_decay(0.5, 2))]
+        training, other = LanguageTraining().fit(2, callbacks=callbacks), LanguageTraining()
+        other.trainer = copied(training.trainer)
+        for one in (training, other):
+            one.fit(2, callbacks=one.trainer.callbacks)
+        assert training.result == other.result
+        assert training.trainer.optimizer.lr == other.trainer.optimizer.lr
+        assert training.trainer.callbacks[2].waited == other.trainer.callbacks[2].waited
+
+    def test_what_is_put_back_belongs_to_the_model(self, tmp_path):
+        callbacks = self.callbacks()
+        LanguageTraining().fit(1, callbacks=callbacks)  # which may have watched another one before
+        whole = LanguageTraining(seed=1).fit(4, callbacks=self.callbacks())
+        LanguageTraining(seed=1).fit(2, callbacks=self.callbacks(), checkpoint=tmp_path)
+        checkpoint = Checkpoints(tmp_path, resume=True)
+        resumed = LanguageTraining(seed=2).fit(4, callbacks=callbacks, checkpoint=checkpoint)
+        assert resumed.result == whole.result
 
 
 class TestLearningRate:

@@ -788,6 +788,41 @@ class TestInterrupt:
         training.fit(2, checkpoint=Checkpoints(folder, resume=True))
         assert training.trainer.current_epoch == 2 and training.result == LanguageTraining().fit(2).result
 
+    @pytest.mark.parametrize("at", [3, 5, 8])
+    def test_the_same_trainer_and_the_same_checkpoints(self, folder, at):
+        """As when a cell of a notebook is run again; what else it does before is done again, too."""
+        training, callbacks, checkpoints = Interrupted(at), [BestWeights()], Checkpoints(folder, resume=True)
+        with pytest.raises(TrainingInterrupted):
+            training.fit(2, callbacks=callbacks, checkpoint=checkpoints)
+        training.fit(2, callbacks=callbacks, checkpoint=checkpoints)
+        whole = LanguageTraining().fit(2, callbacks=[BestWeights()])
+        assert training.trainer.current_epoch == 2 and training.result == whole.result
+        training.fit(1, callbacks=callbacks, checkpoint=checkpoints)  # that was one fit, this is a further one
+        assert training.trainer.current_epoch == 3
+        assert training.result == whole.fit(1, callbacks=whole.trainer.callbacks).result
+
+    def test_a_loop_of_fits_with_the_same_checkpoints(self, folder, capsys):
+        def program(training, **options):
+            for _ in range(3):
+                training.fit(1, **options)
+            return training
+
+        checkpoints = Checkpoints(folder, resume=True)
+        with pytest.raises(TrainingInterrupted):
+            program(Interrupted(at=12), checkpoint=checkpoints)
+        resumed = program(LanguageTraining(), checkpoint=checkpoints)
+        assert capsys.readouterr().out.count("goes on in epoch 2, at iteration ") == 1
+        whole = program(LanguageTraining())
+        assert resumed.trainer.current_epoch == 3 and resumed.result == whole.result
+
+    def test_without_resume_the_same_checkpoints_begin_a_further_fit(self, folder):
+        training, checkpoints = Interrupted(at=3), Checkpoints(folder)
+        with pytest.raises(TrainingInterrupted):
+            training.fit(2, checkpoint=checkpoints)
+        training.fit(2, checkpoint=checkpoints)
+        assert training.trainer.current_epoch == 2 and len(training.result[1]) == 8
+        assert not folder.with_name(f"{folder.name}-before").exists()
+
     @pytest.mark.parametrize("first", [None, "first"])
     def test_after_an_earlier_fit(self, folder, first):
         """A program that trains, and then trains on with checkpoints, is run again after Ctrl-C in the second fit."""
@@ -850,6 +885,15 @@ def test_what_cannot_be_saved_in_the_middle_does_not_end_the_training(folder, ca
     training = LanguageTraining().fit(2, callbacks=[Counts()], checkpoint=Checkpoints(folder))
     assert training.trainer.current_epoch == 2 and training.result[0] == LanguageTraining().fit(2).result[0]
     assert "the checkpoint could not be written: " in capsys.readouterr().out
+
+
+def test_the_same_checkpoints_after_what_cannot_go_on(folder):
+    whole = LanguageTraining().fit(2)
+    LanguageTraining().fit(1, checkpoint=folder)
+    checkpoints, training = Checkpoints(folder, resume=True), LanguageTraining(seed=1)
+    with pytest.raises(FileFormatError, match="belongs to another training: callbacks was"):
+        training.fit(2, callbacks=[BestWeights()], checkpoint=checkpoints)
+    assert training.fit(2, checkpoint=checkpoints).result == whole.result
 
 
 def test_a_loop_of_ones_own(folder):

@@ -12,6 +12,7 @@ from ch08.answerer import MODELS
 from common.evaluation import eval_perplexity, eval_seq2seq, seq2seq_accuracy
 from common.functions import softmax
 from common.language_model import LanguageModel
+from common.np import np
 from common.padding import pad
 from common.time_layers import SoftmaxWithLoss, TimeAffine, TimeDropout, TimeEmbedding, TimeSoftmaxWithLoss
 from common.validation import example_scores
@@ -195,10 +196,58 @@ class TestSeq2seq:
         model = self.Model([numpy.array([3]), numpy.int64(4)])
         assert eval_seq2seq(model, numpy.array([[1]]), numpy.array([0, 3, 4]), self.id_to_char) == 1
 
+    def test_symbols_are_not_moved_to_the_gpu(self, gpu, monkeypatch):
+        model, question, correct = self.Model([3, np.asarray([4])]), numpy.array([[1, 2]]), numpy.array([0, 3, 4])
+        moved = []
+        monkeypatch.setattr(np, "asarray", lambda x, asarray=np.asarray: moved.append(numpy.ndim(x)) or asarray(x))
+        assert eval_seq2seq(model, question, correct, self.id_to_char) == 1
+        assert moved == [1]  # the correct answer
+
     def test_a_batch_has_one_start_symbol(self):
         xs, ts = numpy.array([[1, 2], [3, 4], [5, 6]]), numpy.array([[0, 3], [0, 2], [1, 5]])
         with pytest.raises(ValueError, match=r"answers\[2\] begins with 1, the first with 0"):
             seq2seq_accuracy(MODELS["attention"](7, 3, 4, rng=0), xs, ts)
+
+    @pytest.mark.parametrize("where", ["class", "object"])
+    def test_a_generate_that_is_overridden_counts(self, where):
+        def ones(xs, start_id, sample_size):
+            return [1] * sample_size
+
+        class Mine(MODELS["seq2seq"]):
+            if where == "class":
+                generate = staticmethod(ones)
+
+        model = Mine(7, 3, 4, rng=0)
+        if where == "object":
+            model.generate = ones
+        xs, ts = numpy.array([[1, 2], [3, 4], [5, 6]]), pad([[0, 1, 1], [0, 1], [0, 1, 2]])
+        assert seq2seq_accuracy(model, xs, ts) == 2 / 3
+
+    def test_a_generate_batch_that_is_overridden_counts_too(self):
+        class Mine(MODELS["seq2seq"]):
+            def generate_batch(self, xs, start_id, sample_size, stop_id=None):
+                return numpy.ones((len(xs), sample_size), int)
+
+        assert seq2seq_accuracy(Mine(7, 3, 4, rng=0), numpy.array([[1, 2], [3, 4]]), pad([[0, 1], [0, 2]])) == 0.5
+
+    def test_a_model_with_generate_alone_is_asked_one_by_one(self):
+        model = self.Model([3, 4])
+        xs, ts = numpy.array([[1, 2], [5, 6]]), numpy.array([[0, 3, 5], [0, 3, 4]])
+        assert seq2seq_accuracy(model, xs, ts) == 0.5
+        assert model.asked == ([[5, 6]], 0, 2)
+
+    def test_a_wrapper_answers_in_batches(self):
+        class Wrapper:
+            def __init__(self, model):
+                self.model = model
+
+            def __getattr__(self, name):
+                assert name != "generate"
+                return getattr(self.model, name)
+
+        model, xs = MODELS["seq2seq"](7, 3, 4, rng=0), numpy.array([[1, 2], [5, 6]])
+        ts = pad([[0, *answer] for answer in model.generate_batch(xs, 0, 2).tolist()])
+        assert seq2seq_accuracy(Wrapper(model), xs, ts) == 1
 
     def test_padded_pairs_on_the_gpu(self, gpu):
         model = MODELS["attention"](7, 3, 4, rng=0)

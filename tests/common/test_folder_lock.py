@@ -82,3 +82,33 @@ def test_the_end_of_a_forked_child_leaves_it(tmp_path):
     command, root = [sys.executable, "-c", textwrap.dedent(program)], Path(__file__).parents[2]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True, cwd=root)
     assert done.stdout == f"{[NAME]}\n" and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_is_another_process(tmp_path):
+    program = f"""
+        import os
+        from pathlib import Path
+        from common.folder_lock import FolderLock
+        held, free = Path({str(tmp_path)!r}), Path({str(tmp_path)!r}, "free")
+        free.mkdir()
+        parent, lock = os.getpid(), FolderLock(held)
+        for _ in range(2):  # the first child's end leaves it locked
+            if not os.fork():
+                FolderLock(free).release()
+                try:
+                    FolderLock(held)
+                except ValueError as error:
+                    print(f"process {{parent}} is at work in this folder" in str(error), flush=True)
+                os._exit(0)
+            os.wait()
+        lock.release()
+        if os.fork():
+            os.wait()
+        else:
+            FolderLock(held)
+            print(os.listdir(held), flush=True)
+    """
+    command, root = [sys.executable, "-W", "error", "-c", textwrap.dedent(program)], Path(__file__).parents[2]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True, cwd=root)
+    assert done.stdout == "True\nTrue\n['free']\n" and done.stderr == ""

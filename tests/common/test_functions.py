@@ -44,6 +44,13 @@ def test_sigmoid_is_finite_and_symmetric(x):
         numpy.testing.assert_allclose(y, 1 / (1 + numpy.exp(-x.astype("d"))), rtol=1e-5, atol=1e-37)
 
 
+def test_sigmoid_of_float16_knows_its_small_numbers():
+    x = numpy.arange(-20, 20, dtype="e")
+    y = sigmoid(x)
+    assert y.dtype == x.dtype
+    numpy.testing.assert_allclose(y, 1 / (1 + numpy.exp(-x.astype("d"))), rtol=1e-3, atol=6e-8)
+
+
 def test_integers_become_float32():
     for function in (sigmoid, softmax):
         assert function(numpy.array([1, 2])).dtype == numpy.dtype("f")

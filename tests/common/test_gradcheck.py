@@ -4,7 +4,7 @@ from layer_cases import LAYERS, Draw
 from small_trainings import DropoutNet, TiedLanguageModel
 
 from ch06.better_rnnlm import BetterRnnlm
-from common import layers
+from common import config, layers
 from common.gradcheck import GradientError, gradcheck, in_float64
 from common.layer_kit import LayerError, check_layer
 from common.layers import Affine
@@ -230,6 +230,15 @@ def test_lists_that_do_not_fit():
     layer.grads.reverse()
     with pytest.raises(ValueError, match=r"Affine: params and grads must have the same shapes in the same order"):
         gradcheck(layer, x)
+
+
+@pytest.mark.parametrize("built_on_gpu", [True, False])
+def test_the_gpu_is_refused(built_on_gpu, gpu):
+    for config.GPU, flag in ((built_on_gpu, True), (built_on_gpu, not built_on_gpu)):
+        layer, inputs = LAYERS["Affine"](Draw())
+        config.GPU = flag
+        with pytest.raises(ValueError, match=r"gradcheck computes on the CPU; set config.GPU = False before the layer"):
+            gradcheck(layer, *inputs)
 
 
 def test_shared_memory_stays_shared_in_float64():

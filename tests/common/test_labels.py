@@ -2,6 +2,7 @@ import numpy
 import pytest
 
 from common.labels import IdError, checked_corpus, checked_ids, class_ids
+from common.np import is_active, np
 
 
 def test_ids_pass_in_their_shape():
@@ -24,6 +25,29 @@ def test_the_error_is_both_an_index_and_a_value_error():
 def test_only_integers_are_ids(ids):
     with pytest.raises(TypeError, match="ids must be integers, not"):
         checked_ids("E", ids, 5)
+
+
+@pytest.mark.parametrize("ids", [["a"], [None], numpy.array(["a"]), [[0], ["b"]], [1.0]])
+def test_the_gpu_refuses_alike(ids, gpu):
+    """CuPy has neither text nor objects."""
+    with pytest.raises(TypeError, match="E: ids must be integers, not"):
+        checked_ids("E", ids, 5)
+    corpus = ids if numpy.ndim(ids) == 1 else ids[0] + ids[1]
+    with pytest.raises(TypeError, match="C: ids of the corpus must be integers, not"):
+        checked_corpus("C", corpus, 5)
+    with pytest.raises(ValueError, match=r"C: corpus must be ids \(n,\), got \(\)"):
+        checked_corpus("C", "text")
+
+
+def test_lists_of_arrays_of_the_gpu(gpu):
+    ids = checked_ids("E", [np.asarray([0, 4]), np.asarray([1, 2])], 5)
+    assert is_active(ids) and ids.tolist() == [[0, 4], [1, 2]]
+
+
+def test_lists_of_several_lengths():
+    with pytest.raises(ValueError, match="inhomogeneous") as caught:
+        checked_ids("E", [[0, 1], [2]], 5)
+    assert caught.value.__context__ is None
 
 
 def test_an_empty_list_has_no_dtype_that_could_be_wrong():

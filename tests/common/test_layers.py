@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
 
 from common.layers import Affine, Dropout, Embedding, MatMul, Sigmoid, Softmax
-from common.time_layers import TimeDropout
+from common.regularization import VariationalDropout
+from common.time_layers import TimeAffine, TimeDropout
 
 
 @given(array_shapes(min_dims=0, max_dims=4, max_side=4), st.integers(1, 5), st.integers(1, 5))
@@ -39,6 +40,18 @@ def test_affine_is_pytorchs(torch, rng):
     numpy.testing.assert_allclose(layer.forward(x), y.detach(), rtol=1e-12)
     for ours, their in zip([layer.backward(dout), *layer.grads], theirs, strict=True):
         numpy.testing.assert_allclose(ours, their.grad, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [Affine, TimeAffine])
+def test_a_single_number_is_the_gradient_of_every_output(kind, rng):
+    layer, x = kind(rng.standard_normal((3, 4)), rng.standard_normal(4)), rng.standard_normal((2, 5, 3))
+    layer.forward(x)
+    for number in (0, 0.5):
+        expected = [array.copy() for array in (layer.backward(numpy.full((2, 5, 4), number)), *layer.grads)]
+        for ours, theirs in zip([layer.backward(number), *layer.grads], expected, strict=True):
+            numpy.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(ValueError, match=r"the output is \(2, 5, 4\), its gradient must be so too, got \(10, 4\)"):
+        layer.backward(numpy.ones((10, 4)))
 
 
 def test_gradient_of_a_tied_weight_is_laid_out_like_the_weight(rng):
@@ -95,6 +108,17 @@ class TestDropout:
             numpy.testing.assert_array_equal(layer.forward(x, argument), x)
         layer.train_flg = True
         assert (layer.forward(x, train_flg=True) == 0).any() and (layer.forward(x) == 0).any()
+
+    @pytest.mark.parametrize("kind", [Dropout, TimeDropout, VariationalDropout])
+    @pytest.mark.parametrize("ratio", [1.0, -0.5, 2.0, numpy.nan])
+    def test_a_ratio_that_is_changed_is_checked(self, kind, ratio):
+        layer, x = kind(0.5), numpy.ones((2, 3, 4), "f")
+        layer.dropout_ratio = ratio
+        with pytest.raises(ValueError, match=rf"{kind.__name__}: dropout_ratio must be in \[0, 1\), not {ratio}"):
+            layer.forward(x)
+        assert layer.forward(x, train_flg=False) is x
+        layer.dropout_ratio = 0.25
+        numpy.testing.assert_allclose(layer.forward(x).max(), 1 / 0.75, rtol=1e-6)
 
 
 class TestEmbedding:

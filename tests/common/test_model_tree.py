@@ -178,3 +178,34 @@ def test_the_state_comes_back_after_an_error_too(rng):
         assert layer.h is None and layer.c is None
         raise KeyError
     assert layer.h[0, 0] == layer.c[0, 0] == 1
+
+
+class Interrupted:
+    """A layer at whose turn Ctrl-C is pressed."""
+
+    def __init__(self):
+        self.params, self.grads, self.pressed = [], [], False
+
+    def reset_state(self):
+        raise KeyboardInterrupt
+
+    @property
+    def train_flg(self):
+        return True
+
+    @train_flg.setter
+    def train_flg(self, value):
+        if not self.pressed:
+            self.pressed = True
+            raise KeyboardInterrupt
+
+
+def test_an_interrupt_on_the_way_in_leaves_dropout_and_state_as_they_were(rng):
+    layer = TimeLSTM(rng.standard_normal((2, 4)), rng.standard_normal((1, 4)), numpy.zeros(4), True)
+    layer.set_state(numpy.ones((1, 1)), numpy.ones((1, 1)))
+    model = Collected(dropout=Dropout(0.5, rng=0), lstm=layer, last=Interrupted())
+    for context in (evaluation_mode, fresh_state):
+        with pytest.raises(KeyboardInterrupt), context(model):
+            pass
+        assert model.dropout.train_flg
+        assert layer.h[0, 0] == layer.c[0, 0] == 1

@@ -33,9 +33,14 @@ def test_to_cpu_copies_no_array_of_the_cpu():
     numpy.testing.assert_array_equal(to_cpu([1, 2]), [1, 2])
 
 
-@given(st.lists(st.integers(-2, 6) | st.integers(0, 99), max_size=20), st.integers(1, 3), st.sampled_from("fd"))
-def test_sum_rows_adds_up_what_belongs_to_one_id(ids, width, dtype):
-    ids = numpy.array(ids, int)
+@given(
+    st.lists(st.integers(-2, 6) | st.integers(0, 99), max_size=20),
+    st.sampled_from([1, 2, 9]),
+    st.integers(1, 3),
+    st.sampled_from("fd"),
+)
+def test_sum_rows_adds_up_what_belongs_to_one_id(ids, times, width, dtype):
+    ids = numpy.array(ids * times, int)
     rows = numpy.random.default_rng(0).standard_normal((len(ids), width)).astype(dtype)
     expected = numpy.zeros((102, width), dtype)  # of -2 … 99
     numpy.add.at(expected, ids + 2, rows)

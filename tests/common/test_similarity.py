@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from common.np import is_active, np
-from common.similarity import analogy, cos_similarity, most_similar, normalize
+from common.similarity import analogy, best, cos_similarity, cosines, most_similar, normalize
 from common.text import preprocess
 from common.util import create_co_matrix
 
@@ -121,6 +121,23 @@ def test_top_is_a_whole_number(top, capsys):
     with pytest.raises(TypeError, match=f"analogy: top must be a whole number, not {top!r}"):
         analogy("you", "say", "i", WORD_TO_ID, ID_TO_WORD, C, top=top)
     assert capsys.readouterr().out == ""
+
+
+@given(
+    st.lists(st.sampled_from([-1.0, 0.0, 0.5, 0.5, 0.9, numpy.nan]), min_size=1, max_size=12),
+    st.integers(0, 14),
+    st.sets(st.integers(0, 11), max_size=3),
+)
+def test_the_best_are_those_of_a_whole_sort(scores, top, without):
+    scores, words = numpy.array(scores), [f"w{i}" for i in range(len(scores))]
+    order = [i for i in numpy.argsort(-scores, kind="stable") if i not in without][:top]
+    for named in (words, dict(enumerate(words))):
+        assert [word for word, _ in best(scores, named, top, without)] == [words[i] for i in order]
+
+
+@given(arrays("d", (5, 3), elements=st.floats(-100, 100)), arrays("d", 3, elements=st.floats(-100, 100)))
+def test_cosines_are_those_of_the_rows(X, y):
+    numpy.testing.assert_allclose(cosines(X, y), [cos_similarity(x, y) for x in X], rtol=1e-9, atol=1e-12)
 
 
 class TestAnalogy:

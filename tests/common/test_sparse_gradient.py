@@ -6,9 +6,11 @@ from gradient_check import check_gradients
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common import config
 from common.clipping import clip_grads, gradient_norm
+from common.layer_kit import check_layer
 from common.layers import Embedding
-from common.np import np, to_cpu
+from common.np import is_active, np, to_cpu, to_gpu
 from common.optimizer import SGD, AdaGrad, Adam, Momentum, Nesterov, RMSprop
 from common.shared_weights import remove_duplicate
 from common.sparse_gradient import RowGradient
@@ -217,6 +219,44 @@ class TestAsArray:
         numpy.testing.assert_array_equal(array, grad.to_dense() + 1)
         with pytest.raises(TypeError, match="Cannot cast"):
             numpy.multiply(grad, 1j, out=grad)
+
+
+@pytest.mark.usefixtures("gpu")
+class TestAsArrayOfTheGPU:
+    def test_moves(self):
+        grad = gradient([1, 3])
+        dense = grad.to_dense()
+        for host in (to_cpu(grad), numpy.asarray(grad), numpy.asarray(grad, "f")):
+            assert type(host) is numpy.ndarray
+            numpy.testing.assert_allclose(host, to_cpu(dense), rtol=1e-6)
+        assert is_active(np.asarray(grad)) and (np.asarray(grad) == dense).all()
+        config.GPU = False
+        grad = gradient([1, 3])
+        there = to_gpu(grad)
+        assert hasattr(there, "get") and (there.get() == grad.to_dense()).all()
+
+    def test_arithmetic(self):
+        grad, dense = gradient([1, 3]), gradient([1, 3]).to_dense()
+        total = dense.copy()
+        total += grad
+        for mine, theirs in [
+            (total, 2 * dense), (dense + grad, 2 * dense), (grad + dense, 2 * dense), (dense - grad, 0 * dense),
+            (0.1 * grad, 0.1 * dense), (np.sqrt(abs(grad)), np.sqrt(abs(dense))), (numpy.tanh(grad), np.tanh(dense)),
+            (np.maximum(grad, 0), np.maximum(dense, 0)), (grad + grad, 2 * dense), (grad.T, dense.T),
+        ]:  # fmt: skip
+            assert is_active(mine)
+            numpy.testing.assert_allclose(to_cpu(mine), to_cpu(theirs), rtol=1e-15)
+        changed = numpy.multiply(grad, 0.5, out=grad)
+        assert changed is grad and (grad.to_dense() == 0.5 * dense).all()
+
+    @pytest.mark.parametrize("rows_first", [True, False])
+    def test_shared_with_a_dense_use(self, rows_first):
+        W, rows, dense = np.ones((6, 2)), gradient([1, 3]), np.full((6, 2), 0.5)
+        _, (merged,) = remove_duplicate([W, W], [rows, dense] if rows_first else [dense, rows])
+        numpy.testing.assert_allclose(to_cpu(merged), to_cpu(rows) + 0.5, rtol=1e-12)
+
+    def test_the_layer_kit(self):
+        assert "device" in check_layer(embedding_pair()[1], numpy.array([[1, 2], [1, 0]]))
 
 
 def test_misuse():

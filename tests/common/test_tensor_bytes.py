@@ -51,6 +51,15 @@ def test_finite(code, value):
         check_finite(numpy.array([1, value, 2], code), "W")
 
 
+def test_the_one_bad_number_of_many():
+    array = numpy.ones((3, CHUNK), "f2")
+    check_finite(array, "W")
+    array[2, -1] = numpy.nan
+    for view in (array, array.T, array[:, ::-1]):
+        with pytest.raises(ValueError, match="W"):
+            check_finite(view, "W")
+
+
 @pytest.mark.parametrize("code", ["f4", "f8"])
 def test_float16(code):
     array = numpy.array([0.1, 65504, -65504], code)

@@ -2,8 +2,9 @@
 
 Its arrays are NumPy's inside, so it gives NumPy's numbers. As with CuPy's, nothing converts them to the host but
 ``get()`` (and ``float``, ``int`` and ``bool`` of a single number), host arrays enter by ``asarray`` and ``array`` only,
-they have no hash, a reduction gives an array without axes, and where CuPy lacks an argument so does this. It has the
-functions that the project uses; add to the tables what CuPy 13 has. It is stricter than CuPy in places, never laxer.
+they have no hash, a reduction gives an array without axes, and where CuPy lacks an argument so does this. An object
+with the method ``__cupy_get_ndarray__`` is an array to ``asarray``, to ufuncs and to operators. It has the functions
+that the project uses; add to the tables what CuPy 13 has. It is stricter than CuPy in places, never laxer.
 
 It finds host and device arrays that mix, and names that CuPy lacks; kernels are a matter of a real GPU.
 """
@@ -35,6 +36,9 @@ METHODS = """
 """
 OPERATORS = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"]
 COMPARISONS = ["eq", "ne", "lt", "le", "gt", "ge"]
+DTYPES = "?bhilqBHILQefdFD"  # their characters
+SUMMED_BY_ID = "int32 float16 float32 float64 uint32 uint64"  # by add.at, in CuPy 13.0
+SCALARS = {int, float, bool, complex, *(numpy.dtype(char).type for char in DTYPES)}
 NOT_IN_CUPY = {"initial", "where", "subok", "device", "like"}
 
 
@@ -43,7 +47,6 @@ class ndarray:
 
     __slots__ = ("_host",)
     __hash__ = None  # type: ignore[assignment]
-    __array_ufunc__ = None  # so that NumPy's operators leave the refusal to this class's
 
     def __init__(self, shape, dtype=float):
         self._host = numpy.empty(shape, dtype)
@@ -51,8 +54,24 @@ class ndarray:
     def __array__(self, *args, **kwargs):
         raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`")
 
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        """What ufuncs of NumPy's do with it, and by them NumPy's operators: CuPy's of the same name."""
+        function = _NAMES.get(ufunc.__name__)
+        if method != "__call__":
+            function = getattr(function, method, None)
+        arguments = [*inputs, *kwargs.get("out", ())]
+        known = (ndarray, numpy.ndarray)  # which the function refuses
+        if function is None or not all(isinstance(x, known) or _is_like(x) or type(x) in SCALARS for x in arguments):
+            return NotImplemented
+        if "out" in kwargs:
+            (kwargs["out"],) = kwargs["out"]
+        return function(*inputs, **kwargs)
+
+    def __deepcopy__(self, memo):
+        return self.copy()
+
     def get(self):
-        return self._host.copy(order="K")
+        return self._host.copy(order="C")
 
     def item(self):
         return self._host.item()
@@ -151,7 +170,7 @@ def _binary(name, reflected=False):
     function = getattr(operator, f"{name}_" if name in ("and", "or") else name)
 
     def method(self, other):
-        hosts = self._host, _host(other)
+        hosts = self._host, _host(other if name == "matmul" else _like(other))
         return _device(function(*reversed(hosts)) if reflected else function(*hosts))
 
     return method
@@ -161,7 +180,7 @@ def _in_place(name):
     function = getattr(operator, f"i{name}")
 
     def method(self, other):
-        function(self._host, _host(other))
+        function(self._host, _host(_like(other)))
         return self
 
     return method
@@ -195,7 +214,18 @@ def _host(value):
         return value._host
     if isinstance(value, numpy.ndarray):
         raise TypeError(f"Unsupported type {type(value)}: an array of the host {value.shape} among those of the device")
+    if _is_like(value):
+        raise TypeError(f"Unsupported type {type(value)}")
     return type(value)(map(_host, value)) if type(value) in (tuple, list) else value
+
+
+def _is_like(value):
+    return hasattr(value, "__cupy_get_ndarray__")
+
+
+def _like(value):
+    """An argument where CuPy takes what can make an array of the device of itself."""
+    return value.__cupy_get_ndarray__() if _is_like(value) else value
 
 
 def _scalar(value):
@@ -235,9 +265,14 @@ class _Function:
 
 
 class _Ufunc(_Function):
+    def __call__(self, *args, **kwargs):
+        return super().__call__(*map(_like, args), **kwargs)
+
     def at(self, a, indices, b):
         if not isinstance(a, ndarray):
             raise TypeError(f"{self.__name__}.at: expected an array of the device, not {type(a)}")
+        if self.__name__ == "add" and a.dtype not in SUMMED_BY_ID.split():
+            raise TypeError(f"cupy.add.at only supports {SUMMED_BY_ID}, not {a.dtype}")
         self._function.at(a._host, _host(indices), _host(b))
 
 
@@ -257,13 +292,20 @@ def __getattr__(name):
 
 def asarray(a, dtype=None, order=None):
     """Moves an array of the host, which is the only way there for it; no copy of one that is on the device."""
+    a = _like(a)
     if isinstance(a, ndarray):
         return a if dtype is None or a.dtype == dtype else a.astype(dtype)
     return array(a, dtype)
 
 
 def array(obj, dtype=None, copy=True):
-    return _device(numpy.array(obj._host if isinstance(obj, ndarray) else obj, dtype))
+    first = obj = _like(obj)
+    while type(first) in (tuple, list) and first:
+        first = first[0]
+    made = numpy.array(_host(obj) if isinstance(first, ndarray) else obj, dtype)
+    if made.dtype.char not in DTYPES:
+        raise ValueError(f"Unsupported dtype {made.dtype}")
+    return _device(made)
 
 
 def ascontiguousarray(a, dtype=None):
@@ -297,4 +339,6 @@ class _Philox4x3210:
 
 
 random = SimpleNamespace(Generator=_Generator, Philox4x3210=_Philox4x3210)
-cuda = SimpleNamespace(runtime=SimpleNamespace(getDeviceCount=lambda: 1))
+cuda = SimpleNamespace(
+    runtime=SimpleNamespace(getDeviceCount=lambda: 1), nvrtc=SimpleNamespace(getVersion=lambda: (12, 0))
+)
