@@ -9,6 +9,7 @@ from common.initial import new_embedding, new_recurrent
 from common.np import np
 from common.regularization import (
     EmbeddingDropout,
+    Penalized,
     Penalty,
     SizePenalty,
     SlownessPenalty,
@@ -18,7 +19,7 @@ from common.rng import Seed, generator
 from common.time_layers import TimeAffine, TimeDropout, TimeLSTM
 
 
-class AwdLstm(DropoutLanguageModel):
+class AwdLstm(DropoutLanguageModel, Penalized):
     """An embedding, `layers` LSTMs and a tied affine layer, regularised in every way the paper found useful.
 
     xs (N, T) ids -> scores (N, T, vocab_size) of the word that follows each. The widths are wordvec_size for the

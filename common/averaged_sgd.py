@@ -19,8 +19,7 @@ __all__ = ["AveragedSGD", "BestAverages", "NonMonotoneTrigger"]
 class AveragedSGD(SGD):
     """The steps of SGD, and from :meth:`start_averaging` on the mean of all p since then, mean += (p - mean) / steps.
 
-    Training goes on from p itself; :meth:`averages` lets the means take the place of the weights. The trainers do so
-    while they score validation data: the scores are those of the means, once there are any.
+    Training goes on from p itself; :meth:`averages` lets the means take the place of the weights.
 
     averaging    whether means are being taken
     """
@@ -65,14 +64,9 @@ class AveragedSGD(SGD):
         self._update_array(step, scale, arrays[0], g.to_dense(), *arrays[1:])  # the means of all rows move on
 
 
-def takes_averages(optimizer: Any) -> bool:
-    """Whether it is an AveragedSGD, or has its methods."""
-    return hasattr(optimizer, "start_averaging") and hasattr(optimizer, "averages")
-
-
 def check_averages(callback: Callback, trainer: Any) -> None:
-    """TypeError unless the optimizer takes averages."""
-    if not takes_averages(trainer.optimizer):
+    """TypeError unless the optimizer is an AveragedSGD, or has its methods."""
+    if not hasattr(trainer.optimizer, "start_averaging") or not hasattr(trainer.optimizer, "averages"):
         kind = type(trainer.optimizer).__name__
         raise TypeError(f"{type(callback).__name__}: the optimizer must be an AveragedSGD, not {kind}")
 
@@ -108,7 +102,10 @@ class NonMonotoneTrigger(Watcher):
 
 
 class BestAverages(BestWeights):
-    """BestWeights of an AveragedSGD: keeps, and in the end gives to the model, the means instead of the weights."""
+    """BestWeights of an AveragedSGD: keeps, and in the end gives to the model, the means instead of the weights.
+
+    With it the trainers score the means, once there are any, on validation data too.
+    """
 
     def on_start(self, trainer: Any) -> None:
         """As that of BestWeights; TypeError if the optimizer takes no means."""

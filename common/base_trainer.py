@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from common.averaged_sgd import takes_averages
+from common.averaged_sgd import BestAverages
 from common.callbacks import Callback
 from common.checkpoint import Checkpoints
 from common.checks import check_restored_count, check_restored_numbers
@@ -169,7 +169,7 @@ class BaseTrainer:
                 self._end_callbacks()
             if interrupt.requested:
                 self._end -= max_epoch  # as before this fit: with resume, the next one takes its place
-                if saver:
+                if saver and path:
                     saver.checkpoints.restart()
                 raise TrainingInterrupted(self._farewell(saver, path))
 
@@ -273,8 +273,9 @@ class BaseTrainer:
             callback.on_epoch(self)
 
     def _validate(self, valid: Any) -> dict[str, float]:
-        """The scores of what the training would leave: of the mean weights, if the optimizer takes means."""
-        with self.optimizer.averages() if takes_averages(self.optimizer) else contextlib.nullcontext():
+        """The scores of what the callbacks may keep: of the mean weights, if these are what they keep."""
+        means = any(isinstance(callback, BestAverages) for callback in self.callbacks)
+        with self.optimizer.averages() if means else contextlib.nullcontext():
             return own_scores(self.model, valid) if callable(valid) else self._scores(valid)
 
     def _place(self) -> str:

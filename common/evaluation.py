@@ -83,7 +83,8 @@ def eval_seq2seq(
     row_lengths("eval_seq2seq", np.asarray(correct).reshape(1, -1))  # checks that the padding is at the end
     answer = _true_ids(correct)
     # A generate of one's own may return arrays of one element.
-    guess = [int(to_cpu(i).item()) for i in model.generate(question, answer[0], len(answer) - 1)]
+    size = len(answer) - 1
+    guess = [int(to_cpu(i).item()) for i in model.generate(question, answer[0], size)] if size else []
     right = guess == answer[1:]
     if verbose:
         shown = _true_ids(question)[:: -1 if is_reverse else 1]

@@ -83,7 +83,7 @@ def affine(x: Array, W: Array, b: Array) -> Array:
     M, D = x.shape
     if M > 4 * D:
         x = np.concatenate([x, np.ones((M, 1), x.dtype)], axis=1)
-        return x @ np.concatenate([W, b[None]], dtype=W.dtype)
+        return x @ np.concatenate([W, b[None]], dtype=W.dtype if W.dtype.kind == "f" else None)
     y = x @ W
     y += b
     return y

@@ -115,12 +115,14 @@ def sum_rows(ids: Array, rows: Array) -> tuple[Array, Array]:
         return unique, sums
     if len(ids) == 0:
         return ids, rows
-    if len(ids) <= 2 * FEW:  # a dense product is faster than to build a sparse matrix
-        unique = numpy.unique(ids)
-        return unique, (ids == unique[:, None]).astype(rows.dtype) @ rows
-    if ids.max() < FEW and ids.min() >= 0:  # the characters of an alphabet: here too
-        unique = numpy.flatnonzero(numpy.bincount(ids.astype(numpy.intp, copy=False))).astype(ids.dtype)
-        return unique, (ids == unique[:, None]).astype(rows.dtype) @ rows
+    alphabet = ids.max() < FEW and ids.min() >= 0
+    if alphabet or len(ids) <= 2 * FEW:  # a dense product is even faster
+        counts = numpy.bincount(ids.astype(numpy.intp, copy=False)) if alphabet else None
+        unique = numpy.unique(ids) if counts is None else numpy.flatnonzero(counts).astype(ids.dtype)
+        with numpy.errstate(invalid="ignore"):
+            sums = (ids == unique[:, None]).astype(rows.dtype) @ rows
+        if numpy.isfinite(sums).all():  # otherwise 0 times infinity spoils the sums of other ids
+            return unique, sums
     # One sparse product, S (U, M) @ rows with S[u, m] = 1 where row m belongs to unique id u, is 50 times faster than
     # numpy.add.at on rows. argsort gives S row by row, which is what the CSR format stores.
     order = numpy.argsort(ids, kind="stable")

@@ -10,7 +10,7 @@ from common.layer import Layer
 from common.np import Array, np
 from common.time_layers import TimeDropout, TimeEmbedding
 
-__all__ = ["EmbeddingDropout", "SizePenalty", "SlownessPenalty", "VariationalDropout"]
+__all__ = ["EmbeddingDropout", "Penalized", "SizePenalty", "SlownessPenalty", "VariationalDropout"]
 
 
 class VariationalDropout(TimeDropout):
@@ -82,6 +82,12 @@ class Penalty(Layer):
     def _value(self, xs: Array) -> tuple[float, Array]:
         """The penalty and its gradient."""
         raise NotImplementedError
+
+
+class Penalized:
+    """A second base of models that add the penalties of their layers to the loss. Trainers report the loss without."""
+
+    penalties: Any
 
 
 class SizePenalty(Penalty):

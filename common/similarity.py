@@ -97,12 +97,18 @@ def best(
 ) -> list[tuple[str, numpy.floating[Any]]]:
     """The `top` words with the highest scores (V,), highest first, lower ids first among equals; none of `without`."""
     known = words if isinstance(words, Mapping) else range(len(words))
-    ids, enough = numpy.arange(len(scores)), top + len(without)
-    if 0 < enough < len(scores) == len(words):  # only those that may come have to be sorted
+
+    def ranked(ids: numpy.ndarray) -> list[tuple[str, numpy.floating[Any]]]:
+        order = (int(i) for i in ids[numpy.argsort(-scores[ids], kind="stable")])
+        return list(islice(((words[i], scores[i]) for i in order if i not in without and i in known), top))
+
+    enough = top + len(without)
+    if 0 < enough < len(scores):  # to sort those that may come is enough, if all of them have a word
         last = numpy.partition(-scores, enough - 1)[enough - 1]
-        ids = ids if numpy.isnan(last) else numpy.flatnonzero(-scores <= last)
-    order = (int(i) for i in ids[numpy.argsort(-scores[ids], kind="stable")])
-    return list(islice(((words[i], scores[i]) for i in order if i not in without and i in known), top))
+        found = ranked(numpy.flatnonzero(-scores <= last))
+        if len(found) == top:
+            return found
+    return ranked(numpy.arange(len(scores)))
 
 
 def unknown(word: str, known: Iterable[str]) -> str:

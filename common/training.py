@@ -5,10 +5,10 @@ import math
 from typing import Any
 
 from common.clipping import clip_rate, gradient_norm
-from common.model_tree import layers, unique_params
+from common.model_tree import unique_params
 from common.np import is_active, np
 from common.optimizer import Optimizer
-from common.regularization import Penalty
+from common.regularization import Penalized
 from common.shared_weights import SharedWeights
 
 REMEDY = "A smaller learning rate or gradient clipping (max_grad) may help"
@@ -34,12 +34,12 @@ class Step:
         self.weights = SharedWeights(model.params)
         self.norm: float | None = None
         self._shared = self.weights.shared
-        self._penalties = [layer for _, layer in layers(model) if isinstance(layer, Penalty)]
+        self._penalties = model.penalties if isinstance(model, Penalized) else []
         # Our optimizers multiply by the clipping rate themselves; a class derived from one may have the book's update.
         self._scales = isinstance(optimizer, Optimizer) and "scale" in inspect.signature(optimizer.update).parameters
 
     def __call__(self, x: Any, t: Any, max_grad: float | None = None, measure: bool = False) -> float:
-        """The loss before the step, without the penalties that layers of the model have added to it.
+        """The loss before the step, without the penalties that the model has added to it.
 
         The norm of the gradients is measured to clip them, or if `measure` asks for it.
         Raises FloatingPointError, naming the first weight or gradient that is not finite, if the loss or a norm is not.

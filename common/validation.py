@@ -82,24 +82,28 @@ def example_scores(model: Any, x: Any, t: Any, batch_size: int) -> dict[str, flo
 
 def _accuracy(model: Any, x: Any, t: Any, batch_size: int) -> float | None:
     """The share of the examples whose own class has the highest score; None for a model that is no classifier."""
-    if t.ndim > 2 or not hasattr(model, "predict"):
+    one_hot = t.ndim == 2 and bool((((t == 0) | (t == 1)).all(axis=1) & (t.sum(axis=1) == 1)).all())
+    if not hasattr(model, "predict") or not (one_hot or (t.ndim == 1 and t.dtype.kind in "iub")):
         return None
     parameters = inspect.signature(model.predict).parameters
     needed = [parameter for parameter in parameters.values() if parameter.default is parameter.empty]
     if [parameter.kind for parameter in needed] not in ([Parameter.POSITIONAL_OR_KEYWORD], [Parameter.POSITIONAL_ONLY]):
         return None
-    mode, right = {"train_flg": False} if "train_flg" in parameters else {}, 0
+    by_name = [name for name, parameter in parameters.items() if parameter.kind != Parameter.POSITIONAL_ONLY]
+    mode, right = {"train_flg": False} if "train_flg" in by_name else {}, 0
     with evaluation_mode(model):  # of its own, as predict moves the recurrent states on, too
         for start in range(0, len(x), batch_size):
             batch, labels = x[start : start + batch_size], t[start : start + batch_size]
             try:
                 scores = model.predict(batch, **mode)
             except Exception:
-                if needed[0].name == "x":
+                if [*parameters] == ["x"]:
                     raise
                 return None  # whatever comes of a predict that takes something else, such as a text
-            if getattr(scores, "ndim", None) != 2 or (t.ndim == 2 and t.shape[1:] != scores.shape[1:]):
+            if getattr(scores, "ndim", None) != 2 or scores.dtype.kind != "f" or len(scores) != len(batch):
                 return None
-            ids = labels.argmax(axis=1) if labels.ndim == 2 else labels
+            if scores.shape[1] < 2 or (one_hot and labels.shape != scores.shape):
+                return None
+            ids = labels.argmax(axis=1) if one_hot else labels
             right += int((scores.argmax(axis=1) == ids).sum())
     return right / len(x)

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy
 import pytest
 from gradient_check import check_model
@@ -137,6 +139,15 @@ def test_the_perplexity_of_a_training_is_that_of_the_words():
         assert sum(layer.penalty for layer in model.penalties) >= 0.01 * weight
         results.append((trainer.history[0]["loss"], trainer.history[0]["perplexity"], trainer.ppl_list))
     assert results[1] == (*map(pytest.approx, results[0]),)
+
+
+def test_the_loss_of_a_model_that_adds_no_penalty_is_reported_as_it_is():
+    model = small(alpha=5.0, beta=5.0, **NO_DROPOUT)
+    model.forward = lambda xs, ts: 3.0
+    model.backward = lambda: None
+    assert Step(model, SGD())(None, None) == 3.0 - sum(layer.penalty for layer in model.penalties)
+
+    assert Step(SimpleNamespace(**vars(model)), SGD())(None, None) == 3.0
 
 
 def test_on_the_gpu_path(gpu):

@@ -7,6 +7,7 @@ from small_trainings import ExampleTraining
 
 from ch01.two_layer_net import TwoLayerNet
 from common.averaged_sgd import AveragedSGD, BestAverages, NonMonotoneTrigger
+from common.callbacks import BestWeights, Callback
 from common.checkpoint import Checkpoints
 from common.optimizer import SGD
 from common.sparse_gradient import RowGradient
@@ -220,16 +221,18 @@ class TestCallbacksAreCheckedBeforeTraining:
 
 
 @pytest.mark.parametrize("own", [False, True])
-def test_validation_scores_are_those_of_the_means(own):
+@pytest.mark.parametrize("callback", [BestAverages, BestWeights])
+def test_validation_scores_are_those_of_what_is_kept(own, callback):
     model, optimizer, (x, t) = TwoLayerNet(2, 4, 3, rng=0), AveragedSGD(1.0), spiral.load_data()
     trainer = Trainer(model, optimizer, rng=0)
     optimizer.start_averaging()
-    trainer.fit(x, t, 2, 30, valid=(lambda model: {"loss": model.forward(x, t)}) if own else (x, t))
-    plain = model.forward(x, t)
-    with optimizer.averages():
-        mean = model.forward(x, t)
-    assert trainer.history[-1]["valid_loss"] == pytest.approx(mean, rel=1e-6)
-    assert mean != pytest.approx(plain, rel=1e-3)
+    scores, losses = (lambda model: {"loss": model.forward(x, t)}), []
+    seen = Callback()
+    seen.on_epoch = lambda trainer: losses.append(model.forward(x, t))
+    kept = callback()
+    trainer.fit(x, t, 2, 30, valid=scores if own else (x, t), callbacks=[kept, seen])
+    assert kept.best == pytest.approx(model.forward(x, t), rel=1e-6)
+    assert (kept.best == pytest.approx(min(losses), rel=1e-3)) == (callback is BestWeights)
 
 
 @pytest.mark.parametrize(("patience", "error"), [(0, ValueError), (1.5, TypeError), ("3", TypeError)])

@@ -192,6 +192,9 @@ class TestSeq2seq:
         with pytest.raises(ValueError, match="eval_seq2seq: padding, the id -1, may stand only at the end"):
             eval_seq2seq(self.Model([3]), numpy.array([[1]]), numpy.array([0, -1, 3]), self.id_to_char)
 
+    def test_an_answer_of_the_start_symbol_alone_is_right(self):
+        assert eval_seq2seq(MODELS["attention"](7, 3, 4, rng=0), [[1]], [[0, -1]], self.id_to_char) == 1
+
     def test_ids_as_arrays_of_one_element(self):
         model = self.Model([numpy.array([3]), numpy.int64(4)])
         assert eval_seq2seq(model, numpy.array([[1]]), numpy.array([0, 3, 4]), self.id_to_char) == 1
@@ -382,6 +385,21 @@ class Answers(Net):
         return [str(row) for row in x]
 
 
+class NeedsMore(Net):
+    def predict(self, x, vocabulary=None):
+        return vocabulary[0]
+
+
+class OtherRows(Net):
+    def predict(self, start, count=5):
+        return self.scores(start)[:1]
+
+
+class Ids(Net):
+    def predict(self, x, k=2):
+        return self.scores(x).argsort(axis=1)[:, :k]
+
+
 class TestAccuracy:
     @pytest.mark.parametrize("kind", [Named, WithMode, WithModeByName])
     @pytest.mark.parametrize("one_hot", [False, True])
@@ -392,9 +410,23 @@ class TestAccuracy:
         found = example_scores(kind(), x, numpy.eye(3, dtype=int)[t] if one_hot else t, 3)
         assert found == {"loss": 1.5, "accuracy": 6 / 7}
 
-    @pytest.mark.parametrize("kind", [Net, OfTwo, OfAny, ByName, OfText, Answers])
+    @pytest.mark.parametrize("kind", [Net, OfTwo, OfAny, ByName, OfText, Answers, NeedsMore, OtherRows, Ids])
     def test_no_other_predict_matters(self, kind, rng):
         assert example_scores(kind(), rng.standard_normal((7, 3)), rng.integers(0, 3, 7), 3) == {"loss": 1.5}
+
+    def test_a_regression_has_none(self, rng):
+        x = rng.standard_normal((7, 3))
+        for t in (x[:, 0], x[:, :1], x, rng.integers(0, 2, (7, 3)) + 0.5):
+            assert example_scores(Named(), x, t, 3) == {"loss": 1.5}
+        assert example_scores(Named(), x[:, :1], rng.integers(0, 2, 7), 3) == {"loss": 1.5}  # logits of one class
+
+    def test_positional_arguments_are_left_alone(self, rng):
+        class Fixed(Net):
+            def predict(self, x, train_flg=False, /):
+                return self.scores(x, train_flg)
+
+        x = rng.standard_normal((7, 3))
+        assert example_scores(Fixed(), x, x.argmax(axis=1), 3)["accuracy"] == 1
 
     def test_an_error_in_the_predict_of_a_classifier_is_shown(self, rng):
         with pytest.raises(AttributeError, match="scores"):

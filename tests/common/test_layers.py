@@ -24,6 +24,12 @@ def test_affine_of_any_leading_axes(lead, D, M):
 
 
 @pytest.mark.parametrize("rows", [2, 40])
+def test_affine_of_integer_weights(rows):
+    layer = Affine(numpy.array([[1, 2], [3, 4]]), numpy.array([0.5, -0.5]))
+    numpy.testing.assert_array_equal(layer.forward(numpy.ones((rows, 2))), [[4.5, 5.5]] * rows)
+
+
+@pytest.mark.parametrize("rows", [2, 40])
 def test_affine_has_the_dtype_of_w(rows):
     layer = Affine(numpy.ones((3, 2), "f"), numpy.zeros(2))
     assert {layer.forward(numpy.ones((rows, 3), "f")).dtype, layer.backward(numpy.ones((rows, 2))).dtype} == {

@@ -50,6 +50,15 @@ def test_sum_rows_adds_up_what_belongs_to_one_id(ids, times, width, dtype):
     numpy.testing.assert_allclose(sums, expected[unique + 2], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("ids", [[5, 900, 5, 70], [1, 2, 1, 0], [900, 2, 1, 2] * 40])
+def test_sum_rows_keeps_infinity_to_its_id(ids):
+    rows = numpy.ones((len(ids), 2), "f")
+    rows[1, 0] = numpy.inf
+    unique, sums = sum_rows(numpy.array(ids), rows)
+    numpy.testing.assert_array_equal(unique[~numpy.isfinite(sums).all(axis=1)], ids[1])
+    numpy.testing.assert_array_equal(sums[:, 1], [ids.count(i) for i in unique])
+
+
 @pytest.mark.parametrize("dtype", ["f", "d"])
 def test_random_numbers_come_from_the_generator(dtype):
     draws = [random((50, 40), numpy.random.default_rng(seed), dtype) for seed in (0, 0, 1)]

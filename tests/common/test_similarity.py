@@ -133,6 +133,9 @@ def test_the_best_are_those_of_a_whole_sort(scores, top, without):
     order = [i for i in numpy.argsort(-scores, kind="stable") if i not in without][:top]
     for named in (words, dict(enumerate(words))):
         assert [word for word, _ in best(scores, named, top, without)] == [words[i] for i in order]
+    odd = {i + 1: word for i, word in enumerate(words)}  # no word for 0, and one for no score
+    order = [i for i in numpy.argsort(-scores, kind="stable") if i not in without and i][:top]
+    assert [word for word, _ in best(scores, odd, top, without)] == [odd[i] for i in order]
 
 
 @given(arrays("d", (5, 3), elements=st.floats(-100, 100)), arrays("d", 3, elements=st.floats(-100, 100)))
