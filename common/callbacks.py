@@ -45,11 +45,6 @@ class Callback:
             setattr(self, name, state[name])
 
 
-def is_new(trainer: Any) -> bool:
-    """Whether the training has not begun yet, so that what a callback still has is that of another one."""
-    return (trainer.current_epoch, trainer.iteration) == (0, 0)
-
-
 def _reference(model: Any) -> Callable[[], Any]:
     """What returns the model as long as there is one; it does not keep it, unless its class allows no other way."""
     try:
@@ -70,7 +65,7 @@ class Watcher(Callback):
         """
         other = self._watched is not None and self._watched() is not trainer.model
         self._watched = _reference(trainer.model)
-        return other or is_new(trainer)
+        return other or (trainer.current_epoch, trainer.iteration) == (0, 0)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """As for any callback."""

@@ -43,6 +43,7 @@ class Checkpoints:
                that goes on must have the same, but for max_epoch
 
     source     the file that the training goes on from, or None
+    before     the settings in that file
 
     From :meth:`start` to :meth:`release`, or to the end of the object, no other process can train in the folder.
 
@@ -64,6 +65,7 @@ class Checkpoints:
         self.settings = json.loads(json.dumps(dict(settings or {})))  # as they are read again: a tuple as a list
         self._length_matters: str | None = None
         self.source: Path | None = None
+        self.before: Mapping[str, Any] = {}
         self._started = False
         self._lock: FolderLock | None = None
         self._next_time = 0.0
@@ -146,12 +148,12 @@ class Checkpoints:
         remove_leftovers(self.folder)
         state = self._newest() if self.resume else None
         if state is not None:
-            before = state.pop(_SETTINGS, None)
-            if self.settings and before is not None:
+            self.before = state.pop(_SETTINGS, None) or {}
+            if self.settings and self.before:
                 with self.restoring():
-                    resuming.compare(before, self.settings)
+                    resuming.compare(self.before, self.settings)
                     if self._length_matters:
-                        resuming.check_length(before, self.settings, self._length_matters)
+                        resuming.check_length(self.before, self.settings, self._length_matters)
         elif self.resume:
             write(f"there is nothing to go on from in {self.folder}: training begins anew")
         else:

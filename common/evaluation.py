@@ -82,8 +82,8 @@ def eval_seq2seq(
     """
     row_lengths("eval_seq2seq", np.asarray(correct).reshape(1, -1))  # checks that the padding is at the end
     answer = _true_ids(correct)
-    # A generate of one's own may return arrays of one element.
     size = len(answer) - 1
+    # A generate of one's own may return arrays of one element.
     guess = [int(to_cpu(i).item()) for i in model.generate(question, answer[0], size)] if size else []
     right = guess == answer[1:]
     if verbose:

@@ -1,5 +1,7 @@
 """Ids of words and classes: checked before anything is looked up with them."""
 
+import operator
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -30,6 +32,14 @@ def checked_ids(name: str, ids: Any, size: int | None, what: str = "ids") -> Any
         if low < 0 or high >= size:
             raise IdError(f"{name}: {what} must lie in 0 … {size - 1}, got {low if low < 0 else high}")
     return ids
+
+
+def integers(name: str, what: str, ids: Iterable[Any]) -> list[int]:
+    """The ids as Python's integers; TypeError for what are none."""
+    try:
+        return [operator.index(i) for i in ids]
+    except TypeError as error:
+        raise TypeError(f"{name}: {what} must be ids, integers, not {ids!r:.80}") from error
 
 
 def checked_corpus(name: str, corpus: Any, vocab_size: int | None = None) -> Any:

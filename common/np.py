@@ -117,8 +117,10 @@ def sum_rows(ids: Array, rows: Array) -> tuple[Array, Array]:
         return ids, rows
     alphabet = ids.max() < FEW and ids.min() >= 0
     if alphabet or len(ids) <= 2 * FEW:  # a dense product is even faster
-        counts = numpy.bincount(ids.astype(numpy.intp, copy=False)) if alphabet else None
-        unique = numpy.unique(ids) if counts is None else numpy.flatnonzero(counts).astype(ids.dtype)
+        if alphabet:  # without a sort
+            unique = numpy.flatnonzero(numpy.bincount(ids.astype(numpy.intp, copy=False))).astype(ids.dtype)
+        else:
+            unique = numpy.unique(ids)
         with numpy.errstate(invalid="ignore"):
             sums = (ids == unique[:, None]).astype(rows.dtype) @ rows
         if numpy.isfinite(sums).all():  # otherwise 0 times infinity spoils the sums of other ids

@@ -49,7 +49,7 @@ class Sampling:
 
     def check(self, vocab_size: int) -> None:
         """Raise IdError for a banned id that is none of `vocab_size` words."""
-        checked_ids("Sampling", numpy.array([*self.banned], None if self.banned else int), vocab_size, "banned ids")
+        checked_ids("Sampling", list(self.banned), vocab_size, "banned ids")
 
     def probabilities(self, log_p: numpy.ndarray, seen: Collection[int] = ()) -> numpy.ndarray:
         """What the next word is drawn from, (V,), given the model's log p (V,) and the ids that the text has."""

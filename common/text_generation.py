@@ -1,6 +1,5 @@
 """Texts from a recurrent language model: it reads what is there, a word is drawn, and the model reads that."""
 
-import operator
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -8,7 +7,7 @@ import numpy
 
 from common.checks import check_counts
 from common.functions import distribution
-from common.labels import checked_ids
+from common.labels import checked_ids, integers
 from common.language_model import LanguageModel, vocab_size
 from common.model_tree import evaluation_mode
 from common.np import np, to_cpu
@@ -64,7 +63,8 @@ def continue_texts(
     if not prompts:
         raise ValueError("generate: expected one prompt at least")
     sampling.check(vocab_size(model))
-    ends = _stop_ids(stop, vocab_size(model))
+    ends = integers("generate", "stop", stop)
+    checked_ids("generate", ends, vocab_size(model), "stop ids")
     texts = [Generated([*prompt], []) for prompt in prompts]
     going = [True] * len(texts)
     position = min(map(len, prompts))  # the prompts' common length is read at once, without a score
@@ -83,16 +83,6 @@ def continue_texts(
         # A text that has ended reads its last word again and again, to nobody's use.
         xs = [[ids[min(position, len(ids) - 1)]] for ids, _ in texts]
         position += 1
-
-
-def _stop_ids(stop: Collection[int], size: int) -> set[int]:
-    """The ids that end a text. TypeError for what are none, IdError for one that is none of `size` words."""
-    try:
-        ids = {operator.index(i) for i in stop}
-    except TypeError as error:
-        raise TypeError(f"generate: stop must be ids, integers, not {stop!r:.80}") from error
-    checked_ids("generate", numpy.array([*ids], None if ids else int), size, "stop ids")
-    return ids
 
 
 def next_scores(model: LanguageModel, xs: Any) -> Any:

@@ -41,7 +41,7 @@ class TrainerCheckpoints:
         """FileFormatError for a script's shorter training, by its settings, which has less to do than is done."""
         if state is not None:
             with self.checkpoints.restoring():
-                was, now = state.pop("max_epoch", None), self.checkpoints.settings.get("max_epoch")
+                was, now = (each.get("max_epoch") for each in (self.checkpoints.before, self.checkpoints.settings))
                 resuming.check_done(was, now, state["trainer"]["current_epoch"], state["trainer"]["iteration"])
 
     def _restore(self, state: dict[str, Any] | None) -> bool:
@@ -98,8 +98,7 @@ class TrainerCheckpoints:
     def save(self) -> Path | None:
         """Write a checkpoint; its path. If that fails, say so and return None, as the training is worth more."""
         try:
-            asked = self.checkpoints.settings.get("max_epoch")
-            return self.checkpoints.save({**training_state.take(self.trainer, self.settings), "max_epoch": asked})
+            return self.checkpoints.save(training_state.take(self.trainer, self.settings))
         except (OSError, TypeError, ValueError) as error:  # the disk, or what others have put into the state
             stays = ", the one before it stays" if self.checkpoints.files() else ""
             write(f"the checkpoint could not be written{stays}: {error}")
