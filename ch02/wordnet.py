@@ -36,7 +36,7 @@ def load(folder: Path | None = None) -> Any:
         import nltk
         from nltk.corpus import wordnet
     except ImportError as error:
-        raise ImportError(f"WordNet is read by nltk: pip install nltk ({error})") from error
+        raise ImportError(f"WordNet is read by nltk, the extra `wordnet`: pip install nltk ({error})") from error
     if folder is None:
         try:
             wordnet.ensure_loaded()

@@ -39,13 +39,13 @@ class EmbeddingDot(Layer):
         idx = checked_ids(self.name, idx, len(W))
         if idx.ndim not in (1, 2) or len(idx) != len(h):
             raise ValueError(f"{self.name}: h {h.shape} needs ids ({len(h)},) or ({len(h)}, K), got {idx.shape}")
-        rows = W[idx.reshape(len(h), -1)]  # (N, K, H)
+        rows = W[idx[:, None] if idx.ndim == 1 else idx]  # (N, K, H)
         self._cache = h, idx, rows
         return (rows @ h[:, :, None]).reshape(idx.shape)
 
     def backward(self, dout: Array) -> Array:
         h, idx, rows = self._cached()
-        dout = self.check_gradient(dout, idx.shape).reshape(len(h), -1, 1)
+        dout = self.check_gradient(dout, idx.shape).reshape(*rows.shape[:2], 1)
         assign_rows(self.grads[0], idx.reshape(-1), (dout * h[:, None]).reshape(-1, h.shape[1]))
         return (dout * rows).sum(axis=1)
 

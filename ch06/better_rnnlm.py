@@ -65,7 +65,7 @@ class BetterRnnlm(DropoutLanguageModel):
                 f"{type(self).__name__}: tied weights need wordvec_size == hidden_size, "
                 f"not {wordvec_size} and {hidden_size}"
             )
-        if cell not in CELLS:
+        if cell not in list(CELLS):  # also for what a dict cannot look up
             raise ValueError(f"{type(self).__name__}: cell must be one of {', '.join(CELLS)}, not {cell!r}")
         rng = generator(rng)
         embedding = new_embedding(vocab_size, wordvec_size, rng, dtype)

@@ -9,11 +9,10 @@ where i runs over the last `window` positions before t. Nothing is trained; thet
 text. Source: E. Grave, A. Joulin, N. Usunier, "Improving Neural Language Models with a Continuous Cache", ICLR 2017.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from common.checks import check_counts
+from common.checks import check_counts, is_number
 from common.evaluation import perplexity_of
 from common.labels import checked_corpus
 from common.language_model import LanguageModel, vocab_size
@@ -70,7 +69,7 @@ def cache_probability(hs: Any, words: Any, thetas: Sequence[float], window: int 
     finite; TypeError for a window that is no whole number.
     """
     check_counts("cache", window=window)
-    if not all(math.isfinite(theta) and theta >= 0 for theta in thetas):
+    if not all(is_number(theta) and theta >= 0 for theta in thetas):
         raise ValueError(f"cache: theta must be a number of at least 0, not {list(thetas)}")
     n = len(words)
     p = np.zeros((len(thetas), n), hs.dtype)
@@ -94,8 +93,8 @@ def perplexity(p_model: Any, p_cache: Any, lam: float) -> float:
 
     ValueError unless 0 <= lam < 1, FloatingPointError for a word whose probability is 0 or NaN.
     """
-    if not 0 <= lam < 1:
-        raise ValueError(f"cache: lambda must lie in [0, 1), not {lam}")
+    if not (is_number(lam) and 0 <= lam < 1):
+        raise ValueError(f"cache: lambda must be a number in [0, 1), not {lam!r}")
     p = (1 - lam) * p_model.astype("d") + lam * p_cache.astype("d")
     p[0] = p_model[0]
     if not bool((p > 0).all()):
@@ -106,7 +105,9 @@ def perplexity(p_model: Any, p_cache: Any, lam: float) -> float:
 def tune(
     reading: Reading, thetas: Sequence[float] = THETAS, lambdas: Sequence[float] = LAMBDAS, window: int = WINDOW
 ) -> Tuned:
-    """Of all pairs of a theta and a lambda, the one with the lowest perplexity."""
+    """Of all pairs of a theta and a lambda, the one with the lowest perplexity. ValueError for no pair."""
+    if not (len(thetas) and len(lambdas)):
+        raise ValueError(f"cache: expected one theta and one lambda at least, got {thetas} and {lambdas}")
     p_cache = cache_probability(reading.hs, reading.words, thetas, window)
     tried = [
         Tuned(theta, lam, perplexity(reading.p, p_cache[k], lam)) for k, theta in enumerate(thetas) for lam in lambdas

@@ -29,7 +29,10 @@ def main(
     model = read_language_model(weights, cell)
     corpus = corpus or corpus_of(model)
     if corpus is None:
-        raise ValueError(f"{weights}: a model of {vocab_size(model)} words, which neither ptb (10,000) nor mini has")
+        raise ValueError(
+            f"{weights}: a model of {vocab_size(model)} words, which neither ptb (10,000) nor mini has. A model of a "
+            "text of one's own is scored in Python, by common.evaluation.eval_perplexity(model, ids)"
+        )
     text, _, id_to_word = corpus.load(split)
     check_vocabulary(weights, model, corpus, id_to_word)
     return {"perplexity": eval_perplexity(model, text)}

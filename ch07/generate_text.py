@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from ch06.rnnlm_file import SHIPPED, Cell, new_language_model, read_language_model
-from ch07.writing_options import Vocabulary, make_writer, with_writing_options, write_texts
+from ch07.writing_options import Vocabulary, make_writer, usual_prompt, with_writing_options, write_texts
+from common.detokenize import EOS
 from common.experiment import Run, experiment
 
 
@@ -21,7 +22,7 @@ from common.experiment import Run, experiment
 @with_writing_options
 def main(
     run: Run,
-    prompt: Annotated[str | None, "What the text begins with, by default a word of the corpus."] = None,
+    prompt: Annotated[str | None, "What the text begins with; by default 'you', if the vocabulary has it."] = None,
     *,
     weights: Annotated[Path, "The trained model."] = SHIPPED,
     cell: Cell = None,
@@ -34,8 +35,8 @@ def main(
     else:
         model = read_language_model(weights, cell)
     writer = make_writer(weights, model, corpus)
-    if prompt is None and "you" in writer.word_to_id:
-        prompt = "you"
+    if prompt is None and ("you" in writer.word_to_id or EOS not in writer.word_to_id):
+        prompt = usual_prompt(writer, "you")
     write_texts(run, writer, prompt, **options)
 
 

@@ -43,7 +43,7 @@ class WritingModel(LanguageModel):
         if len(prompt) != 1:
             raise ValueError(f"{type(self).__name__}.generate: start_id is one id, not {len(prompt)}")
         banned = [] if skip_ids is None else integers(f"{type(self).__name__}.generate", "skip_ids", skip_ids)
-        sampling = Sampling(banned=banned, **options)
+        sampling = Sampling(banned=[*banned, *options.pop("banned", ())], **options)
         sampling.check(vocab_size(self))
         if sample_size == 1:
             return prompt

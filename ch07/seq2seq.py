@@ -8,12 +8,12 @@ from typing import Any
 
 from common import model_tree
 from common.base_model import BaseModel
-from common.checks import check_counts
+from common.checks import check_counts, check_whole
 from common.decoding import Hypothesis, as_lists, beam_search, greedy
 from common.initial import new_affine, new_embedding, new_recurrent
 from common.losses import gradient_to_read
 from common.np import np
-from common.padding import PAD, add_to_last_states, last_states, row_lengths, without_pads
+from common.padding import PAD, add_to_last_states, as_rows, last_states, row_lengths, without_pads
 from common.rng import Seed, generator
 from common.time_layers import TimeLSTM, TimeSoftmaxWithLoss
 
@@ -51,10 +51,13 @@ class Encoder:
         return self.hs
 
     def backward(self, dh: Any) -> None:
-        """Fill `grads` from dh (N, H)."""
+        """Fill `grads` from dh (N, H). ValueError for another shape."""
         if self.hs is None:
             raise RuntimeError(f"{type(self).__name__}: backward needs a forward before it")
-        dhs = np.zeros_like(self.hs)
+        dh, dhs = np.asarray(dh), np.zeros_like(self.hs)
+        shape, name = dhs[:, 0].shape, type(self).__name__
+        if dh.shape != shape:
+            raise ValueError(f"{name}: the output is {shape}, its gradient must be so too, got {dh.shape}")
         add_to_last_states(dhs, dh, self.lengths)
         self._backward_states(dhs)
 
@@ -79,7 +82,8 @@ class Decoder:
     ) -> None:
         rng = generator(rng)
         self.embed = new_embedding(vocab_size, wordvec_size, rng, dtype)
-        H, D = hidden_size, wordvec_size + self._beside_embedding * hidden_size
+        H = int(hidden_size)
+        D = int(wordvec_size) + self._beside_embedding * H
         self.lstm = new_recurrent(TimeLSTM, D, H, rng, dtype, True, self.forget_bias)
         self.affine = new_affine(H + self._beside_state * H, vocab_size, rng, dtype)
         layers = self.embed, self.lstm, self.affine
@@ -180,12 +184,12 @@ class Seq2seq(BaseModel):
         """The answers to the questions xs (N, S), `sample_size` symbols each, by always taking the best next one.
 
         One question, (S,) or (1, S), gives a list of ints, several give a list of such lists. An answer ends before
-        `stop_id`, if there is one.
+        `stop_id`, if there is one. Raises TypeError or IdError for a start or stop symbol that is none of the answers'.
 
         What a decoder with a `generate` of its own, as in the book, gives for one question is returned as it is, unless
         it is to end before `stop_id`. Several are asked one after the other.
         """
-        xs = np.asarray(xs)
+        xs = as_rows("Seq2seq", xs)
         xs = xs[None] if xs.ndim == 1 else xs
         if stop_id is None and len(xs) == 1 and (generate := self._own_generate()):
             return generate(*self._encode(xs[xs != PAD][None]), start_id, sample_size)
@@ -201,6 +205,8 @@ class Seq2seq(BaseModel):
         if generate := self._own_generate():
             xs = checked_rows("Seq2seq", xs)
             row_lengths("Seq2seq", xs)  # checks that the padding is at the end; a question alone needs none
+            if stop_id is not None:
+                check_whole("generate", stop_id=stop_id)
             samples = np.full((len(xs), sample_size), PAD)
             for x, row in zip(xs, samples, strict=True):
                 answer = generate(*self._encode(x[x != PAD][None]), start_id, sample_size)
@@ -230,7 +236,7 @@ class Seq2seq(BaseModel):
 
 def checked_rows(name: str, ids: Any) -> Any:
     """`ids` as an array, checked to be (N, T) with at least one row and one step."""
-    ids = np.asarray(ids)
+    ids = as_rows(name, ids)
     if ids.ndim != 2 or ids.size == 0:
         raise ValueError(f"{name}: expected ids (N, T) of one sequence at least, got {ids.shape}")
     return ids

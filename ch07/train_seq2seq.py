@@ -12,6 +12,7 @@ After each epoch a few questions of the test part are shown with the model's ans
 that are answered right in every symbol. The results are the model with its vocabulary, and the curve of that share.
 """
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from ch08.answerer import Answerer, ModelKind
@@ -59,7 +60,11 @@ def main(
         raise ValueError(f"{data}: {len(x_train)} pairs are too few, there must be 10: a tenth is kept for testing")
     x, t = x_train[:max_examples], t_train[:max_examples]
     if batch_size > len(x):
-        raise ValueError(f"batch_size (--batch-size) must be at most {len(x)}, all there is to train on: {batch_size}")
+        remedy = "take more, or let ch07.train_seq2seq take a smaller --batch-size"
+        raise ValueError(f"there are {len(x)} pairs to train on, fewer than the {batch_size} of a batch: {remedy}")
+    if data not in FILES and "data" in run.checkpoint.settings:
+        # The file may lie, or be called from, elsewhere when the training goes on: checkpoints know what was in it.
+        run.checkpoint.settings["data"] = Path(data).name
     options = deep if model is ModelKind.deep else {}
     sizes = wordvec_size, hidden_size, t_train.shape[1] - 1
     answerer = Answerer(model, codec, *sizes, rng=run.rng("weights"), **options)

@@ -35,9 +35,12 @@ def make_writer(path: Path, model: LanguageModel, corpus: Corpus | None) -> Text
 
 
 def usual_prompt(writer: TextWriter, usual: str) -> str:
-    """`usual`, or "the" for a small vocabulary that lacks words of it and has no word for unknown ones."""
+    """`usual`, if the vocabulary has its words, or some of them and a word for the others; else a word that it has."""
     known = writer.word_to_id
-    return usual if UNK in known or all(word in known for word in usual.split()) else "the"
+    found = [word in known for word in usual.split()]
+    if all(found) or (any(found) and UNK in known):
+        return usual
+    return "the" if "the" in known else writer.id_to_word[0]
 
 
 def note_unknown(writer: TextWriter, prompt: str | None) -> None:

@@ -15,7 +15,9 @@ from ch07.seq2seq import Seq2seq
 from ch08.attention_seq2seq import AttentionSeq2seq
 from ch08.deep_seq2seq import DeepSeq2seq
 from common import weight_files
+from common.checks import check_counts
 from common.choice import Choice
+from common.evaluation import AT_ONCE
 from common.files import FileFormatError, Location
 from common.model_tree import named_params
 from common.np import np, to_cpu
@@ -68,6 +70,7 @@ class Answerer:
         rng: Seed = None,
         **options: Any,
     ) -> None:
+        check_counts("Answerer", answer_size=answer_size)
         self.kind, self.codec = ModelKind(kind), codec
         self.sizes = {"wordvec_size": wordvec_size, "hidden_size": hidden_size, "answer_size": answer_size, **options}
         self.model = MODELS[self.kind](
@@ -75,12 +78,13 @@ class Answerer:
         )
 
     def answers(self, questions: Sequence[str]) -> list[str]:
-        """The answers to questions. TypeError for one str.
+        """The answers to questions. TypeError for one str, and for what is no question.
 
         ValueError for a question with a symbol that the vocabulary lacks, one that is empty or too long.
         """
         ids = self.codec.encode(questions)
-        return [self.codec.decode(row).rstrip() for row in to_cpu(self._generate(ids)).tolist()]
+        parts = [to_cpu(self._generate(ids[start : start + AT_ONCE])) for start in range(0, len(ids), AT_ONCE)]
+        return [self.codec.decode(row).rstrip() for part in parts for row in part.tolist()]
 
     def answer(self, question: str) -> str:
         """The answer to one question, as :meth:`answers`."""
@@ -119,9 +123,7 @@ class Answerer:
         _, metadata = weight_files.read(path)
         try:
             codec = Codec(**json.loads(metadata["codec"]))
-            for ids in (codec.questions, codec.answers):
-                if sorted(ids.values()) != list(range(len(ids))):
-                    raise ValueError(f"a vocabulary of {len(ids)} symbols has other ids than 0 … {len(ids) - 1}")
+            _check_codec(codec)
             answerer = cls(metadata["kind"], codec, **json.loads(metadata["sizes"]), rng=0)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             reason = f"no model with its vocabulary, as Answerer.save writes it ({error!r})"
@@ -132,3 +134,20 @@ class Answerer:
     def _generate(self, ids: Any) -> Any:
         size = self.sizes["answer_size"] + (MARGIN if self.codec.stop is not None else 0)
         return self.model.generate_batch(np.asarray(ids), self.codec.start, size, self.codec.stop)
+
+
+def _check_codec(codec: Codec) -> None:
+    """ValueError for a codec, which comes from a file, that contradicts itself."""
+    for ids in (codec.questions, codec.answers):
+        if sorted(ids.values()) != list(range(len(ids))):
+            raise ValueError(f"a vocabulary of {len(ids)} symbols has other ids than 0 … {len(ids) - 1}")
+    start, stop, width, symbols = codec.start, codec.stop, codec.width, range(len(codec.answers))
+    for name, right in (
+        ("start", type(start) is int and start in symbols),
+        ("stop", stop is None or (type(stop) is int and stop in symbols)),
+        ("width", width is None or (type(width) is int and width >= 1)),
+        ("words", isinstance(codec.words, bool)),
+        ("reversed", isinstance(codec.reversed, bool)),
+    ):
+        if not right:
+            raise ValueError(f"{name} cannot be {getattr(codec, name)!r:.80}")

@@ -16,6 +16,7 @@ from ch08.attention_scores import DotScore
 from common.functions import softmax, softmax_gradient
 from common.layer import Layer
 from common.np import Array, np
+from common.padding import checked_lengths
 
 
 class WeightSum(Layer):
@@ -84,7 +85,7 @@ class TimeAttention(Layer):
     attention_weights   the same as a list of arrays (N, S), one for each step of the decoder
 
     With `lengths` (N,), as many states of the encoder take part; the weights of the padded ones are exactly 0. Raises
-    ValueError for lengths of another shape, or outside 1 … S.
+    ValueError for lengths of another shape, or that are no whole numbers in 1 … S; TypeError for what is no score.
     """
 
     weights: Any = None
@@ -93,6 +94,9 @@ class TimeAttention(Layer):
     def __init__(self, score: Any = None) -> None:
         super().__init__()
         if score is not None:
+            if not hasattr(score, "params"):
+                wanted = "a score such as ScaledScore() of ch08.attention_scores"
+                raise TypeError(f"TimeAttention: score must be {wanted}, not {score!r:.80}")
             self.score = score
         self.params, self.grads = self.score.params, self.score.grads
 
@@ -103,10 +107,8 @@ class TimeAttention(Layer):
 
     def forward(self, hs_enc: Array, hs_dec: Array, lengths: Array | None = None) -> Array:
         hs_enc = np.asarray(hs_enc)
-        if lengths is not None and hs_enc.ndim == 3:  # attend refuses other states
-            lengths, (N, S) = np.asarray(lengths), hs_enc.shape[:2]
-            if lengths.shape != (N,) or not bool(((lengths >= 1) & (lengths <= S)).all()):
-                raise ValueError(f"TimeAttention: lengths must be numbers {(N,)} in 1 … {S}, got {lengths!r:.80}")
+        if hs_enc.ndim == 3:  # attend refuses other states
+            lengths = checked_lengths("TimeAttention", lengths, hs_enc.shape)
         context, self.weights = self.attend(hs_enc, hs_dec, lengths)
         self.attention_weights = list(self.weights.swapaxes(0, 1))
         self._cache = hs_enc, self.weights
@@ -119,6 +121,8 @@ class TimeAttention(Layer):
             raise ValueError(
                 f"TimeAttention: expected hs_enc (N, S, H) and hs_dec (N, T, H), got {hs_enc.shape} and {hs_dec.shape}"
             )
+        if hs_enc.size == 0 or hs_dec.size == 0:
+            raise ValueError(f"TimeAttention: expected one step at least, got {hs_enc.shape} and {hs_dec.shape}")
         scores = self.score.forward(hs_enc, hs_dec)
         if lengths is not None:
             scores = np.where(np.arange(hs_enc.shape[1]) < np.asarray(lengths)[:, None, None], scores, -np.inf)

@@ -51,6 +51,7 @@ class AdditiveScore(Layer):
 
     def forward(self, hs_enc: Array, hs_dec: Array) -> Array:
         We, Wd, v = self.params
+        hs_enc, hs_dec = (self.check_input(hs, "N", "steps", len(We)) for hs in (hs_enc, hs_dec))
         enc, dec = hs_enc @ We, hs_dec @ Wd
         # Step by step: the hidden layer of all steps at once, (N, T, S, A), would be far larger than any other array.
         hidden = [np.tanh(enc + dec[:, t, None]) for t in range(dec.shape[1])]

@@ -11,7 +11,7 @@ from typing import Any
 from ch07.seq2seq import Decoder, Encoder, Seq2seq, recurrent_state
 from ch08.attention_layer import TimeAttention
 from common.np import np
-from common.padding import add_to_last_states, last_states
+from common.padding import add_to_last_states, checked_lengths, last_states
 from common.rng import Seed
 
 
@@ -46,7 +46,7 @@ class AttentionDecoder(Decoder):
         self.attention = TimeAttention()
 
     def forward(self, xs: Any, enc_hs: Any, lengths: Any = None) -> Any:
-        self._lengths = lengths
+        self._lengths = lengths = checked_lengths("AttentionDecoder", lengths, enc_hs.shape)
         self.lstm.set_state(last_states(enc_hs, lengths))
         hs = self.lstm.forward(self.embed.forward(xs))
         return self.affine.forward(np.concatenate([self._context(enc_hs, hs, lengths), hs], axis=2))

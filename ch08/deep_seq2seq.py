@@ -122,7 +122,7 @@ class DeepDecoder:
         self, vocab_size: int, wordvec_size: int, hidden_size: int, layers: int, cell: Any, score: str,
         rng: Any, dtype: Any,
     ) -> None:
-        H = hidden_size
+        H = int(hidden_size)
         self.embed = new_embedding(vocab_size, wordvec_size, rng, dtype)
         sizes = [wordvec_size] + [2 * H] * (layers - 1)
         self.cells = [new_cell(cell, size, H, rng, dtype, stateful=True) for size in sizes]

@@ -8,6 +8,8 @@ Each row belongs to a character of the answer and shows, the lighter the more, w
 made from; white is 1. The rows are printed as well: under the question, digits give the weights in tenths.
 """
 
+import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -31,8 +33,11 @@ def main(
     if isinstance(questions, str):
         questions = [questions]
     answerer = Answerer.load(model)
-    for number, question in enumerate(questions or DATES, start=1):
-        found = answerer.attention(question)
+    maps = [answerer.attention(question) for question in questions or DATES]  # before anything is printed or removed
+    for path in run.out.iterdir():
+        if re.fullmatch(r"attention_[1-9][0-9]*\.png", path.name):  # of an earlier run
+            path.unlink()
+    for number, found in enumerate(maps, start=1):
         print(as_text(found))
         run.plot(f"attention_{number}.png", plot_heatmap, found.weights, found.question, found.answer)
 
@@ -40,20 +45,31 @@ def main(
 def as_text(found: AttentionMap) -> str:
     """The question, and below it, for each symbol of the answer, the weights in tenths; a dot is less than one.
 
-    Each column is as wide as its symbol; words, as opposed to characters, have a blank between them.
+    Each column is as wide as its symbol is in a terminal; words, as opposed to characters, have a blank between them.
     """
     digits = ".123456789"
-    widths = [len(symbol) for symbol in found.question]
-    left = max(map(len, found.answer), default=0)
-    gap = " " if max(widths) > 1 else ""
+    widths = [max(1, display_width(symbol)) for symbol in found.question]
+    left = max(map(display_width, found.answer), default=0)
+    gap = " " if max(map(len, found.question)) > 1 else ""
 
     def line(name: str, cells: Iterable[str]) -> str:
-        return f"{name:<{left}} " + gap.join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
+        return f"{padded(name, left)} " + gap.join(map(padded, cells, widths))
 
     lines = [line("", found.question)]
     for symbol, row in zip(found.answer, found.weights, strict=True):
         lines.append(line(symbol, [digits[min(9, int(10 * weight))] for weight in row]))
     return "\n".join(lines)
+
+
+def display_width(text: str) -> int:
+    """The columns of a terminal that a text takes: two for each wide character, none for a combining one."""
+    visible = [char for char in text if unicodedata.category(char) not in ("Mn", "Me", "Cf")]
+    return len(visible) + sum(unicodedata.east_asian_width(char) in "WF" for char in visible)
+
+
+def padded(text: str, width: int) -> str:
+    """The text with blanks behind it, so that it takes `width` columns of a terminal."""
+    return text + " " * (width - display_width(text))
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def lstm_step_backward(gates: Array, c_prev: Array, tanh_c: Array, dh: Array, dc
 
 def by_gate(A: Array, gates: int) -> Array:
     """A view (G, N, H) of the columns (N, G·H) of G gates."""
-    return A.reshape(len(A), gates, -1).swapaxes(0, 1)
+    return A.reshape(len(A), gates, A.shape[1] // gates).swapaxes(0, 1)
 
 
 def sigmoid_in_place(A: Array) -> None:

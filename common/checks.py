@@ -18,9 +18,11 @@ def check_whole(name: str, **numbers: int) -> None:
 
 
 def check_counts(name: str, **counts: int) -> None:
-    """TypeError unless all of these are whole numbers, ValueError unless they are at least 1."""
+    """TypeError unless all of these are whole numbers, and no bool, ValueError unless they are at least 1."""
     check_whole(name, **counts)
     for what, count in counts.items():
+        if isinstance(count, bool):
+            raise TypeError(f"{name}: {what} must be a whole number, not {count}")
         if count < 1:
             raise ValueError(f"{name}: {what} must be at least 1, not {count}")
 
@@ -28,8 +30,8 @@ def check_counts(name: str, **counts: int) -> None:
 def check_ratios(name: str, **ratios: float) -> None:
     """ValueError unless all of these, shares that are dropped, are in [0, 1)."""
     for what, ratio in ratios.items():
-        if not 0 <= ratio < 1:
-            raise ValueError(f"{name}: {what} must be in [0, 1), not {ratio}")
+        if not (is_number(ratio) and 0 <= ratio < 1):
+            raise ValueError(f"{name}: {what} must be in [0, 1), not {ratio!r}")
 
 
 def check_restored_count(name: str, value: Any) -> None:

@@ -22,6 +22,8 @@ import typer
 from typer.core import TyperCommand
 from typer.models import ParameterInfo
 
+from common.progress import write
+
 if TYPE_CHECKING:
     from common.experiment import Script
 
@@ -44,11 +46,13 @@ def run(script: "Script[Any]", arguments: Sequence[str] | None = None) -> None:
 
 
 def _flush() -> None:
-    """Write what is left of the output. Where nobody reads it, drop it, or Python would complain when it exits."""
+    """Write what is left of the output. Where nobody reads it, or the disk is full, drop it, or Python would complain
+    when it exits.
+    """
     try:
         if hasattr(sys.stdout, "flush"):
             sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -94,10 +98,11 @@ def _command(script: "Script[Any]") -> Any:
         given = {name: value for name, value in values.items() if "DEFAULT" not in str(ctx.get_parameter_source(name))}
         try:
             result, run = script.execute(**given)
+            show = write if run else print  # what stands in the folder, too, may be lost on a full disk
             if result is not None and (text := describe(result)):
-                print(text)
+                show(text)
             if run:
-                print(f"results in {run.out}")
+                show(f"results in {run.out}")
                 run.show()
         except KeyboardInterrupt as interrupt:
             print(f"\n{str(interrupt) or 'Interrupted.'}", file=sys.stderr)

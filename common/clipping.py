@@ -11,12 +11,14 @@ from common.sparse_gradient import RowGradient
 def gradient_norm(grads: Sequence[Any]) -> float:
     """The joint L2 norm of all gradients: the root of the sum of all their squares.
 
-    Raises FloatingPointError naming the first gradient that holds NaN or infinity.
+    Raises FloatingPointError naming the first gradient that holds NaN or infinity, and for a norm beyond float64.
     """
     norms = []
     for i, grad in enumerate(grads):
         array = grad.rows if isinstance(grad, RowGradient) else grad
         flat = array.reshape(-1) if array.flags.c_contiguous else array.T.reshape(-1)
+        if flat.dtype.itemsize < 4:  # even a sum of small squares is beyond float16
+            flat = flat.astype("f")
         squares = float(np.vdot(flat, flat))  # BLAS: reads the gradient once and allocates nothing
         if math.isfinite(squares):
             norms.append(math.sqrt(squares))
@@ -26,7 +28,10 @@ def gradient_norm(grads: Sequence[Any]) -> float:
                 raise FloatingPointError(f"gradient {i} of shape {grad.shape} holds NaN or infinity")
             flat = flat / largest
             norms.append(largest * math.sqrt(float(np.vdot(flat, flat))))
-    return math.hypot(*norms)
+    norm = math.hypot(*norms)
+    if not math.isfinite(norm):
+        raise FloatingPointError("the joint norm of the gradients is beyond float64")
+    return norm
 
 
 def clip_rate(grads: Sequence[Any], max_norm: float) -> tuple[float, float]:

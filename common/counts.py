@@ -32,7 +32,7 @@ def _co_occurrences(name: str, corpus: Any, vocab_size: int, window_size: int) -
     ids = to_cpu(checked_corpus(name, corpus, vocab_size))
     shape = (vocab_size, vocab_size)
     after = sparse.csr_array(shape, dtype=numpy.int64)
-    for distance in range(1, min(window_size, len(ids) - 1) + 1):
+    for distance in range(1, min(int(window_size), len(ids) - 1) + 1):
         pairs = ids[:-distance], ids[distance:]
         after = after + sparse.coo_array((numpy.ones(len(pairs[0]), numpy.int64), pairs), shape).tocsr()
     return sparse.csr_array(after + after.T)  # j is before i as often as i is after j
@@ -62,7 +62,8 @@ def ppmi(C: Any, verbose: bool = False, eps: float = 1e-8) -> Any:
     C = to_cpu(C) if dense else C
     if C.dtype.kind not in "biuf":
         raise TypeError(f"ppmi: counts C must be real numbers, not {C.dtype}")
-    counts = sparse.coo_array(C.astype("f4") if C.dtype == "f2" else C)  # SciPy has no float16
+    native = C.dtype.newbyteorder("=")  # SciPy has no other order of bytes, and no float16
+    counts = sparse.coo_array(C.astype("f4" if native == "f2" else native, copy=False))
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
         raise ValueError(f"ppmi: expected square counts C (V, V), got {counts.shape}")
     if not 0 <= eps < 1:

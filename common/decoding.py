@@ -8,12 +8,14 @@ sequence, or None.
 import math
 import sys
 from collections.abc import Callable
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy
 
-from common.checks import check_counts
+from common.checks import check_counts, check_whole
 from common.functions import check_highest, distribution
+from common.labels import IdError
 from common.np import np, to_cpu
 from common.padding import PAD
 
@@ -26,7 +28,7 @@ def greedy(step: StepFunction, state: State, start_id: int, sample_size: int, st
 
     The softmax, which does not change which score is the highest, is left out. A sequence that has reached `stop_id`
     goes on with PAD. ValueError or TypeError unless sample_size is a whole number of at least 1; FloatingPointError for
-    scores that are not finite.
+    scores that are not finite; TypeError or IdError for a stop_id that is no id of a symbol.
     """
     check_counts("generate", sample_size=sample_size)
     ids = np.full(len(state[0]), start_id)
@@ -35,6 +37,8 @@ def greedy(step: StepFunction, state: State, start_id: int, sample_size: int, st
     rows = np.arange(len(ids))
     for k in range(sample_size):
         scores, state = step(ids, state)
+        if k == 0:
+            check_stop("generate", stop_id, scores.shape[1])
         ids = scores.argmax(axis=1)
         check_highest(scores[rows, ids])
         samples[:, k] = np.where(stopped, PAD, ids)
@@ -43,6 +47,14 @@ def greedy(step: StepFunction, state: State, start_id: int, sample_size: int, st
             if bool(stopped.all()):
                 break
     return samples
+
+
+def check_stop(name: str, stop_id: int | None, size: int) -> None:
+    """TypeError unless it is None or a whole number, IdError unless it is the id of one of the `size` symbols."""
+    if stop_id is not None:
+        check_whole(name, stop_id=stop_id)
+        if not 0 <= stop_id < size:
+            raise IdError(f"{name}: stop_id must lie in 0 … {size - 1}, got {stop_id}")
 
 
 def as_lists(samples: Any, stop_id: int | None = None) -> list[list[int]]:
@@ -78,12 +90,15 @@ def beam_search(
     A positive penalty (Wu et al. 2016) favours longer answers, which have a smaller p.
 
     The state has one row, of a single sequence. Raises ValueError for a state of several rows, for sizes below 1 and
-    for a penalty that is not finite or too large; TypeError for sizes that are no whole numbers; FloatingPointError for
-    scores that are not finite.
+    for a penalty that is not finite or too large; TypeError for sizes that are no whole numbers and a penalty that is
+    no number; TypeError or IdError for a stop_id that is no id of a symbol; FloatingPointError for scores that are not
+    finite.
     """
     check_counts("beam_search", sample_size=sample_size, width=width, n_best=n_best)
     if n_best > width:
         raise ValueError(f"beam_search: n_best must be at most the width, {width}, not {n_best}")
+    if not isinstance(length_penalty, Real):
+        raise TypeError(f"beam_search: length_penalty must be a number, not {length_penalty!r:.80}")
     if not math.isfinite(length_penalty):
         raise ValueError(f"beam_search: length_penalty must be a finite number, not {length_penalty}")
     if abs(length_penalty) * math.log(sample_size) > math.log(sys.float_info.max):
@@ -95,6 +110,8 @@ def beam_search(
     last = np.full(1, start_id)
     for length in range(1, sample_size + 1):
         scores, state = step(last, state)
+        if length == 1:
+            check_stop("beam_search", stop_id, scores.shape[1])
         prolonged = log_p[:, None] + distribution(to_cpu(scores))[0]  # (B, V)
         best = numpy.argsort(-prolonged, axis=None, kind="stable")[:width]
         rows, ids = numpy.unravel_index(best, prolonged.shape)

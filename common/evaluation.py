@@ -5,9 +5,12 @@ import math
 from typing import Any
 
 from common.checks import check_counts
+from common.labels import checked_ids
 from common.model_tree import evaluation_mode
 from common.np import np, to_cpu
-from common.padding import PAD, row_lengths
+from common.padding import PAD, as_rows, row_lengths
+
+AT_ONCE = 256  # questions that a model answers at a time: its memory grows with their number
 
 
 def perplexity_of(loss: float) -> float:
@@ -33,7 +36,7 @@ def eval_perplexity(model: Any, corpus: Any, batch_size: int = 10, time_size: in
     check_corpus("eval_perplexity", corpus)
     check_counts("eval_perplexity", batch_size=batch_size, time_size=time_size)
     words = len(corpus) - 1
-    batch_size = min(batch_size, words)
+    batch_size, time_size = min(int(batch_size), words), int(time_size)
     cut = words - words % batch_size
     total, mode = 0.0, without_training(model, np.asarray(corpus[None, :1]), np.asarray(corpus[None, 1:2]))
     # Not one array with padded rows: which label a loss leaves out, if any, is the model's own business.
@@ -78,13 +81,21 @@ def eval_seq2seq(
     The model's `generate` gets the question as it is: (1, T) ids, or what else it takes. correct (1, L) or (L,) ids, of
     which the first is the start symbol. The padding of both, -1, is at their end and does not count. `verbose` prints
     question, true and given answer; `is_reverse` says that the question stands reversed and prints it the right way
-    round.
+    round. Raises TypeError for a true answer that is not made of integers, and ValueError for several or none at once.
     """
-    row_lengths("eval_seq2seq", np.asarray(correct).reshape(1, -1))  # checks that the padding is at the end
+    ids = as_rows("eval_seq2seq", correct)
+    if ids.size == 0 or ids.shape not in ((ids.size,), (1, ids.size)):
+        raise ValueError(
+            f"eval_seq2seq: correct must be one answer, (1, L) or (L,) ids from the start symbol on, got {ids.shape}"
+        )
+    _check_answers("eval_seq2seq", ids.reshape(1, -1))
     answer = _true_ids(correct)
     size = len(answer) - 1
     # A generate of one's own may return arrays of one element.
-    guess = [int(to_cpu(i).item()) for i in model.generate(question, answer[0], size)] if size else []
+    given = [to_cpu(i) for i in model.generate(question, answer[0], size)] if size else []
+    if any(i.size != 1 for i in given):
+        raise ValueError(f"eval_seq2seq: the model must give the ids of one answer, to one question, not {given!r:.80}")
+    guess = [int(i.item()) for i in given]
     right = guess == answer[1:]
     if verbose:
         shown = _true_ids(question)[:: -1 if is_reverse else 1]
@@ -95,25 +106,35 @@ def eval_seq2seq(
     return int(right)
 
 
+def _check_answers(name: str, answers: Any) -> None:
+    """TypeError unless true answers (n, L) are integers, ValueError unless their padding is at their end."""
+    checked_ids(name, answers, None, "true answers")
+    row_lengths(name, answers)
+
+
 def _true_ids(ids: Any) -> list[int]:
     """The ids of one sequence without the padding."""
     return [int(i) for i in to_cpu(ids).reshape(-1) if i != PAD]
 
 
-def seq2seq_accuracy(model: Any, questions: Any, answers: Any, batch_size: int = 256) -> float:
+def seq2seq_accuracy(model: Any, questions: Any, answers: Any, batch_size: int = AT_ONCE) -> float:
     """The share of the questions (n, S) whose answer (n, L) the model gives right in every symbol.
 
     The first symbol of an answer is the start symbol; -1 fills up shorter rows. The model answers `batch_size`
     questions at a time, with the results that :func:`eval_seq2seq` finds one by one. Raises ValueError for no questions
-    at all, for another number of answers, and for start symbols that differ.
+    at all, for another number of answers, for padding before a true id, and for start symbols that differ; TypeError
+    for answers that are not made of integers.
 
     A model is asked for one answer after the other if it has no `generate_batch`, as the book's, or if a subclass has
     overridden its `generate` alone.
     """
-    questions, answers = np.asarray(questions), np.asarray(answers)
+    questions, answers = as_rows("seq2seq_accuracy", questions), as_rows("seq2seq_accuracy", answers)
     if len(questions) != len(answers) or len(questions) == 0:
         found = f"{len(questions)} questions and {len(answers)} answers"
         raise ValueError(f"seq2seq_accuracy: {found}, expected as many, and one at least")
+    if answers.ndim != 2 or answers.size == 0:
+        raise ValueError(f"seq2seq_accuracy: expected answers (n, L) of a start symbol at least, got {answers.shape}")
+    _check_answers("seq2seq_accuracy", answers)
     check_counts("seq2seq_accuracy", batch_size=batch_size)
     if other := np.flatnonzero(answers[:, 0] != answers[0, 0]).tolist():
         row, first = other[0], answers[0, 0]
@@ -121,6 +142,8 @@ def seq2seq_accuracy(model: Any, questions: Any, answers: Any, batch_size: int =
             f"seq2seq_accuracy: all answers must begin with the same start symbol, but answers[{row}] begins with "
             f"{answers[row, 0]}, the first with {first}"
         )
+    if answers.shape[1] == 1:  # start symbols alone, which ask for nothing
+        return 1.0
     if not _answers_in_batches(model):
         rights = (eval_seq2seq(model, x[None], t[None], {}) for x, t in zip(questions, answers, strict=True))
         return sum(rights) / len(questions)

@@ -251,7 +251,11 @@ def _folder(path: Path) -> Iterator[Path]:
                 file.write(b"0")  # an empty file has its place on a full disk, too
         except OSError as error:
             reason = "it is a file" if path.is_file() else error.strerror
-            raise type(error)(f"out: cannot write to the folder {path.absolute()}: {reason}") from error
+            try:
+                place = path.absolute()
+            except FileNotFoundError:
+                place, reason = path, "the current folder has been deleted"
+            raise type(error)(f"out: cannot write to the folder {place}: {reason}") from error
         yield path
     except BaseException:
         for folder in new:

@@ -35,10 +35,17 @@ def relu(x: Array) -> Array:
 def softmax(x: Array) -> Array:
     """exp(x_k) / sum_j exp(x_j) over the last axis; x (..., K) -> (..., K) in the dtype of x.
 
-    The maximum is subtracted first, which changes nothing but that no exponential overflows.
+    The maximum is subtracted first, which changes nothing but that no exponential overflows. Raises ValueError
+    for K = 0.
     """
     x = as_float(x)
-    y = np.exp(x - x.max(axis=-1, keepdims=True))
+    if x.dtype.itemsize < 4:  # the sum over a vocabulary is beyond float16
+        return softmax(x.astype("f")).astype(x.dtype)
+    try:
+        highest = x.max(axis=-1, keepdims=True)
+    except ValueError as error:  # of nothing
+        raise ValueError(f"softmax: expected scores (..., K), one at least, got {x.shape}") from error
+    y = np.exp(x - highest)
     y /= y.sum(axis=-1, keepdims=True)
     return y
 

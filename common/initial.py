@@ -1,7 +1,8 @@
 """Layers with fresh weights, as the book draws them.
 
 Weights are normal with standard deviation 1/sqrt(inputs), those of an embedding 1/100, and biases are zero unless said
-otherwise. They are drawn on the host, so that one generator gives the same weights on CPU and GPU.
+otherwise. They are drawn on the host, so that one generator gives the same weights on CPU and GPU. Sizes may be NumPy's
+integers, of few bits too.
 """
 
 from typing import Any, TypeVar
@@ -16,7 +17,9 @@ AnyRecurrent = TypeVar("AnyRecurrent", bound=Recurrent)
 
 
 def normal(rows: int, columns: int, scale: float, rng: numpy.random.Generator, dtype: Any = "f") -> Any:
-    """A matrix (rows, columns) of normal numbers with standard deviation `scale`."""
+    """A matrix (rows, columns) of normal numbers with standard deviation `scale`, in a floating-point dtype."""
+    if numpy.dtype(dtype).kind != "f":
+        raise ValueError(f"weights must have a dtype of floating-point numbers, not {numpy.dtype(dtype)}")
     return np.asarray((rng.standard_normal((rows, columns)) * scale).astype(dtype))
 
 
@@ -39,16 +42,15 @@ def new_recurrent(
     `forget_bias` is the bias of an LSTM's forget gates, which the book has at zero. At 1 they let 73 % of the cell pass
     instead of a half, so that after 29 steps the first one is not forgotten (Gers et al. 2000, Jozefowicz et al. 2015).
     """
-    D, H, columns = input_size, hidden_size, kind.gates * hidden_size
+    D, H = int(input_size), int(hidden_size)
+    columns = kind.gates * H
     b = np.zeros(columns, dtype)
     if forget_bias:
         b[:H] = forget_bias  # the first columns of an LSTM's four
-    return kind(
-        normal(D, columns, D**-0.5, rng, dtype), normal(H, columns, H**-0.5, rng, dtype), b, stateful=stateful
-    )
+    return kind(normal(D, columns, D**-0.5, rng, dtype), normal(H, columns, H**-0.5, rng, dtype), b, stateful=stateful)
 
 
 def new_affine(input_size: int, output_size: int, rng: numpy.random.Generator, dtype: Any = "f") -> TimeAffine:
     """An affine layer from D inputs to M outputs."""
-    weights = normal(input_size, output_size, input_size**-0.5, rng, dtype)
+    weights = normal(input_size, output_size, int(input_size) ** -0.5, rng, dtype)
     return TimeAffine(weights, np.zeros(output_size, dtype))

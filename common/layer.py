@@ -52,6 +52,8 @@ class Layer:
                 known = ", ".join(f"{letter} = {size}" for letter, size in sizes.items())
                 wanted = f"{_text(expected)}{known and ' with ' + known}"
                 raise ValueError(f"{self.name}: {name} must be {wanted}, not {shape}")
+            if 0 in shape:
+                raise ValueError(f"{self.name}: every size of {name} must be at least 1, not {shape}")
 
     def check_input(self, x: Array, *shape: Any) -> Array:
         """`x` as an array in the dtype of the weights, checked to have the shape; letters stand for any size."""

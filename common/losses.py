@@ -115,6 +115,9 @@ def softmax_loss(x: Array, ids: Array, ignore: int | None = None) -> tuple[float
     x (M, K), ids (M,) -> loss, dx (M, K). With z = sum_k exp(x_k - max x) a row contributes log z + max x - x[id], and
     its gradient is (exp(x - max x) / z - onehot(id)) / count. Scores of any size give finite numbers.
     """
+    if x.dtype.itemsize < 4:  # z count, and the sum of the losses, are beyond float16
+        mean, gradient = softmax_loss(x.astype("f"), ids, ignore)
+        return mean, gradient.astype(x.dtype)
     places = np.arange(len(x))
     if ignore is None:
         counts, count, ids_or_0 = np.ones(len(x), x.dtype), len(x), ids
@@ -157,6 +160,10 @@ class SigmoidWithLoss(Loss):
             raise ValueError(f"{self.name}: expected labels {x.shape} like the scores, got {t.shape}")
         if not bool(((t == 0) | (t == 1)).all()):
             raise ValueError(f"{self.name}: labels must be 0 or 1")
+        if x.dtype.itemsize < 4:  # the sum of the losses, and the count, are beyond float16
+            loss = SigmoidWithLoss.forward(self, x.astype("f"), t)
+            self.y, self.t, self._cache = (array.astype(x.dtype) for array in (self.y, self.t, self._cache))
+            return loss
         t = t.astype(x.dtype)
         y = sigmoid(x)
         self.y, self.t = y, t

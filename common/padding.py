@@ -25,6 +25,15 @@ def pad(sequences: Sequence[Sequence[int]]) -> Any:
     return padded
 
 
+def as_rows(name: str, ids: Any) -> Any:
+    """`ids` as an array. ValueError, beginning with `name`, for lists of unequal length."""
+    try:
+        return np.asarray(ids)
+    except ValueError as error:
+        wanted = "expected ids, as many in each row; shorter rows are to be padded (common.padding.pad)"
+        raise ValueError(f"{name}: {wanted}, got {ids!r:.80}") from error
+
+
 def row_lengths(name: str, ids: Any) -> Any:
     """How many true ids each row of `ids` (N, T) has, (N,); None if there is no padding at all.
 
@@ -38,6 +47,23 @@ def row_lengths(name: str, ids: Any) -> Any:
         raise ValueError(f"{name}: padding, the id {PAD}, may stand only at the end of a row")
     if not bool(lengths.all()):
         raise ValueError(f"{name}: a row of nothing but padding, the id {PAD}")
+    return lengths
+
+
+def checked_lengths(name: str, lengths: Any, shape: tuple[int, ...]) -> Any:
+    """`lengths` of rows as an array, None for None. `shape` is that of the padded rows, (N, T, ...).
+
+    Raises ValueError, beginning with `name`, unless they are whole numbers (N,) in 1 … T.
+    """
+    if lengths is None:
+        return None
+    lengths, (N, T) = np.asarray(lengths), shape[:2]
+    if (
+        lengths.shape != (N,)
+        or lengths.dtype.kind not in "iu"
+        or not bool(((lengths >= 1) & (lengths <= T)).all())
+    ):
+        raise ValueError(f"{name}: lengths must be whole numbers {(N,)} in 1 … {T}, got {lengths!r:.80}")
     return lengths
 
 

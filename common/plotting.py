@@ -70,7 +70,7 @@ def _axes(of_pyplot: bool) -> "Axes":
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError(f"figures need Matplotlib: pip install matplotlib ({error})") from error
+        raise ImportError(f"figures need Matplotlib, the extra `plot`: pip install matplotlib ({error})") from error
     if of_pyplot:
         # Without a display after all, or without its toolkit, the backend that was asked for cannot be imported.
         with contextlib.suppress(ImportError):

@@ -6,6 +6,7 @@ see :class:`common.recurrent.Recurrent`.
 
 from typing import Any
 
+from common.checks import is_number
 from common.layer import Layer
 from common.np import Array, np
 from common.time_layers import TimeDropout, TimeEmbedding
@@ -61,8 +62,8 @@ class Penalty(Layer):
     dout = 1.0  # the gradient of what is minimised with respect to the loss
 
     def __init__(self, weight: float) -> None:
-        if not weight >= 0:
-            raise ValueError(f"{self.name}: weight must be at least 0, not {weight}")
+        if not (is_number(weight) and weight >= 0):
+            raise ValueError(f"{self.name}: weight must be a number of at least 0, not {weight!r}")
         super().__init__()
         self.weight, self.penalty = weight, 0.0
 

@@ -1,11 +1,11 @@
 """Choosing the next word from a language model's scores."""
 
-import math
 from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy
 
+from common.checks import is_number
 from common.functions import distribution
 from common.labels import checked_ids
 
@@ -36,15 +36,15 @@ class Sampling:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "banned", tuple(self.banned))  # also of an array or an iterator
-        if not (math.isfinite(self.temperature) and self.temperature >= 0):
+        if not (is_number(self.temperature) and self.temperature >= 0):
             raise ValueError(
                 f"Sampling: temperature must be 0 (the likeliest word) or a positive number, not {self.temperature}"
             )
-        if self.top_k is not None and not (1 <= self.top_k < math.inf and self.top_k == int(self.top_k)):
+        if self.top_k is not None and not (is_number(self.top_k) and self.top_k >= 1 and self.top_k == int(self.top_k)):
             raise ValueError(f"Sampling: top_k must be a whole number of words, 1 at least, not {self.top_k}")
-        if self.top_p is not None and not 0 < self.top_p <= 1:
+        if self.top_p is not None and not (is_number(self.top_p) and 0 < self.top_p <= 1):
             raise ValueError(f"Sampling: top_p must lie in (0, 1], not {self.top_p}")
-        if not (math.isfinite(self.repetition_penalty) and self.repetition_penalty > 0):
+        if not (is_number(self.repetition_penalty) and self.repetition_penalty > 0):
             raise ValueError(f"Sampling: repetition_penalty must be a positive number, not {self.repetition_penalty}")
 
     def check(self, vocab_size: int) -> None:

@@ -46,6 +46,7 @@ def create_contexts_target(corpus: Any, window_size: int = 1) -> tuple[Any, Any]
     """
     ids = checked_corpus("create_contexts_target", corpus)
     check_window("create_contexts_target", window_size)
+    window_size = int(window_size)
     count = len(ids) - 2 * window_size
     if count < 1:
         raise ValueError(

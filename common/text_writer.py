@@ -1,6 +1,6 @@
 """A language model and its vocabulary: words in, readable text out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from common import prompt as prompts
@@ -53,8 +53,11 @@ class TextWriter:
         :func:`common.text_generation.generate_texts`.
 
         Raises ValueError and KeyError for prompts as :func:`common.prompt.encode`, for count and sizes below 1, and for
-        impossible options; TypeError for banned or stop words that are one str, and a count that is no whole number.
+        impossible options; TypeError for a prompt that is no text, for banned or stop words that are one str, and for a
+        count that is no whole number.
         """
+        if isinstance(prompt, bytes) or not (prompt is None or isinstance(prompt, Iterable)):
+            raise TypeError(f"TextWriter.write: prompt must be a str, a list of them, or None, not {prompt!r:.80}")
         check_counts("TextWriter.write", count=count)
         sampling = Sampling(banned=self._ids("banned", banned), **options)
         given = [prompt] if prompt is None or isinstance(prompt, str) else list(prompt)

@@ -31,7 +31,14 @@ from common.rng import Seed, generator
 from common.shared_weights import remove_duplicate
 from common.training import Step
 from common.training_state import checksum, step_settings
-from common.validation import checked_pair, checked_text, example_scores, language_model_scores
+from common.validation import (
+    checked_pair,
+    checked_text,
+    example_scores,
+    extreme_examples,
+    extreme_words,
+    language_model_scores,
+)
 
 __all__ = ["RnnlmTrainer", "Trainer", "remove_duplicate"]
 
@@ -110,6 +117,7 @@ class Trainer(BaseTrainer):
         """
         x, t = np.asarray(x), np.asarray(t)
         check_fit_settings(x, t, batch_size, max_grad, eval_interval, max_epoch=max_epoch)
+        max_epoch, batch_size, eval_interval = int(max_epoch), int(batch_size), eval_interval and int(eval_interval)
         self.eval_interval, self.batch_size = eval_interval, batch_size
         iterations = len(x) // batch_size
 
@@ -137,6 +145,10 @@ class Trainer(BaseTrainer):
 
     def _checked_valid(self, valid: Any) -> Any:
         return checked_pair(valid)
+
+    def _extract(self, valid: Any) -> Any:
+        x, t = valid
+        return extreme_examples(x, t, self.batch_size)
 
     def _scores(self, valid: Any) -> dict[str, float]:
         x, t = valid
@@ -180,9 +192,9 @@ class RnnlmTrainer(BaseTrainer):
         Row i starts at i (n // batch_size) and moves on by time_size with each call, wrapping round at the end.
         """
         x, t = np.asarray(x), np.asarray(t)
-        starts = np.arange(batch_size) * (len(x) // batch_size) + self.time_idx
+        starts = np.arange(batch_size) * (len(x) // int(batch_size)) + self.time_idx
         places = (starts[:, None] + np.arange(time_size)) % len(x)
-        self.time_idx += time_size
+        self.time_idx += int(time_size)
         return x[places], t[places]
 
     def fit(
@@ -209,6 +221,8 @@ class RnnlmTrainer(BaseTrainer):
         """
         xs, ts = np.asarray(xs), np.asarray(ts)
         check_fit_settings(xs, ts, batch_size, max_grad, eval_interval, max_epoch=max_epoch, time_size=time_size)
+        max_epoch, batch_size, eval_interval = int(max_epoch), int(batch_size), eval_interval and int(eval_interval)
+        time_size = int(time_size)
         self.block_lengths = block_lengths
         # The __init__ of a subclass may set these two to None, as the book's does.
         self.time_idx = 0 if self.time_idx is None else self.time_idx
@@ -249,6 +263,9 @@ class RnnlmTrainer(BaseTrainer):
 
     def _checked_valid(self, valid: Any) -> Any:
         return checked_text(valid)
+
+    def _extract(self, valid: Any) -> Any:
+        return extreme_words(valid, self.time_size)
 
     def _scores(self, valid: Any) -> dict[str, float]:
         return language_model_scores(self.model, valid, self.time_size)

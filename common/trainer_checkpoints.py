@@ -1,6 +1,7 @@
 """The checkpoints of a trainer: written while it fits, put back before, and blamed for what fails because of them."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,14 @@ else:
     BaseTrainer = Any  # for typing.get_type_hints; base_trainer imports this module
 
 
+_active: "dict[tuple[int, str], TrainerCheckpoints]" = {}  # by process, as a forked one inherits this, and folder
+
+
 class TrainerCheckpoints:
     """The checkpoints of one fit. It begins by putting back the one to go on from, if there is one.
+
+    From then to the end of :meth:`blamed` no other fit can have checkpoints in the folder: ValueError, also for one in
+    another thread of this process.
 
     where       a folder, or Checkpoints
     settings    what must be the same when the training goes on
@@ -25,17 +32,32 @@ class TrainerCheckpoints:
 
     def __init__(self, trainer: "BaseTrainer", where: Any, settings: dict[str, Any], end: int) -> None:
         self.trainer, self.settings = trainer, settings
-        self.checkpoints = trainer._checkpoints = checkpoints_of(where, trainer._checkpoints)
-        state = self.checkpoints.start()
-        if state is not None:
-            trainer._end = end
+        self.checkpoints = checkpoints_of(where, trainer._checkpoints)
+        self._key = os.getpid(), os.path.realpath(self.checkpoints.folder)
+        if _active.setdefault(self._key, self) is not self:  # in one step, which no other thread comes between
+            raise ValueError(
+                f"{self.checkpoints.folder}: another training of this process is at work in this folder. Wait for its "
+                "end, or take another"
+            )
         try:
-            self._check_done(state)
-            self.restored = self._restore(state)
+            trainer._checkpoints = self.checkpoints
+            state = self.checkpoints.start()
+            if state is not None:
+                trainer._end = end
+            try:
+                self._check_done(state)
+                self.restored = self._restore(state)
+            except BaseException:
+                self.checkpoints.restart()
+                raise
         except BaseException:
-            self.checkpoints.release()
-            self.checkpoints.restart()
+            self._release()
             raise
+
+    def _release(self) -> None:
+        """Let other trainings into the folder."""
+        self.checkpoints.release()
+        _active.pop(self._key, None)
 
     def _check_done(self, state: dict[str, Any] | None) -> None:
         """FileFormatError for a script's shorter training, by its settings, which has less to do than is done."""
@@ -75,7 +97,7 @@ class TrainerCheckpoints:
         """A context for the rest of the training: what fails before one more iteration is done, fails by what was put
         back, such as a layer's state of another batch size, and the error names the checkpoint.
 
-        In the end other processes may train in the folder.
+        In the end other trainings may have the folder.
         """
         trainer = self.trainer
         begin = trainer.current_epoch, trainer.iteration
@@ -89,7 +111,7 @@ class TrainerCheckpoints:
                     raise
             raise
         finally:
-            self.checkpoints.release()
+            self._release()
 
     def check(self) -> None:
         """TypeError for a training whose state cannot be saved: better now than after the first hour."""

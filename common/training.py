@@ -4,6 +4,8 @@ import inspect
 import math
 from typing import Any
 
+from numpy import errstate  # CuPy never warns
+
 from common.clipping import clip_rate, gradient_norm
 from common.model_tree import unique_params
 from common.np import is_active, np
@@ -47,8 +49,8 @@ class Step:
         loss = float(self.model.forward(x, t))
         if not math.isfinite(loss):
             for what, data in (("inputs", x), ("targets", t)):
-                if not _finite(data):
-                    raise FloatingPointError(f"the loss is {loss}: the {what} hold NaN or infinity")
+                if problem := self._problem(data):
+                    raise FloatingPointError(f"the loss is {loss}: the {what} hold {problem}")
             bad = self._first_bad("weight", self.weights.params)
             raise FloatingPointError(f"the loss is {loss}: training has diverged{bad and ', ' + bad}. {REMEDY}")
         self.model.backward()
@@ -63,7 +65,7 @@ class Step:
             elif measure:
                 self.norm = gradient_norm(grads)
         except FloatingPointError as error:
-            raise FloatingPointError(self._first_bad("gradient", grads)) from error
+            raise FloatingPointError(self._first_bad("gradient", grads) or str(error)) from error
         if self._scales:  # the gradients, while it reads them anyway
             self.optimizer.update(params, grads, rate)
         else:
@@ -72,6 +74,21 @@ class Step:
                     grad *= rate
             self.optimizer.update(params, grads)
         return loss - sum(layer.penalty for layer in self._penalties) if self._penalties else loss
+
+    def _problem(self, data: Any) -> str:
+        """What is wrong with `data`, of any kind, as far as it is an array of floats; empty if nothing is.
+
+        That is NaN, infinity, and numbers too large for the dtype of the weights.
+        """
+        if getattr(getattr(data, "dtype", None), "kind", "") != "f":
+            return ""
+        data = np.asarray(data)
+        if not bool(np.isfinite(data).all()):
+            return "NaN or infinity"
+        dtype = self.weights.params[0].dtype if self.weights.params else data.dtype
+        with errstate(over="ignore"):
+            fits = dtype.kind != "f" or bool(np.isfinite(data.astype(dtype)).all())
+        return "" if fits else f"numbers too large for {dtype}"
 
     def check_weights(self) -> None:
         """FloatingPointError naming the first weight that is not finite: the loss before a step does not show it."""
@@ -85,8 +102,3 @@ class Step:
                 name = list(unique_params(self.model))[place]  # a walk through the model: only now
                 return f"{what} {name} of shape {array.shape} holds NaN or infinity"
         return ""
-
-
-def _finite(data: Any) -> bool:
-    """Whether `data`, of any kind, is free of NaN and infinity, as far as it is an array of floats."""
-    return getattr(getattr(data, "dtype", None), "kind", "") != "f" or bool(np.isfinite(np.asarray(data)).all())

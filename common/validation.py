@@ -4,11 +4,15 @@ import inspect
 from inspect import Parameter
 from typing import Any
 
+import numpy
+
 from common.evaluation import check_corpus, eval_perplexity, without_training
 from common.labels import checked_corpus
 from common.model_tree import evaluation_mode, layers
 from common.np import np, to_cpu
 from common.padding import PAD
+
+ROWS = 10  # of a text, read side by side
 
 
 def own_scores(model: Any, function: Any) -> dict[str, float]:
@@ -36,6 +40,8 @@ def checked_text(valid: Any) -> Any:
 def checked_pair(valid: Any) -> tuple[Any, Any]:
     """The inputs (n, ...) and targets (n, ...) of a pair, as arrays. ValueError for other data."""
     try:
+        if hasattr(valid, "shape"):
+            raise TypeError("the rows of one array are no pair")
         x, t = map(np.asarray, valid)
         sizes = len(x), len(t)
     except (TypeError, ValueError) as error:  # no pair, or one of what has no length or rows of unequal length
@@ -45,6 +51,27 @@ def checked_pair(valid: Any) -> tuple[Any, Any]:
     return x, t
 
 
+# An extract has the shapes of the blocks or batches that the whole is scored in, as a model may know no others.
+
+
+def extreme_words(corpus: Any, time_size: int) -> Any:
+    """A block of the smallest and the largest id of a corpus (n,), each of them as word and as the next one."""
+    return numpy.resize([corpus.min(), corpus.max()], min(len(corpus), ROWS * time_size + 1))
+
+
+def extreme_examples(x: Any, t: Any, batch_size: int) -> tuple[Any, Any]:
+    """The first of the examples x, t and those with the smallest and the largest number, each again and again until the
+    batches are full.
+    """
+    rows = {0}
+    for data in (x, t):
+        if data.size and data.dtype.kind in "biuf":
+            rows |= {int(place) // (data.size // len(data)) for place in (data.argmin(), data.argmax())}
+    size = min(batch_size, len(x))
+    places = np.asarray(numpy.resize(sorted(rows), -(-len(rows) // size) * size))
+    return x[places], t[places]
+
+
 def _what(data: Any) -> str:
     """What has come, in a few words."""
     return f"an array {data.shape} of {data.dtype}" if hasattr(data, "shape") else f"{data!r:.80}"
@@ -52,7 +79,7 @@ def _what(data: Any) -> str:
 
 def language_model_scores(model: Any, corpus: Any, time_size: int) -> dict[str, float]:
     """perplexity and loss, its logarithm, of the corpus (n,)."""
-    perplexity = eval_perplexity(model, corpus, time_size=time_size)
+    perplexity = eval_perplexity(model, corpus, ROWS, time_size)
     return {"loss": float(np.log(perplexity)), "perplexity": perplexity}
 
 

@@ -35,7 +35,7 @@ class Codec(NamedTuple):
     reversed: bool = False  # questions are read from their end
 
     def encode(self, questions: Sequence[str]) -> Ids:
-        """The questions as ids (N, S). TypeError for one str.
+        """The questions as ids (N, S). TypeError for one str, and for what is no question.
 
         ValueError for no questions, and for one that is empty, too long or has an unknown symbol.
         """
@@ -47,7 +47,9 @@ class Codec(NamedTuple):
         return pad(rows)
 
     def symbols(self, question: str) -> list[str]:
-        """The symbols of a question in the order in which people read them."""
+        """The symbols of a question in the order in which people read them. TypeError for what is no str."""
+        if not isinstance(question, str):
+            raise TypeError(f"a question must be a str, not {question!r:.80}")
         if not question.strip():
             raise ValueError("the question is empty")
         if self.width is None:  # as the sides of a line are read from a file
@@ -103,9 +105,11 @@ def load(
 
     Raises FileNotFoundError, and ValueError naming the line, for an empty file, one that is not UTF-8, a line without
     tab or ``_`` or without a question or an answer, lines of unequal width in a file of fixed width, and a line so much
-    longer than the others that padding them to its length would take many times the file's size.
+    longer than the others that padding them to its length would take many times the file's size. A seed is checked as
+    in :func:`dataset.sequence.load`.
     """
     path = sequence.find(file_name)
+    sequence.check_seed(seed)
     with path.open("rb") as file:
         tabbed = b"\t" in file.readline()
     if tabbed:

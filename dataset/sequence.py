@@ -40,9 +40,11 @@ def load(file_name: str | os.PathLike[str] = "addition.txt", seed: int = 1984) -
     test part, so a file of fewer than ten lines has none.
 
     Raises FileNotFoundError, naming the places searched, and ValueError, naming the line, when the file is empty, not
-    UTF-8, or has a line that does not divide into question and answer like the first one.
+    UTF-8, or has a line that does not divide into question and answer like the first one, or where one is blank;
+    TypeError for what is no path, and TypeError or ValueError for a seed that RandomState does not take.
     """
     path = find(file_name)
+    check_seed(seed)
     data = without_blank_end(path.read_bytes())
     count, question, width = _sizes(data, path)
     # Only now that nothing can be wrong any more, and piece by piece, does the file become larger than it is.
@@ -66,6 +68,14 @@ def load(file_name: str | os.PathLike[str] = "addition.txt", seed: int = 1984) -
     return Sequences(x[:cut], t[:cut], x[cut:], t[cut:], char_to_id, {i: char for char, i in char_to_id.items()})
 
 
+def check_seed(seed: int) -> None:
+    """TypeError or ValueError, naming it, for a seed that RandomState does not take."""
+    try:
+        numpy.random.RandomState(seed)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"seed must be a whole number from 0 to 2**32 - 1, not {seed!r:.80}") from error
+
+
 def shuffled(count: int, seed: int) -> Ids:
     """The row that each of `count` lines gets: ``RandomState(seed)`` shuffles the line numbers."""
     order = numpy.arange(count)
@@ -77,6 +87,8 @@ def shuffled(count: int, seed: int) -> Ids:
 
 def find(file_name: str | os.PathLike[str]) -> Path:
     """The file at that path, or else, for a name without a folder, the one in this package's folder."""
+    if not isinstance(file_name, (str, os.PathLike)):
+        raise TypeError(f"a sequence file must be given by its path, not {file_name!r:.80}")
     places = [Path.cwd() / file_name]
     if os.fspath(file_name) == Path(file_name).name:  # which "./date.txt" is not
         places.append(FOLDER / file_name)
@@ -99,7 +111,7 @@ def _sizes(data: bytes, path: Path) -> tuple[int, int, int]:
         for line in lines:
             number += 1
             at = line.find(START)
-            if not 0 < at < len(line) - 1:
+            if at < 0 or not line[:at].strip() or not line[at + 1 :].strip():
                 raise ValueError(
                     f"{path}, line {number}: expected a question, '{START}' and an answer, got {quoted(line)}"
                 )

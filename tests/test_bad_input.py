@@ -8,6 +8,7 @@ import pytest
 from ch01.two_layer_net import TwoLayerNet
 from ch05.simple_rnnlm import SimpleRnnlm
 from ch06.rnnlm import Rnnlm
+from ch07.rnnlm_gen import RnnlmGen
 from ch08.deep_seq2seq import DeepSeq2seq
 from common import layers, time_layers, util
 from common.block_lengths import BlockLengths
@@ -15,6 +16,7 @@ from common.callbacks import EarlyStopping, TimeLimit
 from common.checkpoint import Checkpoints
 from common.evaluation import seq2seq_accuracy
 from common.optimizer import SGD, Adam
+from common.text_writer import TextWriter
 from common.trainer import RnnlmTrainer, Trainer
 from dataset import mini, ptb, sequence
 
@@ -58,6 +60,10 @@ def evaluate(corpus, **settings):
     return util.eval_perplexity(Rnnlm(7, 3, 4), corpus, **settings)
 
 
+def writer():
+    return TextWriter(RnnlmGen(2, 3, 4), {"<eos>": 0, "a": 1}, {0: "<eos>", 1: "a"})
+
+
 def diverged(model=None):
     model = model or Rnnlm(7, 3, 4)
     model.params[-1][...] = math.nan
@@ -71,6 +77,8 @@ TABLE = {
     "layers": [
         (lambda: layers.MatMul(ones(3)), ValueError, r"MatMul: W must be \(D, M\).*not \(3,\)"),
         (lambda: layers.MatMul([[1.0]]), TypeError, r"MatMul: W must be an array \(D, M\), not list"),
+        (lambda: layers.MatMul(ones(0, 3)), ValueError, r"MatMul: every size of W must be at least 1, not \(0, 3\)"),
+        (lambda: layers.Softmax().forward(ones(2, 0)), ValueError, r"softmax: .*\(..., K\), .*got \(2, 0\)"),
         (lambda: layers.Affine(ones(3, 4), ones(3)), ValueError, r"Affine: b must be \(M,\) with .*M = 4.*not \(3,\)"),
         (lambda: layers.Affine(ones(3, 4), ones(4)).forward(ones(2, 4)), ValueError,
          r"Affine: an input \(2, 4\) does not fit W \(3, 4\)"),
@@ -149,6 +157,7 @@ TABLE = {
     ],
     "models": [
         (lambda: Rnnlm(0, 3, 4), ValueError, "Rnnlm: .*vocab_size"),
+        (lambda: Rnnlm(7, True, 4), TypeError, "Rnnlm: wordvec_size must be a whole number, not True"),
         (lambda: SimpleRnnlm(7, 3, -1), ValueError, "SimpleRnnlm: .*hidden_size"),
         (lambda: TwoLayerNet(2, 0, 3), ValueError, "TwoLayerNet: .*hidden_size"),
         (lambda: SimpleRnnlm(3.0, 4, 5), TypeError, r"SimpleRnnlm: vocab_size must be a whole number, not 3\.0"),
@@ -211,6 +220,11 @@ TABLE = {
          r"fit: expected a callback, such as EarlyStopping\(\), not the class EarlyStopping"),
         (lambda: fit_rnnlm(xs="abc", ts="abc"), ValueError, r"fit: expected inputs \(n, ...\), .*, got 'abc'"),
         (lambda: fit(t=3), ValueError, r"fit: expected targets \(n, ...\), .*, got 3"),
+        (lambda: fit(x=ones(6, 2).astype("d") * 1e300), FloatingPointError,
+         "iteration 1: the loss is nan: the inputs hold numbers too large for float32"),
+        (lambda: fit(batch_size=True), TypeError, "fit: batch_size must be a whole number, not True"),
+        (lambda: fit_rnnlm(valid=ids(9) + 7), IndexError, "fit: valid: TimeEmbedding: ids must lie in 0 … 6, got 7"),
+        (lambda: fit(valid=(ones(6, 3), ids(6))), ValueError, r"fit: valid: Affine: an input \(2, 3\) does not fit"),
         (lambda: fit_rnnlm(valid=ids(0)), ValueError, r"fit: valid: corpus is empty, expected one id at least"),
         (lambda: fit_rnnlm(valid=ids(1)), ValueError, r"fit: valid: expected a corpus \(n,\) of 2 .*, got \(1,\)"),
         (lambda: fit_rnnlm(valid="abc"), ValueError, r"fit: valid: corpus must be ids \(n,\), got \(\)"),
@@ -241,6 +255,8 @@ TABLE = {
          "seq2seq_accuracy: 0 questions and 0 answers, expected as many, and one at least"),
     ],
     "text and vectors": [
+        (lambda: writer().write(b"a"), TypeError, "TextWriter.write: prompt must be a str, .*, not b'a'"),
+        (lambda: writer().write(0), TypeError, "TextWriter.write: prompt must be a str, .*, not 0"),
         (lambda: util.preprocess(""), ValueError, "text is empty"),
         (lambda: util.preprocess(["a"]), TypeError, "one string, got list"),
         (lambda: util.create_contexts_target(ids(9), 0), ValueError, "window_size must be at least 1, not 0"),

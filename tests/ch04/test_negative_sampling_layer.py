@@ -46,6 +46,13 @@ class TestEmbeddingDot:
         assert isinstance(grads[1], RowGradient)
         numpy.testing.assert_allclose(grads[0], grads[1].to_dense(), rtol=1e-12)
 
+    @pytest.mark.parametrize("shape", [(0,), (0, 3), (4, 0)])
+    def test_no_scores(self, rng, shape):
+        layer = EmbeddingDot(rng.standard_normal((5, 3)))
+        h, ids = numpy.zeros((shape[0], 3)), numpy.zeros(shape, int)
+        scores = layer.forward(h, ids)
+        assert scores.shape == shape and layer.backward(scores).shape == h.shape and not layer.grads[0].any()
+
     def test_misuse(self, rng):
         layer = EmbeddingDot(rng.standard_normal((5, 3)))
         h = rng.standard_normal((4, 3))

@@ -1,3 +1,4 @@
+import math
 from types import SimpleNamespace
 
 import numpy
@@ -118,7 +119,9 @@ def test_float32_stays_float32():
         ({"layers": 0}, "AwdLstm: layers must be at least 1, not 0"),
         ({"dropconnect": 1.0}, r"AwdLstm: dropconnect must be in \[0, 1\), not 1.0"),
         ({"hidden_dropout": -0.1}, r"AwdLstm: hidden_dropout must be in \[0, 1\), not -0.1"),
-        ({"alpha": -1.0}, "SizePenalty: weight must be at least 0, not -1.0"),
+        ({"alpha": -1.0}, "SizePenalty: weight must be a number of at least 0, not -1.0"),
+        ({"alpha": math.inf}, "SizePenalty: weight must be a number of at least 0, not inf"),
+        ({"beta": "a"}, "SlownessPenalty: weight must be a number of at least 0, not 'a'"),
     ],
 )
 def test_misuse(arguments, message):

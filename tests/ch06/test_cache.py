@@ -140,12 +140,20 @@ def test_ids_and_sizes_that_are_no_whole_numbers(model):
         ({"theta": math.nan}, "theta"),
         ({"lam": 1.0}, "lambda"),
         ({"lam": -0.1}, "lambda"),
+        ({"lam": "a"}, "lambda must be a number in .* not 'a'"),
+        ({"theta": None}, "theta must be a number"),
         ({"window": 0}, "window"),
     ],
 )
 def test_misuse(model, arguments, message):
     with pytest.raises(ValueError, match=message):
         cache.cache_perplexity(model, **{"corpus": TEXT, "theta": 0.5, "lam": 0.1, **arguments})
+
+
+@pytest.mark.parametrize("choices", [{"thetas": []}, {"lambdas": ()}])
+def test_nothing_to_choose_from(model, choices):
+    with pytest.raises(ValueError, match="expected one theta and one lambda at least"):
+        cache.tune(cache.read(model, TEXT), **choices)
 
 
 def test_script(tmp_path, monkeypatch):

@@ -3,7 +3,9 @@ import math
 import numpy
 import pytest
 
+from ch05.simple_rnnlm import SimpleRnnlm
 from ch06.rnnlm import Rnnlm
+from ch07.seq2seq import Seq2seq
 from dataset import mini
 
 
@@ -51,6 +53,13 @@ def test_weights_go_through_a_file(tmp_path):
 def test_impossible_sizes(sizes):
     with pytest.raises(ValueError, match=r"Rnnlm: (vocab|wordvec|hidden)_size must be at least 1, not (0|-1)"):
         Rnnlm(*sizes)
+
+
+@pytest.mark.parametrize("kind", [numpy.int8, numpy.uint8])
+@pytest.mark.parametrize("model", [SimpleRnnlm, Rnnlm, Seq2seq])
+def test_sizes_of_few_bits(model, kind):
+    few, plain = model(kind(100), kind(100), kind(100), rng=0), model(100, 100, 100, rng=0)
+    assert all(map(numpy.array_equal, few.params, plain.params))
 
 
 def test_unknown_word():

@@ -122,9 +122,10 @@ def test_awd_options_are_what_the_training_is_given(monkeypatch):
 
 
 @both
-@pytest.mark.parametrize("train_size", [-5, 0, 1])
+@pytest.mark.parametrize("train_size", [-5, 0, 1, 500_001])
 def test_a_training_text_without_words(script, arguments, train_size):
-    with pytest.raises(ValueError, match=f"train_size must be at least 2 words, not {train_size}"):
+    message = f"train_size must be 2 at least, and [0-9]+, the whole text, at most, not {train_size}$"
+    with pytest.raises(ValueError, match=message):
         script.main(**{**arguments, "train_size": train_size}, out="run")
 
 

@@ -223,6 +223,7 @@ def test_next_words():
         ({"skip_ids": ["the"]}, TypeError, r"generate: skip_ids must be ids, integers, not \['the'\]"),
         ({"skip_ids": [None]}, TypeError, r"skip_ids must be ids, integers, not \[None\]"),
         ({"skip_ids": range(V)}, ValueError, "all 20 words are banned"),
+        ({"skip_ids": range(9), "banned": range(8, V)}, ValueError, "all 20 words are banned"),
         ({"temperature": -1}, ValueError, "temperature"),
         ({"top_k": 0}, ValueError, "top_k"),
     ],

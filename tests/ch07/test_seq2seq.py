@@ -4,6 +4,8 @@ from gradient_check import check_model
 
 from ch07.peeky_seq2seq import PeekySeq2seq
 from ch07.seq2seq import Decoder, Encoder, Seq2seq
+from ch08.attention_seq2seq import AttentionSeq2seq
+from ch08.deep_seq2seq import DeepSeq2seq
 from common.evaluation import seq2seq_accuracy
 from common.labels import IdError
 from common.optimizer import Adam
@@ -185,6 +187,55 @@ class TestMisuse:
         with pytest.raises(IdError, match="9"):
             self.model.generate(XS, 9, 3)
 
+    @pytest.mark.parametrize("model", MODELS)
+    @pytest.mark.parametrize(
+        ("stop", "kind", "message"),
+        [
+            (7, IdError, "must lie in 0 … 6, got 7"),
+            (-1, IdError, "must lie in 0 … 6, got -1"),
+            (1.0, TypeError, r"must be a whole number, not 1\.0"),
+            ("a", TypeError, "must be a whole number, not 'a'"),
+        ],
+    )
+    def test_stop_symbol(self, model, stop, kind, message):
+        model = small(model)
+        for name, ask in (
+            ("generate", lambda: model.generate(XS, 0, 3, stop)),
+            ("generate", lambda: model.generate_batch(XS[:1], 0, 3, stop_id=stop)),
+            ("beam_search", lambda: model.beam_search(XS[:1], 0, 3, stop_id=stop)),
+        ):
+            with pytest.raises(kind, match=f"^{name}: stop_id {message}$"):
+                ask()
+
+    def test_stop_symbol_of_a_decoder_of_ones_own(self):
+        class Own(Decoder):
+            def generate(self, h, start_id, sample_size):
+                return [1] * sample_size
+
+        model = small(Seq2seq)
+        model.decoder = Own(7, 3, 4)
+        with pytest.raises(TypeError, match=r"^generate: stop_id must be a whole number, not 1\.0$"):
+            model.generate(XS, 0, 3, stop_id=1.0)
+
+    def test_rows_of_unequal_length(self):
+        rows = [[1, 2], [1]]
+        for ask in (
+            lambda: self.model.generate(rows, 0, 3),
+            lambda: self.model.generate_batch(rows, 0, 3),
+            lambda: self.model.forward(XS[:2], rows),
+        ):
+            with pytest.raises(ValueError, match=r"^(Seq2seq|Encoder): .*to be padded \(.*, got \[\[1, 2\], \[1\]\]$"):
+                ask()
+
+    @pytest.mark.parametrize("shape", [(1, 4), (4,), (), (3, 5), (3, 1)])
+    @pytest.mark.parametrize("xs", [XS, XS[:, :1]])
+    def test_gradient_of_another_shape(self, shape, xs):
+        encoder = Encoder(7, 3, 4, rng=0)
+        encoder.forward(xs)
+        with pytest.raises(ValueError) as error:
+            encoder.backward(numpy.ones(shape))
+        assert str(error.value) == f"Encoder: the output is (3, 4), its gradient must be so too, got {shape}"
+
     def test_backward_first(self):
         with pytest.raises(RuntimeError, match=r"^Encoder: backward needs a forward before it$"):
             Encoder(7, 3, 4).backward(numpy.ones((1, 4)))
@@ -203,3 +254,9 @@ class TestMisuse:
     def test_a_longer_question_than_any_before_and_a_batch_of_one(self):
         assert len(self.model.generate(numpy.ones((1, 100), int), 0, 3)) == 3
         assert self.model.forward(XS[:1], TS[:1]) > 0
+
+
+@pytest.mark.parametrize("kind", [Seq2seq, PeekySeq2seq, AttentionSeq2seq, DeepSeq2seq])
+def test_sizes_of_few_bits(kind):
+    model = kind(numpy.int8(100), numpy.int8(100), numpy.int8(100), rng=0)
+    assert model.predict(numpy.array([[1, 2]]), numpy.array([[0, 1]])).shape == (1, 2, 100)

@@ -1,8 +1,11 @@
+import json
+
 import numpy
 import pytest
+from memory import peak
 
 from ch08.answerer import Answerer, AttentionMap, ModelKind
-from ch08.visualize_attention import DATE_MODEL, as_text
+from ch08.visualize_attention import DATE_MODEL, as_text, display_width
 from common import weight_files
 from common.evaluation import eval_seq2seq, seq2seq_accuracy
 from common.files import FileFormatError
@@ -63,6 +66,33 @@ def test_columns_of_words_are_as_wide_as_the_words():
     assert as_text(found).splitlines() == ["       zwei und drei", "drei   2    7   .   ", "<stop> .    9   .   "]
 
 
+@pytest.mark.parametrize(
+    ("question", "lines"),
+    [
+        ("日a本", ["  日a本", "b 1 23 "]),
+        ("ｱ１", ["  ｱ１", "b 12 "]),
+        ("e\u0301a", ["  e\u0301 a", "b 123"]),
+    ],
+)
+def test_columns_are_as_wide_as_in_a_terminal(question, lines):
+    found = AttentionMap(numpy.array([[0.1, 0.2, 0.3][: len(question)]]), list(question), ["b"])
+    assert as_text(found).splitlines() == lines
+
+
+def test_symbols_of_the_answer_are_as_wide_as_in_a_terminal():
+    found = AttentionMap(numpy.array([[0.1], [0.2], [0.3]]), ["a"], ["年", "b", "e\u0301"])
+    assert as_text(found).splitlines() == ["   a", "年 1", "b  2", "e\u0301  3"]
+    assert [display_width(text) for text in ("", "ab", "日本", "e\u0301", "ｱ", "👍")] == [0, 2, 4, 1, 1, 2]
+
+
+def test_memory_does_not_grow_with_the_number_of_questions(dates):
+    questions = list(DATES) * 256
+    few, answers = peak(dates.answers, questions[:512])
+    many, all_answers = peak(dates.answers, questions)
+    assert many < 1.2 * few
+    assert all_answers == answers * 2 == list(DATES.values()) * 256
+
+
 @pytest.mark.parametrize("kind", list(ModelKind))
 @pytest.mark.parametrize("reversed", [False, True])
 def test_through_a_file(kind, reversed, tmp_path):
@@ -119,6 +149,38 @@ class TestMisuse:
     def test_one_str_is_no_list_of_questions(self, dates):
         with pytest.raises(TypeError, match=r"list of questions, not the str '9/27/94': pass \['9/27/94'\]"):
             dates.answers("9/27/94")
+
+    @pytest.mark.parametrize("question", [None, 5, b"9/27/94", ["9/27/94"]])
+    def test_what_is_no_text(self, dates, question):
+        for ask in (dates.answer, dates.attention, lambda question: dates.answers(["9/27/94", question])):
+            with pytest.raises(TypeError) as error:
+                ask(question)
+            assert str(error.value) == f"a question must be a str, not {question!r}"
+
+    @pytest.mark.parametrize("size", [0, -5, 1.5, None])
+    def test_size_of_answers(self, dates, size):
+        with pytest.raises((TypeError, ValueError), match=rf"^Answerer: answer_size must be .*, not {size}$"):
+            Answerer("seq2seq", dates.codec, 3, 4, size)
+
+    @pytest.mark.parametrize(
+        ("part", "name", "values"),
+        [
+            ("codec", "start", [5, -1, None, "a", 1.0, True]),
+            ("codec", "stop", [5, -1, "a", 1.0, True]),
+            ("codec", "width", [0, -3, "a", 1.5, True]),
+            ("codec", "words", [None, "no", 1]),
+            ("codec", "reversed", [None, "no", 0]),
+            ("sizes", "answer_size", [0, -5, "a", 1.5, None]),
+        ],
+    )
+    def test_a_file_that_contradicts_itself(self, part, name, values, tmp_path):
+        path = Answerer("attention", pairs.load(tsv(tmp_path)).codec, 3, 4, 4, rng=0).save(tmp_path / "model.npz")
+        tensors, metadata = weight_files.read(path)
+        for value in values:
+            changed = json.dumps({**json.loads(metadata[part]), name: value})
+            weight_files.write(path, tensors, metadata={**metadata, part: changed})
+            with pytest.raises(FileFormatError, match=rf"no model with its vocabulary, .*{name} (cannot|must) be "):
+                Answerer.load(path)
 
     def test_weights_of_another_vocabulary(self, tmp_path):
         codec = pairs.load(tsv(tmp_path)).codec

@@ -112,11 +112,15 @@ def test_huge_scores(rng):
 
 class TestMisuse:
     @pytest.mark.parametrize(
-        "lengths", [[0, 5, 3], [1, 6, 3], [-1, 2, 3], [5, 1], [5, 1, 3, 2], [[5, 1, 3]], [[5], [1], [3]], 3]
-    )
+        "lengths",
+        [
+            [0, 5, 3], [1, 6, 3], [-1, 2, 3], [5, 1], [5, 1, 3, 2], [[5, 1, 3]], [[5], [1], [3]], 3,
+            [1.5, 2, 2], [True, True, True], ["a", "b", "c"],
+        ],
+    )  # fmt: skip
     def test_lengths(self, lengths, rng):
         layer = TimeAttention()
-        with pytest.raises(ValueError, match=r"TimeAttention: lengths must be numbers \(3,\) in 1 … 5, got "):
+        with pytest.raises(ValueError, match=r"TimeAttention: lengths must be whole numbers \(3,\) in 1 … 5, got "):
             layer.forward(*states(rng), lengths)
         assert layer.weights is None
 
@@ -129,6 +133,22 @@ class TestMisuse:
         ):
             with pytest.raises(ValueError, match=layer.name):
                 layer.forward(*(numpy.ones(shape) for shape in shapes))
+
+    @pytest.mark.parametrize("kind", ["dot", "additive"])
+    @pytest.mark.parametrize(("S", "T"), [(0, 3), (3, 0)])
+    def test_no_steps(self, kind, S, T):
+        with pytest.raises(ValueError, match=rf"^TimeAttention: expected one step at least, got \(2, {S}, 4\) and "):
+            TimeAttention(new_score(kind, 4)).forward(numpy.ones((2, S, 4)), numpy.ones((2, T, 4)))
+
+    def test_a_score_of_another_width(self):
+        layer = TimeAttention(new_score("additive", 4))
+        with pytest.raises(ValueError, match=r"^AdditiveScore: expected an input \(N, steps, 4\), got \(2, 3, 5\)$"):
+            layer.forward(numpy.ones((2, 3, 5)), numpy.ones((2, 2, 5)))
+
+    @pytest.mark.parametrize("score", ["scaled", ScaledScore])
+    def test_what_is_no_score(self, score):
+        with pytest.raises(TypeError, match=r"^TimeAttention: score must be .* ScaledScore\(\) .*, not .*[sS]caled"):
+            TimeAttention(score)
 
     def test_gradients_of_another_batch(self):
         one, two = numpy.ones((2, 3, 4)), numpy.ones((2, 5, 4))

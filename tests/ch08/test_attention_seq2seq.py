@@ -4,7 +4,7 @@ from gradient_check import check_model
 
 from ch07.peeky_seq2seq import PeekySeq2seq
 from ch07.seq2seq import Seq2seq
-from ch08.attention_seq2seq import AttentionSeq2seq
+from ch08.attention_seq2seq import AttentionDecoder, AttentionSeq2seq
 from ch08.deep_seq2seq import DeepSeq2seq
 from common.model_tree import named_params
 from common.optimizer import Adam
@@ -180,6 +180,18 @@ def test_generation_keeps_the_attention_of_the_last_forward(rng):
     assert [weights.shape for weights in before] == [(3, 5)] * 4
     model.generate(XS, 0, 2)
     numpy.testing.assert_array_equal(model.decoder.attention.attention_weights, before)
+
+
+def test_a_decoder_takes_lengths_as_a_list(rng):
+    decoder, enc_hs = AttentionDecoder(V, D, H, rng=0, dtype="d"), rng.standard_normal((3, 5, H))
+    ts = rng.integers(V, size=(3, 4))
+    of_array = decoder.forward(ts, enc_hs, numpy.array([1, 2, 5])), decoder.backward(numpy.ones((3, 4, V)))
+    of_list = decoder.forward(ts, enc_hs, [1, 2, 5]), decoder.backward(numpy.ones((3, 4, V)))
+    for mine, theirs in zip(of_list, of_array, strict=True):
+        numpy.testing.assert_array_equal(mine, theirs)
+    for lengths in ([9, 9, 9], [1, 2], [1, 2, 0]):
+        with pytest.raises(ValueError, match=r"^AttentionDecoder: lengths must be whole numbers \(3,\) in 1 … 5, got "):
+            decoder.forward(ts, enc_hs, lengths)
 
 
 @pytest.mark.parametrize(("kind", "options"), [MODELS[0], MODELS[2], MODELS[5]])

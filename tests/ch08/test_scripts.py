@@ -9,6 +9,7 @@ import strict_cupy
 from ch07 import show_addition_dataset, train_seq2seq
 from ch08 import compare_models, train, visualize_attention
 from ch08.answerer import Answerer
+from common.files import FileFormatError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -77,6 +78,23 @@ def test_same_seed_same_numbers():
     assert history("run0")["curves"] == history("run1")["curves"]
 
 
+def test_a_training_goes_on_with_its_data_by_another_path():
+    lines = [f"{'ab' * (i % 5 + 1)}c\t{i % 5 + 1} times" for i in range(40)]
+    for folder in ("one", "two"):
+        Path(folder).mkdir()
+        Path(folder, "own.tsv").write_text("\n".join(lines), encoding="utf-8")
+    settings = {"hidden_size": 8, "batch_size": 32, "shown": 0}
+    whole = train_seq2seq.main(data="one/own.tsv", max_epoch=2, out="whole", **settings)
+    train_seq2seq.main(data="one/own.tsv", max_epoch=1, out="run", **settings)
+    assert train_seq2seq.main(data="two/own.tsv", max_epoch=2, out="run", resume=True, **settings) == whole
+    assert history("run")["arguments"]["data"] == "two/own.tsv"
+    Path("two/other.tsv").write_text("\n".join(lines), encoding="utf-8")
+    Path("own.tsv").write_text("\n".join(lines[::-1]), encoding="utf-8")
+    for data, message in (("two/other.tsv", "'own.tsv' and is now 'other.tsv'"), ("own.tsv", r"data was \d+ and is")):
+        with pytest.raises(FileFormatError, match=message):
+            train_seq2seq.main(data=data, max_epoch=3, out="run", resume=True, **settings)
+
+
 def test_dates():
     scores = train.main(quick=True, out="run")
     assert scores.keys() == {"accuracy", "loss"}
@@ -88,6 +106,19 @@ def test_maps_of_the_shipped_model(capsys):
     assert capsys.readouterr().out.count("september") == 1
     for number in (1, 2):
         assert Path("run", f"attention_{number}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_maps_of_an_earlier_run_go(capsys):
+    pytest.importorskip("matplotlib", reason="figures need Matplotlib")
+    own = [Path("run", name) for name in ("attention_3.jpg", "attention_3b.png", "my_attention_3.png")]
+    Path("run").mkdir()
+    for path in (*own, Path("run", "attention_3.png"), Path("run", "attention_12.png")):
+        path.write_bytes(b"")
+    with pytest.raises(ValueError, match="no 'ä'"):
+        visualize_attention.main(["9/27/94", "ä"], out="run")
+    assert Path("run", "attention_3.png").exists()
+    visualize_attention.main("9/27/94", out="run")
+    assert sorted(Path("run").glob("*attention*")) == sorted([*own, Path("run", "attention_1.png")])
 
 
 @pytest.mark.parametrize("data", ["addition", "date"])
@@ -136,8 +167,10 @@ class TestMisuse:
         with pytest.raises(ValueError, match="1 pairs are too few"):
             train_seq2seq.main(data="own.txt")
         Path("own.txt").write_text("1+1_2\n" * 20, encoding="utf-8")
-        with pytest.raises(ValueError, match=r"batch-size.* must be at most 18"):
+        with pytest.raises(ValueError, match="there are 18 pairs to train on, fewer than the 128 of a batch"):
             train_seq2seq.main(data="own.txt")
+        with pytest.raises(ValueError, match="there are 50 pairs to train on, fewer than the 128 of a batch"):
+            train.main(quick=True, max_examples=50)
 
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -157,6 +190,8 @@ class TestMisuse:
     def test_no_such_data_or_model(self):
         with pytest.raises(FileNotFoundError, match="subtraction"):
             train_seq2seq.main(data="subtraction")
+        with pytest.raises(TypeError, match="a sequence file must be given by its path, not None"):
+            train_seq2seq.main(data=None)
         with pytest.raises(ValueError, match="transformer"):
             train_seq2seq.main(model="transformer")
         with pytest.raises(ValueError, match="max_epoch"):
@@ -164,6 +199,7 @@ class TestMisuse:
 
     def test_a_date_with_an_unknown_character(self, capsys):
         with pytest.raises(SystemExit) as error:
-            visualize_attention.main.cli(["27. September", "--out", "run"])
+            visualize_attention.main.cli(["9/27/94", "27. September", "--out", "run"])
         assert error.value.code == 2
-        assert "no '.'" in capsys.readouterr().err
+        output = capsys.readouterr()
+        assert "no '.'" in output.err and not output.out and not Path("run").exists()

@@ -96,3 +96,14 @@ def test_steps_write_into_the_callers_arrays():
     numpy.testing.assert_allclose(c, f * h_prev + g * i)
     numpy.testing.assert_allclose(tanh_c, numpy.tanh(c))
     numpy.testing.assert_allclose(h, o * tanh_c)
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_no_examples(kind):
+    step = getattr(time_layers, kind)(*Draw().cell(CELLS[kind]))
+    state = (numpy.zeros((0, 2)),) * (2 if kind == "LSTM" else 1)
+    outputs = step.forward(numpy.zeros((0, 3)), *state)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    gradients = step.backward(*(numpy.zeros_like(output) for output in outputs))
+    assert [x.shape for x in (*outputs, *gradients)] == [*[(0, 2)] * len(state), (0, 3), *[(0, 2)] * len(state)]
+    assert not any(grad.any() for grad in step.grads)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import numpy
@@ -431,6 +432,45 @@ class TestDamage:
             made = checkpoints_of(where, other)
             assert made.folder == where and made.keep == 2
 
+    def test_one_training_at_a_time_in_a_folder(self, folder, tmp_path):
+        def fit_there(place=folder):
+            LanguageTraining().fit(1, checkpoint=place)
+
+        class Another(Callback):
+            """A second training in the same folder, during an iteration of the first."""
+
+            def on_iteration(self, trainer):
+                thread = threading.Thread(target=self.run)
+                thread.start()
+                thread.join()
+
+            def run(self):
+                link = tmp_path / "link"
+                if not link.is_symlink():
+                    link.symlink_to(folder, target_is_directory=True)
+                for place in (folder, link, training.trainer._checkpoints):
+                    with pytest.raises(ValueError, match="another training of this process is at work in this folder"):
+                        fit_there(place)
+                    refused.append(place)
+
+        class Fails(Another):
+            def on_iteration(self, trainer):
+                super().on_iteration(trainer)
+                raise KeyboardInterrupt
+
+        refused, training = [], LanguageTraining()
+        assert training.fit(checkpoint=folder, callbacks=[Another()]).result == LanguageTraining().fit().result
+        assert len(refused) == 30
+        fit_there()
+        training = LanguageTraining()
+        with pytest.raises(KeyboardInterrupt):
+            training.fit(checkpoint=folder, callbacks=[Fails()])
+        fit_there()
+        with pytest.raises(FileFormatError, match="belongs to another training"):
+            ExampleTraining().fit(checkpoint=Checkpoints(folder, resume=True))
+        fit_there()
+        assert len(refused) == 33
+
     def test_weights_are_no_checkpoint(self, tmp_path):
         path = LanguageTraining().trainer.model.save_params(tmp_path / "1.npz")
         with pytest.raises(FileFormatError, match=r"1\.npz: no checkpoint: .* a file of weights"):
@@ -710,14 +750,14 @@ class TestDivergence:
 
 
 class Interrupted(LanguageTraining):
-    """Gets Ctrl-C, once or twice, during one of its iterations."""
+    """Gets Ctrl-C, once or twice, during one of its iterations, after the four calls that try the validation data."""
 
     def __init__(self, at: int, times: int = 1) -> None:
         super().__init__()
-        forward, count = self.trainer.model.forward, iter(range(1, 1000))
+        forward, count = self.trainer.model.forward, iter(range(-3, 1000))
 
         def interrupted(*args, **options):
-            if next(count) == at:
+            if next(count) == at > 0:
                 for _ in range(times):
                     signal.raise_signal(signal.SIGINT)
             return forward(*args, **options)
@@ -809,7 +849,7 @@ class TestInterrupt:
 
         checkpoints = Checkpoints(folder, resume=True)
         with pytest.raises(TrainingInterrupted):
-            program(Interrupted(at=12), checkpoint=checkpoints)
+            program(Interrupted(at=16), checkpoint=checkpoints)
         resumed = program(LanguageTraining(), checkpoint=checkpoints)
         assert capsys.readouterr().out.count("goes on in epoch 2, at iteration ") == 1
         whole = program(LanguageTraining())
@@ -832,7 +872,7 @@ class TestInterrupt:
             return training.fit(2, **options)
 
         with pytest.raises(TrainingInterrupted):
-            program(Interrupted(at=12), checkpoint=folder)
+            program(Interrupted(at=16), checkpoint=folder)
         resumed = program(LanguageTraining(), checkpoint=Checkpoints(folder, resume=True))
         assert resumed.trainer.current_epoch == 3 and resumed.result == program(LanguageTraining()).result
 

@@ -19,6 +19,8 @@ def test_whole_numbers():
         with pytest.raises(TypeError, match="f: size must be a whole number"):
             check_counts("f", ok=1, size=value)
     check_counts("f", one=1, many=numpy.uint8(200))
+    with pytest.raises(TypeError, match="f: size must be a whole number, not True"):
+        check_counts("f", ok=1, size=True)
     with pytest.raises(ValueError, match="f: size must be at least 1, not 0"):
         check_counts("f", ok=1, size=0)
 

@@ -306,6 +306,27 @@ class TestProcess:
             err = process.stderr.read()
         assert (process.returncode, err) == (code, said)
 
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+    @pytest.mark.parametrize(("kind", "code"), [("experiment", 0), ("script", 2)])
+    def test_output_on_a_full_disk(self, package, start, kind, code):
+        """The results in a folder are worth more than the lines about them; without a folder, these are the results."""
+        run = "run" if kind == "experiment" else ""
+        program = f"""
+            import sys
+            from common.experiment import experiment, script
+
+            @{kind}{"()" if run else ""}
+            def main({run}):
+                return {{"loss": 0.5}}
+
+            sys.stdout = open("/dev/full", "w")
+            main.cli([])
+        """
+        with start("-c", textwrap.dedent(program)) as process:
+            _, err = process.communicate()
+        assert process.returncode == code and ("No space left" in err) == bool(code)
+        assert len(list(package.glob("runs/*/history.json"))) == (not code)
+
     @pytest.mark.skipif(sys.platform != "linux", reason="takes root's rights away as Linux does")
     def test_read_only_current_folder(self, package, start):
         package.chmod(0o500)

@@ -47,6 +47,21 @@ def test_squares_that_overflow_are_clipped_to_the_norm_not_to_zero(dtype, size):
     assert grads[0].dtype == dtype
 
 
+@pytest.mark.parametrize(("count", "size"), [(70_000, 3), (300, 200), (4, 60_000)])
+def test_float16(count, size):
+    grads = [numpy.full(count, size, "f2"), numpy.zeros(3, "f2")]
+    assert gradient_norm(grads) == pytest.approx(size * count**0.5, rel=1e-6)
+    clip_grads(grads, 10.0)
+    assert grads[0].dtype == "f2" and float(grads[0][0]) == pytest.approx(10 / count**0.5, rel=1e-3)
+
+
+def test_a_norm_beyond_float64_is_no_reason_to_delete_the_gradients():
+    grads = [numpy.full(4, 1.7e308)]
+    with pytest.raises(FloatingPointError, match="the joint norm of the gradients is beyond float64"):
+        clip_grads(grads, 1.0)
+    assert (grads[0] == 1.7e308).all()
+
+
 def test_rate_is_one_at_most():
     assert clip_rate([numpy.array([3.0, 4.0])], 10) == (1.0, 5.0)
     rate, norm = clip_rate([numpy.array([3.0, 4.0])], 1)

@@ -113,6 +113,14 @@ class TestPPMI:
     def test_float16(self):
         assert ppmi(numpy.eye(2, dtype="f2")).tolist() == [[1, 0], [0, 1]]
 
+    @pytest.mark.parametrize("dtype", [">i4", ">f2", ">f4", ">f8"])
+    def test_the_other_order_of_bytes(self, dtype):
+        counts = numpy.array([[0, 2, 1], [2, 0, 0], [1, 0, 0]])
+        numpy.testing.assert_array_equal(ppmi(counts.astype(dtype)), ppmi(counts))
+        sparse_counts = sparse.csr_array(counts)
+        sparse_counts.data = sparse_counts.data.astype(dtype)
+        numpy.testing.assert_array_equal(ppmi(sparse_counts).toarray(), ppmi(counts))
+
     def test_no_pairs(self):
         assert not ppmi(numpy.zeros((3, 3), "int32")).any()
 

@@ -6,6 +6,7 @@ import pytest
 
 from common.decoding import as_lists, beam_search, greedy
 from common.functions import distribution
+from common.labels import IdError
 
 V, LENGTH, START, STOP = 4, 3, 0, 1
 
@@ -106,6 +107,20 @@ def test_penalty_beyond_floating_point(penalty):
         beam_search(chain(numpy.random.default_rng(0)), (numpy.zeros(1, int),), START, 5, length_penalty=penalty)
     best = beam_search(chain(numpy.random.default_rng(0)), (numpy.zeros(1, int),), START, 1, length_penalty=penalty)
     assert math.isfinite(best[0].score)
+
+
+@pytest.mark.parametrize("penalty", ["a", None])
+def test_penalty_that_is_no_number(penalty):
+    with pytest.raises(TypeError, match=f"^beam_search: length_penalty must be a number, not {penalty!r}$"):
+        beam_search(chain(numpy.random.default_rng(0)), (numpy.zeros(1, int),), START, 3, length_penalty=penalty)
+
+
+@pytest.mark.parametrize("search", [greedy, beam_search])
+@pytest.mark.parametrize("stop", [V, -1, 1.0, "a"])
+def test_stop_symbols_that_are_none(search, stop):
+    kind = IdError if isinstance(stop, int) else TypeError
+    with pytest.raises(kind, match=rf"^(generate|beam_search): stop_id must .*{stop}"):
+        search(chain(numpy.random.default_rng(0)), (numpy.zeros(1, int),), START, 3, stop_id=stop)
 
 
 def test_several_questions_at_once():

@@ -1,5 +1,6 @@
 import itertools
 import math
+from functools import partial
 from types import MappingProxyType
 
 import numpy
@@ -63,6 +64,12 @@ def test_losses_of_ones_own(loss, dtype, corpus):
     model.loss_layer = loss()
     found = eval_perplexity(model, corpus.astype(dtype), 8, 4)
     assert found == pytest.approx(eval_perplexity(expected, corpus, 8, 4), rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", [numpy.int8, numpy.uint8])
+def test_sizes_of_few_bits(kind):
+    model, text = Rnnlm(7, 4, 5, rng=0), numpy.arange(1000) % 7
+    assert eval_perplexity(model, text, kind(10), kind(35)) == eval_perplexity(model, text, 10, 35)
 
 
 def test_what_was_read_before_does_not_matter_and_the_state_is_restored(corpus, rng):
@@ -191,9 +198,40 @@ class TestSeq2seq:
     def test_padding_within_an_answer(self):
         with pytest.raises(ValueError, match="eval_seq2seq: padding, the id -1, may stand only at the end"):
             eval_seq2seq(self.Model([3]), numpy.array([[1]]), numpy.array([0, -1, 3]), self.id_to_char)
+        with pytest.raises(ValueError, match="seq2seq_accuracy: padding, the id -1, may stand only at the end"):
+            seq2seq_accuracy(MODELS["attention"](7, 3, 4, rng=0), [[1], [2]], [[0, -1, 3], [0, 1, 2]])
 
     def test_an_answer_of_the_start_symbol_alone_is_right(self):
-        assert eval_seq2seq(MODELS["attention"](7, 3, 4, rng=0), [[1]], [[0, -1]], self.id_to_char) == 1
+        model = MODELS["attention"](7, 3, 4, rng=0)
+        for correct in ([[0, -1]], [[0]], [0]):
+            assert eval_seq2seq(model, [[1]], correct, self.id_to_char) == 1
+        for correct in ([[0, -1], [0, -1]], [[0], [0]]):
+            assert seq2seq_accuracy(model, [[1], [2]], correct) == 1
+
+    @pytest.mark.parametrize("evaluate", [partial(eval_seq2seq, id_to_char={}), seq2seq_accuracy])
+    def test_true_answers_are_integers(self, evaluate):
+        with pytest.raises(TypeError, match=r"^(eval_seq2seq|seq2seq_accuracy): true answers must be integers,"):
+            evaluate(MODELS["seq2seq"](7, 3, 4, rng=0), numpy.array([[1, 2]]), numpy.array([[0.0, 1.0]]))
+
+    @pytest.mark.parametrize("correct", [[], [[]], [[0, 1], [0, 2]], 3, [[[0, 1]]]])
+    def test_what_is_not_one_true_answer(self, correct):
+        with pytest.raises(ValueError, match=r"^eval_seq2seq: correct must be one answer, .*, got \("):
+            eval_seq2seq(MODELS["seq2seq"](7, 3, 4, rng=0), [[1, 2]], correct, {})
+
+    def test_several_questions(self):
+        with pytest.raises(ValueError, match=r"^eval_seq2seq: the model must give the ids of one answer, .* not \["):
+            eval_seq2seq(MODELS["seq2seq"](7, 3, 4, rng=0), [[1, 2], [3, 4]], [0, 1, 2], {})
+
+    def test_rows_of_unequal_length(self):
+        model, ragged, even = MODELS["seq2seq"](7, 3, 4, rng=0), [[0, 1, 1], [0, 1]], [[0, 1], [0, 1]]
+        for questions, answers in ((even, ragged), (ragged, even)):
+            with pytest.raises(ValueError, match=r"^seq2seq_accuracy: .*to be padded .*, got \[\[0, 1, 1\], \["):
+                seq2seq_accuracy(model, questions, answers)
+
+    @pytest.mark.parametrize("answers", [[0, 1], [[], []]])
+    def test_true_answers_without_a_start_symbol(self, answers):
+        with pytest.raises(ValueError, match=r"^seq2seq_accuracy: expected answers \(n, L\) of a start symbol"):
+            seq2seq_accuracy(MODELS["seq2seq"](7, 3, 4, rng=0), [[1], [2]], answers)
 
     def test_ids_as_arrays_of_one_element(self):
         model = self.Model([numpy.array([3]), numpy.int64(4)])
@@ -204,7 +242,7 @@ class TestSeq2seq:
         moved = []
         monkeypatch.setattr(np, "asarray", lambda x, asarray=np.asarray: moved.append(numpy.ndim(x)) or asarray(x))
         assert eval_seq2seq(model, question, correct, self.id_to_char) == 1
-        assert moved == [1]  # the correct answer
+        assert 0 not in moved
 
     def test_a_batch_has_one_start_symbol(self):
         xs, ts = numpy.array([[1, 2], [3, 4], [5, 6]]), numpy.array([[0, 3], [0, 2], [1, 5]])

@@ -228,6 +228,16 @@ class TestFolder:
         assert started == []
         assert [path.name for path in Path().iterdir()] == ["file"]
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="needs a system that removes the current folder")
+    def test_a_current_folder_that_is_gone(self, monkeypatch, tmp_path):
+        gone = tmp_path / "gone"
+        gone.mkdir()
+        monkeypatch.chdir(gone)
+        gone.rmdir()
+        with pytest.raises(FileNotFoundError, match=r"out: cannot .* folder a.b: the current folder has been deleted"):
+            main(quick=True, out="a/b")
+        main(quick=True, out=tmp_path / "there")
+
     def test_read_only_folder_is_reported_before_the_work(self, monkeypatch):
         def refuse(**_):
             raise PermissionError(13, "Permission denied")
@@ -430,7 +440,7 @@ class TestPlot:
         assert main() == {"loss": 2.0}
         message = capsys.readouterr().err
         assert message.count("\n") == 1
-        assert "figures need Matplotlib: pip install matplotlib (" in message
+        assert "figures need Matplotlib, the extra `plot`: pip install matplotlib (" in message
         assert [path.name for path in Path(f"runs/{NAME}").iterdir()] == ["history.json"]
 
     def test_windows_open_after_everything_is_written(self, monkeypatch):

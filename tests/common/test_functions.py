@@ -57,6 +57,17 @@ def test_integers_become_float32():
         assert function([1.0, 2.0]).dtype == numpy.dtype("d")
 
 
+def test_softmax_of_float16_over_a_large_vocabulary():
+    y = softmax(numpy.zeros((1, 70_000), "f2"))
+    assert y.dtype == "f2" and float(y[0, 0]) == pytest.approx(1 / 70_000, rel=0.01)
+
+
+@pytest.mark.parametrize("shape", [(0,), (2, 0)])
+def test_softmax_of_nothing(shape):
+    with pytest.raises(ValueError, match=rf"softmax: expected scores \(..., K\), one at least, got \({shape[0]},"):
+        softmax(numpy.zeros(shape, "f"))
+
+
 def test_relu():
     numpy.testing.assert_array_equal(relu(numpy.array([-1, 0, 2], "f")), [0, 0, 2])
     assert relu(numpy.array([-1.0], "f")).dtype == numpy.dtype("f")

@@ -82,6 +82,9 @@ def test_messages_name_letters_and_sizes():
     layer = Layer()
     with pytest.raises(ValueError, match=r"Layer: b must be \(M,\) with D = 2, M = 3, not \(4,\)"):
         layer.check_weights(W=(numpy.ones((2, 3)), ("D", "M")), b=(numpy.ones(4), ("M",)))
+    for rows, columns in ((0, 3), (3, 0)):
+        with pytest.raises(ValueError, match=rf"Layer: every size of W must be at least 1, not \({rows}, {columns}\)"):
+            layer.check_weights(W=(numpy.ones((rows, columns)), ("D", "M")))
     with pytest.raises(TypeError, match=r"Layer: W must be an array \(D, M\), not list"):
         layer.check_weights(W=([[1.0]], ("D", "M")))
     with pytest.raises(ValueError, match=r"Layer: expected an input \(N, 3\), got \(2, 4\)"):

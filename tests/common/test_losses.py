@@ -73,6 +73,29 @@ class TestSoftmaxWithLoss:
         assert SoftmaxWithLoss().forward(x, numpy.array([0, 1])) < 0.01 < SoftmaxWithLoss().forward(x, [1, 0])
 
 
+class TestFloat16:
+    """Losses and gradients are those of the same scores in float64, but for the rounding of the gradient."""
+
+    @staticmethod
+    def check(layer, x, t):
+        loss, gradient = loss_and_gradient(layer, x.astype("f2"), t)
+        expected, exact = loss_and_gradient(layer, x.astype("f2").astype("d"), t)
+        assert gradient.dtype == "f2" and loss == pytest.approx(expected, rel=1e-4)
+        numpy.testing.assert_allclose(gradient, exact, rtol=2e-3, atol=1e-7)
+
+    def test_softmax(self, rng):
+        self.check(TimeSoftmaxWithLoss(), 0.01 * rng.standard_normal((20, 35, 1000)), rng.integers(0, 1000, (20, 35)))
+        self.check(SoftmaxWithLoss(), rng.standard_normal((70_000, 3)), rng.integers(0, 3, 70_000))
+        self.check(SoftmaxWithLoss(), numpy.zeros((2, 70_000)), numpy.array([0, 69_999]))
+
+    def test_sigmoid(self, rng):
+        self.check(SigmoidWithLoss(), 10 * rng.standard_normal((700, 100)), rng.integers(0, 2, (700, 100)))
+        layer = TimeSigmoidWithLoss()
+        self.check(layer, rng.standard_normal((350, 200)), rng.integers(0, 2, (350, 200)))
+        layer.forward(numpy.zeros((2, 3), "f2"), numpy.ones((2, 3)))
+        assert layer.y.dtype == layer.t.dtype == "f2"
+
+
 class TestTimeSoftmaxWithLoss:
     def test_ignored_labels_are_pytorchs(self, torch, rng):
         x, t = rng.standard_normal((3, 4, 6)), rng.integers(0, 6, (3, 4))

@@ -3,7 +3,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.padding import add_to_last_states, last_states, pad, reverse, row_lengths, without_pads
+from common.padding import (
+    add_to_last_states,
+    as_rows,
+    checked_lengths,
+    last_states,
+    pad,
+    reverse,
+    row_lengths,
+    without_pads,
+)
 
 ROWS = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=6), min_size=1, max_size=5)
 
@@ -29,6 +38,20 @@ def test_last_states_and_their_gradient():
         dhs = numpy.zeros_like(hs)
         add_to_last_states(dhs, dh, n)
         assert (last_states(hs, n) * dh).sum() == pytest.approx((hs * dhs).sum())
+
+
+def test_rows_of_unequal_length():
+    assert as_rows("rows", [[1, 2], [3, 4]]).tolist() == [[1, 2], [3, 4]]
+    with pytest.raises(ValueError, match=r"^rows: .*shorter rows are to be padded .*, got \[\[1, 2\], \[3\]\]$"):
+        as_rows("rows", [[1, 2], [3]])
+
+
+def test_lengths():
+    assert checked_lengths("rows", None, (2, 3)) is None
+    assert checked_lengths("rows", [1, 3], (2, 3, 4)).tolist() == [1, 3]
+    for lengths in ([0, 1], [1, 4], [1.0, 2.0], [True, True], ["a", "b"], [1], [[1], [2]], 1):
+        with pytest.raises(ValueError, match=r"^rows: lengths must be whole numbers \(2,\) in 1 … 3, got "):
+            checked_lengths("rows", lengths, (2, 3))
 
 
 def test_nothing():

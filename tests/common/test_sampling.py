@@ -85,9 +85,9 @@ def test_log_probability_is_the_models(rng):
 
 @pytest.mark.parametrize(
     "options",
-    [{"temperature": t} for t in (-0.1, math.nan, math.inf)]
-    + [{"top_k": k} for k in (0, -1, 1.5, math.nan, math.inf)]
-    + [{"top_p": p} for p in (0.0, 1.1, math.nan)]
+    [{"temperature": t} for t in (-0.1, math.nan, math.inf, "hot", None)]
+    + [{"top_k": k} for k in (0, -1, 1.5, math.nan, math.inf, "all")]
+    + [{"top_p": p} for p in (0.0, 1.1, math.nan, "all")]
     + [{"repetition_penalty": r} for r in (0.0, -1.0, math.inf)],
 )
 def test_impossible_options(options):

@@ -195,18 +195,52 @@ class TestAsArray:
         grad, dense = gradient([1, 3]), gradient([1, 3]).to_dense()
         assert (grad.sum(), grad.max(), grad.mean(), grad.size) == (dense.sum(), dense.max(), dense.mean(), 12)
         assert (grad.reshape(-1) == dense.ravel()).all() and grad.astype("f").dtype == "f" and grad.any()
-        for unknown in ("nothing", "_rows"):
+        for unknown in ("nothing", "_nothing"):
             with pytest.raises(AttributeError, match=unknown):
                 getattr(grad, unknown)
 
+    @pytest.mark.parametrize(
+        "write",
+        [
+            lambda g: [operator.imul(row, 0) for row in g],
+            lambda g: g[3].fill(7),
+            lambda g: g[:, 1].fill(7),
+            lambda g: operator.setitem(g.T, 0, 7),
+            lambda g: operator.imul(g.T, 0.5),
+            lambda g: g.sort(axis=0),
+            lambda g: operator.setitem(numpy.asarray(g), ..., 7),
+            lambda g: operator.imul(g.reshape(-1), 3),
+            lambda g: numpy.nan_to_num(g, copy=False),
+            lambda g: [operator.setitem(g[2], slice(None), 5), operator.imul(g, 2), operator.iadd(g, 1)],
+            lambda g: [g[0], operator.iadd(g, gradient([2, 2]) if isinstance(g, RowGradient) else gradient([2, 2])[:])],
+        ],
+    )  # fmt: skip
+    def test_what_is_written_into_views_belongs_to_the_gradient(self, write):
+        grad, dense = gradient([1, 3]), gradient([1, 3]).to_dense()
+        dense[3, 0] = grad[3, 0] = numpy.nan
+        write(grad)
+        write(dense)
+        numpy.testing.assert_array_equal(grad.to_dense(), dense)
+        numpy.testing.assert_array_equal(grad.rows, dense[grad.ids])
+        numpy.testing.assert_array_equal(grad.copy().to_dense(), dense)
+        mine, theirs = numpy.ones((6, 2)), numpy.ones((6, 2))
+        SGD(1.0).update([mine], [grad])
+        SGD(1.0).update([theirs], [dense])
+        numpy.testing.assert_array_equal(mine, theirs)
+        grad.assign(numpy.array([2]), numpy.ones((1, 2)))  # the next backward
+        assert grad.ids.tolist() == [2] and grad.to_dense().sum() == 2
+
+    def test_to_look_changes_nothing(self):
+        grad = gradient([1, 3])
+        grad[0], grad.T, grad.sum(), numpy.asarray(grad)
+        assert grad.ids.tolist() == [1, 3]  # so Adam still leaves the other rows alone
+
     def test_changes_that_would_be_lost_are_refused(self):
         grad = gradient([1, 3])
-        with pytest.raises(ValueError, match="read-only"):
-            grad.sort()
         with pytest.raises(TypeError, match="RowGradient"):
             numpy.copyto(grad, 0)
-        with pytest.raises(ValueError, match="RowGradient"):  # by which NumPy asks for the array itself, to change it
-            grad.__array__(copy=False)
+        with pytest.raises(ValueError, match="RowGradient"):  # by which NumPy asks for an array to change
+            grad.__array__("f2", copy=False)
 
     def test_out_of_several_and_of_an_array(self):
         grad, dense = gradient([1, 3]), gradient([1, 3]).to_dense()

@@ -75,6 +75,11 @@ class TestContexts:
         assert target.tolist() == [corpus[i] for i in places]
         assert contexts.tolist() == [corpus[i - window : i] + corpus[i + 1 : i + 1 + window] for i in places]
 
+    @pytest.mark.parametrize("kind", [numpy.int8, numpy.uint8])
+    def test_a_window_of_few_bits(self, kind):
+        contexts, target = create_contexts_target(numpy.arange(1000), kind(100))
+        assert contexts.shape == (800, 200) and target[0] == 100
+
     def test_are_copies(self):
         corpus = numpy.arange(5)
         contexts, target = create_contexts_target(corpus)

@@ -3,11 +3,18 @@ import re
 
 import numpy
 import pytest
-from small_trainings import ExampleTraining
+from small_trainings import TRAININGS, ExampleTraining
 
+from ch01.two_layer_net import TwoLayerNet
+from ch06.rnnlm import Rnnlm
+from ch07.seq2seq import Seq2seq
+from common import object_tree
+from common.base_trainer import BaseTrainer
 from common.callbacks import Callback
 from common.checkpoint import Checkpoints
+from common.language_model import LanguageModel
 from common.layers import Dropout
+from common.model_tree import recurrent_states
 from common.optimizer import SGD, Adam
 from common.trainer import RnnlmTrainer, Trainer
 from common.training import Step
@@ -259,6 +266,115 @@ class TestValidationData:
         trainer, valid = Trainer(Scripted(), SGD()), (Converted([1, 2, 3]), Converted([0, 1, 2]))
         trainer.fit(numpy.arange(4), numpy.arange(4), 3, 2, valid=valid)
         assert [data.times for data in valid] == [1, 1] and len(trainer.history) == 3
+
+
+class Sorted(LanguageModel):
+    """A reader's model, which keeps its state where nobody sees it, and counts its calls."""
+
+    def __init__(self):
+        self.calls, self.params, self.grads = 0, [numpy.zeros(1)], [numpy.ones(1)]
+
+    def forward(self, xs, ts):
+        self.calls += 1
+        return 1.0
+
+    def backward(self, dout=1):
+        pass
+
+    def reset_state(self):
+        pass
+
+
+class TestValidationDataAreTried:
+    """Before the first iteration, and nothing tells afterwards that they were."""
+
+    @staticmethod
+    def refused(error, message, trainer, *data, **options):
+        before = [param.copy() for param in trainer.model.params]
+        with pytest.raises(error, match=f"^fit: valid.*{message}"):
+            trainer.fit(*data, 1, **options)
+        assert all(map(numpy.array_equal, before, trainer.model.params))
+
+    @pytest.mark.parametrize("place", [0, 500, 999])
+    @pytest.mark.parametrize("word", [-1, 7])
+    def test_text(self, place, word):
+        text, valid = numpy.arange(100) % 7, numpy.arange(1000) % 7
+        valid[place] = word
+        trainer = RnnlmTrainer(Rnnlm(7, 3, 4), SGD())
+        self.refused(IndexError, f" in 0 … 6, got {word}", trainer, text, text, batch_size=2, valid=valid)
+
+    @pytest.mark.parametrize("batch_size", [1, 2, 20])
+    @pytest.mark.parametrize("label", [-1, 3])
+    def test_labels(self, rng, batch_size, label):
+        x, t = rng.standard_normal((50, 2)), rng.integers(0, 3, 50)
+        other = t.copy()
+        other[30] = label
+        trainer = Trainer(TwoLayerNet(2, 3, 3), SGD())
+        self.refused(IndexError, f" in 0 … 2, got {label}", trainer, x, t, batch_size=batch_size, valid=(x, other))
+
+    def test_examples(self, rng):
+        x, t = rng.standard_normal((50, 2)), rng.integers(0, 3, 50)
+        net = Trainer(TwoLayerNet(2, 3, 3), SGD())
+        self.refused(ValueError, r"input \(20, 3\)", net, x, t, batch_size=20, valid=(rng.standard_normal((50, 3)), t))
+        self.refused(TypeError, "labels must be integers", net, x, t, valid=(x, t.astype("f")))
+        self.refused(ValueError, r" must be a pair \(x, t\) .* array \(2, 2\)", net, x, t, valid=numpy.ones((2, 2)))
+        questions, answers = rng.integers(0, 9, (20, 4)), rng.integers(0, 9, (20, 3))
+        other = questions.copy()
+        other[13, 2] = 9
+        pairs = Trainer(Seq2seq(9, 3, 4), SGD())
+        self.refused(IndexError, "got 9", pairs, questions, answers, batch_size=5, valid=(other, answers))
+        pairs.fit(questions, answers, 1, 5, valid=(questions, answers))
+
+    def test_the_extract_has_the_shapes_of_the_whole(self):
+        model = Scripted()
+        RnnlmTrainer(model, SGD()).fit(numpy.arange(99), numpy.arange(99), 1, 9, 3, valid=numpy.arange(5, 200))
+        x, t = model.batches[0]
+        assert x.shape == t.shape == model.batches[4][0].shape == (10, 3) and {*x.flat} == {*t.flat} == {5, 199}
+        model, data = Scripted(), (numpy.arange(99), numpy.arange(99) * 2)
+        Trainer(model, SGD()).fit(*data, 1, 9, valid=data)
+        x, t = model.batches[0]
+        assert x.shape == t.shape == (9,) and {*x} == {0, 98} and {*t} == {0, 196}
+
+    @pytest.mark.parametrize("kind", TRAININGS)
+    def test_leaves_no_trace(self, kind, monkeypatch):
+        def result():
+            training = kind().fit().fit(1)
+            model, rngs = training.trainer.model, object_tree.generators(training.trainer).values()
+            states = [rng.bit_generator.state for rng in (*rngs, object_tree.GLOBAL_GENERATOR)]
+            return training.result, states, recurrent_states(model)
+
+        found = result()
+        monkeypatch.setattr(BaseTrainer, "_try", lambda trainer, valid: None)
+        numpy.testing.assert_equal(found, result())
+
+    def test_without_it_where_it_might_leave_one(self):
+        model = Sorted()
+        RnnlmTrainer(model, SGD()).fit(numpy.arange(20), numpy.arange(20), 1, 2, 5, valid=numpy.arange(5))
+        assert model.calls == 2 + 1
+
+    def test_weights_that_are_not_finite_are_the_trainings_matter(self):
+        model = Scripted([math.inf, 1, 1])
+        RnnlmTrainer(model, SGD()).fit(numpy.arange(20), numpy.arange(20), 1, 2, 5, valid=numpy.arange(9))
+        with pytest.raises(FloatingPointError, match="epoch 1, iteration 1: the loss is inf"):
+            text, broken = numpy.arange(20), Scripted([1, math.inf])
+            RnnlmTrainer(broken, SGD()).fit(text, text, 1, 2, 5, valid=numpy.arange(9))
+
+
+@pytest.mark.parametrize("kind", [numpy.int8, numpy.uint8])
+def test_settings_of_few_bits(kind, rng):
+    text, x = numpy.arange(2000) % 7, rng.standard_normal((2000, 2))
+    for make, data, sizes in (
+        (lambda: RnnlmTrainer(Rnnlm(7, 3, 4, rng=0), SGD()), (text, text), (2, 20, 35)),
+        (lambda: Trainer(TwoLayerNet(2, 3, 7, rng=0), SGD(), rng=0), (x, text), (2, 5)),
+    ):
+        few, plain = make(), make()
+        few.fit(*data, *map(kind, sizes), eval_interval=kind(20), valid=text if len(sizes) == 3 else data)
+        plain.fit(*data, *sizes, eval_interval=20)
+        assert all(map(numpy.array_equal, few.model.params, plain.model.params)) and few.current_epoch == 2
+    few, plain = RnnlmTrainer(Scripted(), SGD()), RnnlmTrainer(Scripted(), SGD())
+    for _ in range(6):
+        blocks = few.get_batch(text, text, kind(20), kind(35)), plain.get_batch(text, text, 20, 35)
+        numpy.testing.assert_array_equal(*blocks)
 
 
 class Curve(Trainer):

@@ -69,6 +69,8 @@ def test_vocabularies_are_separate(tmp_path):
         ("a\tb\tc\n", "line 1"),
         ("a\tb\n\nc\td\n", "line 2"),
         ("c d\na\tb\n", r"line 1: .*'c d' \(.*with '_' .*, or, with a tab in line 1"),
+        ("1+2_1\n1+2_ \n", "line 2: expected a question, '_' and an answer, got '1\\+2_ '"),
+        ("1+2_1\n   _1\n", "line 2: expected a question, '_' and an answer, got '   _1'"),
         ("c_d\na\tb\n", r"line 2: .* \(.*with a tab in line 1"),
         ("a\tb" + 100 * "\rc\td", r"line 1: .*got 'a\\tb.{70,130}' …$"),
     ],
@@ -142,6 +144,30 @@ def test_questions_of_blanks_only_are_empty(tmp_path, words):
         for question in ("", "   "):
             with pytest.raises(ValueError, match="the question is empty"):
                 codec.encode([question])
+
+
+@pytest.mark.parametrize(
+    ("seed", "kind"), [(-1, ValueError), (2**32, ValueError), (1.5, TypeError), ("a", TypeError)]
+)
+@pytest.mark.parametrize("text", ["1+2_1\n", "a\tb\n"])
+def test_bad_seeds_are_not_the_files(tmp_path, text, seed, kind):
+    with pytest.raises(kind) as error:
+        pairs.load(write(tmp_path / "p.txt", text), seed=seed)
+    assert str(error.value) == f"seed must be a whole number from 0 to 2**32 - 1, not {seed!r}"
+
+
+@pytest.mark.parametrize("path", [None, 3, b"date.txt"])
+def test_what_is_no_path(path):
+    with pytest.raises(TypeError, match=f"^a sequence file must be given by its path, not {path!r}$"):
+        pairs.load(path)
+
+
+@pytest.mark.parametrize("question", [None, 5, b"1+2", ["1+2"]])
+def test_what_is_no_question(question):
+    codec = pairs.load("addition.txt").codec
+    with pytest.raises(TypeError) as error:
+        codec.encode(["1+2", question])
+    assert str(error.value) == f"a question must be a str, not {question!r}"
 
 
 def test_questions_that_cannot_be_encoded(tmp_path):

@@ -137,6 +137,8 @@ def test_any_script(write):
         ("1+1_2 \n1+2 3 \n", "line 2: expected a question, '_' and an answer, got '1\\+2 3 '"),
         ("1+1_2 \n\n1+2_3 \n", "line 2: expected a question, '_' and an answer, got ''"),
         ("_12\n", "line 1: expected a question"),
+        ("  _12\n", "line 1: expected a question"),
+        ("12_  \n", "line 1: expected a question"),
         ("12_\n", "line 1: expected a question"),
         ("1+1_2 \n1+2_3 \n1+3_4\n", "line 3: question of 3 and answer of 2 characters.*line 1 have 3 and 3"),
         ("1+1_2 \n12+2_4\n", "line 2: question of 4 and answer of 2 characters.*line 1 have 3 and 3"),
@@ -174,6 +176,12 @@ def test_a_bare_name_is_the_packages_unless_the_current_folder_has_it(write, tmp
     write(TEXT, "date.txt")
     for name in ("date.txt", "./date.txt", str(tmp_path / "date.txt")):
         assert len(sequence.load(name).x_train) == 11
+
+
+@pytest.mark.parametrize(("seed", "kind"), [(-1, ValueError), (1.5, TypeError)])
+def test_bad_seeds(seed, kind):
+    with pytest.raises(kind, match=f"^seed must be a whole number from 0 to 2.*, not {seed}$"):
+        sequence.load("addition.txt", seed)
 
 
 def test_global_random_state_is_not_touched(write, global_random_state):
