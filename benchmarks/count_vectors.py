@@ -17,8 +17,9 @@ from os import cpu_count
 from typing import Any
 
 from common.counts import co_occurrences, ppmi
-from common.experiment import Corpus, script
+from common.experiment import script
 from common.reduction import truncated_svd
+from dataset.corpora import Corpus
 
 
 def stages(corpus: Corpus, window_size: int, wordvec_size: int) -> dict[str, float]:

@@ -36,11 +36,11 @@ def main(
     max_epoch: Annotated[int, "Passes over the 300 points."] = 300,
     batch_size: int = 30,
     hidden_size: Annotated[int, "Neurons of the hidden layer."] = 10,
-    learning_rate: float = 1.0,
+    lr: float = 1.0,
 ) -> dict[str, float]:
     x, t = map(np.asarray, spiral.load_data())
     model = TwoLayerNet(input_size=2, hidden_size=hidden_size, output_size=3, rng=run.rng("weights"))
-    trainer = Trainer(model, SGD(learning_rate), rng=run.rng("shuffle"))
+    trainer = Trainer(model, SGD(lr), rng=run.rng("shuffle"))
     trainer.fit(x, t, max_epoch, batch_size, eval_interval=10, checkpoint=run.checkpoint)
     return report(run, model, x, t, trainer.loss_list, xlabel="ten iterations")
 

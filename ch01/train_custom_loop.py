@@ -15,7 +15,7 @@ from dataset import spiral
 
 @experiment(quick={"max_epoch": 30})
 def main(
-    run: Run, max_epoch: int = 300, batch_size: int = 30, hidden_size: int = 10, learning_rate: float = 1.0
+    run: Run, max_epoch: int = 300, batch_size: int = 30, hidden_size: int = 10, lr: float = 1.0
 ) -> dict[str, float]:
     x, t = map(np.asarray, spiral.load_data())
     if max_epoch < 1:
@@ -23,7 +23,7 @@ def main(
     if not 1 <= batch_size <= len(x):
         raise ValueError(f"batch_size must be between 1 and {len(x)}, the number of points, not {batch_size}")
     model = TwoLayerNet(input_size=2, hidden_size=hidden_size, output_size=3, rng=run.rng("weights"))
-    optimizer = SGD(learning_rate)
+    optimizer = SGD(lr)
     shuffle = run.rng("shuffle")
     losses = []  # the mean of each epoch
 

@@ -14,12 +14,13 @@ import numpy
 
 from common.checks import check_counts
 from common.counts import co_occurrences, ppmi
-from common.experiment import Corpus, Run, experiment
+from common.experiment import Run, experiment
 from common.plotting import plot_words
 from common.progress import write
 from common.reduction import pca, truncated_svd
 from common.similarity import most_similar
 from common.word_vectors import WordVectors
+from dataset.corpora import Corpus
 
 QUERIES = {
     Corpus.ptb: ("you", "year", "car", "toyota"),

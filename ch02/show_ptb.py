@@ -5,7 +5,8 @@ python -m ch02.show_ptb [--corpus mini]
 
 from typing import Annotated
 
-from common.experiment import Corpus, script
+from common.experiment import script
+from dataset.corpora import Corpus
 
 WORDS = {Corpus.ptb: ("car", "happy", "lexus"), Corpus.mini: ("king", "queens", "wore")}
 

@@ -9,7 +9,8 @@ from typing import Annotated
 
 from ch03.simple_cbow import SimpleCBOW
 from ch03.simple_skip_gram import SimpleSkipGram
-from common.experiment import TRAINING, Choice, Run, experiment
+from common.choice import Choice
+from common.experiment import TRAINING, Run, experiment
 from common.np import to_cpu
 from common.optimizer import Adam
 from common.plotting import plot_curve

@@ -27,12 +27,12 @@ from common.files import Location
 from common.interrupt import Interrupt, TrainingInterrupted
 from common.labels import checked_corpus
 from common.np import np, sum_rows, to_cpu
-from common.object_tree import generators
+from common.object_tree import generator_states, set_generator_states
+from common.optimizer import EPSILON
 from common.progress import progress, write
 from common.rng import Seed, generator
 from common.training_state import checksum
 
-EPSILON = 1e-7
 PARALLEL = 2  # stretches of a step
 Stretch = tuple[Any, int, Any]  # ids with a window on either side, the window, negatives of each block
 BLAS_THRESHOLD = 2**18  # multiplications of a product up to which OpenBLAS starts no threads of its own
@@ -107,7 +107,7 @@ class CorpusTrainer:
         self.current_epoch = 0
         self._checkpoints: Checkpoints | None = None  # of the last fit
         self._end = 0  # the epoch that the fits so far lead up to
-        self._later: dict[str, Any] | None = None  # a state that is put back, but that of a fit still to come
+        self._later_state: dict[str, Any] | None = None  # a state that is put back, but that of a fit still to come
         # A window is drawn for each stretch, but for skip-gram, where the mean over all windows costs nothing.
         self._draw_windows = shrink_windows and not skip_gram
         self._gradients = partial(skip_gram_gradients, shrink=shrink_windows) if skip_gram else cbow_gradients
@@ -155,18 +155,18 @@ class CorpusTrainer:
         first, last = self.learning_rate
         settings = {"max_epoch": max_epoch, "data": checksum(ids)}
         epochs_done = steps_done = 0
-        self._end = (self._end if self._later else self.current_epoch) + max_epoch
-        if checkpoint and (state := checkpoint.start() or self._later):
+        self._end = (self._end if self._later_state else self.current_epoch) + max_epoch
+        if checkpoint and (state := checkpoint.start() or self._later_state):
             with checkpoint.restoring():
                 epochs_done, steps_done = self._restore(state, settings)
-            self._later = state if self.current_epoch - epochs_done >= self._end else None
-            if self._later:  # it is resumed in a loop of fits, of which this one had been finished
+            self._later_state = state if self.current_epoch - epochs_done >= self._end else None
+            if self._later_state:  # it is resumed in a loop of fits, of which this one had been finished
                 return
         start, last_epoch = time.perf_counter(), self.current_epoch - epochs_done + max_epoch
         with ThreadPoolExecutor(self.threads) as pool, Interrupt() as interrupt:
             run = map if self.threads == 1 or config.GPU else pool.map
             for epoch in range(epochs_done, max_epoch):
-                drawn = {name: rng.bit_generator.state for name, rng in generators(self).items()}
+                drawn = generator_states(self)
                 text = ids if self.sample is None else ids[self.rng.random(len(ids)) < keep[ids]]
                 self._check_length(len(ids), len(text))
                 steps = self._steps(np.asarray(text))
@@ -188,7 +188,7 @@ class CorpusTrainer:
                     loss = f"loss {self.loss_list[-1]:.2f}"
                     write(f"| epoch {self.current_epoch} | time {seconds:.1f}[s] | {speed} | {loss}")
             if checkpoint:
-                drawn = {name: rng.bit_generator.state for name, rng in generators(self).items()}
+                drawn = generator_states(self)
                 checkpoint.save(self._state(settings, max_epoch, 0, drawn))
         if interrupt.requested:
             raise TrainingInterrupted(f"training stopped after epoch {self.current_epoch}, its last one.")
@@ -231,8 +231,7 @@ class CorpusTrainer:
             raise ValueError(f"it belongs to another training: {found}")
         for array, values in zip(arrays, saved, strict=True):
             array[...] = np.asarray(values)
-        for name, rng in generators(self).items():
-            rng.bit_generator.state = state["generators"][name]
+        set_generator_states(self, state["generators"])
         self.current_epoch, self.loss_list[:] = state["current_epoch"], state["loss_list"]
         return state["epoch"], state["step"]
 
@@ -274,10 +273,10 @@ class CorpusTrainer:
                 return size
         return 8
 
-    def _loss(self, ids: numpy.ndarray, windows: int = 500) -> float:
-        """The model's loss for windows at random places. FloatingPointError if it is not finite."""
+    def _loss(self, ids: numpy.ndarray) -> float:
+        """The model's loss for 500 windows at random places. FloatingPointError if it is not finite."""
         window = self.model.window_size
-        places = self.rng.integers(window, len(ids) - window, windows)[:, None]
+        places = self.rng.integers(window, len(ids) - window, 500)[:, None]
         around = numpy.delete(numpy.arange(-window, window + 1), window)
         loss = float(self.model.forward(np.asarray(ids[places + around]), np.asarray(ids[places[:, 0]])))
         if not numpy.isfinite(loss):

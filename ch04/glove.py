@@ -6,15 +6,14 @@ Pennington, Socher & Manning, "GloVe: Global Vectors for Word Representation", 2
 from typing import Any
 
 import numpy
-from scipy import sparse
 
 from common.base_model import BaseModel
 from common.checks import check_counts, is_number
-from common.labels import checked_corpus, checked_ids
+from common.counts import sum_over_pairs
+from common.labels import checked_ids
 from common.layers import Embedding
-from common.np import np, to_cpu
+from common.np import np
 from common.rng import Seed, generator
-from common.text import check_window
 
 
 def weighted_counts(corpus: Any, vocab_size: int, window_size: int = 10) -> tuple[numpy.ndarray, numpy.ndarray]:
@@ -24,14 +23,7 @@ def weighted_counts(corpus: Any, vocab_size: int, window_size: int = 10) -> tupl
     and their counts (n,) float64; pairs that never meet are not among them. Raises ValueError as
     `common.counts.co_occurrences` does.
     """
-    check_window("weighted_counts", window_size)
-    ids = to_cpu(checked_corpus("weighted_counts", corpus, vocab_size))
-    after = sparse.csr_array((vocab_size, vocab_size))
-    for distance in range(1, min(window_size, len(ids) - 1) + 1):
-        pairs = ids[:-distance], ids[distance:]
-        ones = numpy.full(len(pairs[0]), 1 / distance)
-        after = after + sparse.coo_array((ones, pairs), after.shape).tocsr()
-    counts = sparse.coo_array(after + after.T)
+    counts = sum_over_pairs("weighted_counts", corpus, vocab_size, window_size, lambda distance: 1 / distance).tocoo()
     return numpy.stack([counts.row, counts.col], axis=1).astype(numpy.min_scalar_type(vocab_size - 1)), counts.data
 
 

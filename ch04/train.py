@@ -14,26 +14,20 @@ The vectors that come with the project, ``ch04/vectors.npz``, were made by ``pyt
 
 from typing import Annotated
 
-import numpy
-
+from ch03.train import Model
 from ch04.cbow import CBOW
 from ch04.corpus_training import CorpusTrainer
 from ch04.skip_gram import SkipGram
-from ch04.word_frequency import keep_frequent
+from ch04.word_frequency import keep_frequent, most_frequent_first
+from common import word_vector_pickle
 from common.checks import check_counts
-from common.experiment import TRAINING, Choice, Corpus, Run, experiment
+from common.experiment import TRAINING, Run, experiment
 from common.np import to_cpu
 from common.optimizer import Adam
 from common.plotting import plot_curve
 from common.text import create_contexts_target
 from common.trainer import Trainer
-from common.weight_files import write_word_vectors
-from common.word_vectors import WordVectors
-
-
-class Model(Choice):
-    cbow = "cbow"
-    skipgram = "skipgram"
+from dataset.corpora import Corpus
 
 
 @experiment(quick={"corpus": Corpus.mini, "max_epoch": 1}, options=TRAINING)
@@ -78,9 +72,8 @@ def main(
     run.record(loss=losses)
     run.plot("loss.png", plot_curve, losses, xlabel, "loss")
     vectors = to_cpu(net.word_vecs)
-    write_word_vectors(run.path("cbow_params.pkl"), vectors, word_to_id, id_to_word)
-    frequent = numpy.argsort(-numpy.bincount(ids, minlength=len(vectors)), kind="stable")
-    saved = WordVectors(vectors[frequent].astype("f2" if half else "f4"), [id_to_word[i] for i in frequent.tolist()])
+    word_vector_pickle.write(run.path("cbow_params.pkl"), vectors, word_to_id, id_to_word)
+    saved = most_frequent_first(vectors.astype("f2" if half else "f4"), ids, id_to_word)
     saved.save(run.path("vectors.npz"))
     saved.save(run.path("vectors.bin"))
     return {"loss": losses[-1], "words": len(saved)}

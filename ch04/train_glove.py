@@ -8,15 +8,14 @@ Trainer shuffles pairs of ids and their counts as it would images and their labe
 
 from typing import Annotated
 
-import numpy
-
 from ch04.glove import GloVe, weighted_counts
-from common.experiment import TRAINING, Corpus, Run, experiment
+from ch04.word_frequency import most_frequent_first
+from common.experiment import TRAINING, Run, experiment
 from common.np import to_cpu
 from common.optimizer import AdaGrad
 from common.plotting import plot_curve
 from common.trainer import Trainer
-from common.word_vectors import WordVectors
+from dataset.corpora import Corpus
 
 
 @experiment(quick={"corpus": Corpus.mini, "max_epoch": 1}, options=TRAINING)
@@ -28,20 +27,19 @@ def main(
     hidden_size: Annotated[int, "Width of the vectors."] = 100,
     x_max: Annotated[float, "Count from which on all pairs weigh the same."] = 10.0,
     batch_size: Annotated[int, "Pairs of a step."] = 16384,
-    learning_rate: float = 0.1,
+    lr: float = 0.1,
 ) -> dict[str, float]:
     ids, word_to_id, id_to_word = corpus.load()
     pairs, counts = weighted_counts(ids, len(word_to_id), window_size)
     print(f"{len(pairs)} pairs of {len(word_to_id)} words")
     model = GloVe(len(word_to_id), hidden_size, x_max=x_max, rng=run.rng("weights"))
-    trainer = Trainer(model, AdaGrad(learning_rate), rng=run.rng("shuffle"))
+    trainer = Trainer(model, AdaGrad(lr), rng=run.rng("shuffle"))
     batch_size = min(batch_size, len(pairs))
     trainer.fit(pairs, counts, max_epoch, batch_size, eval_interval=len(pairs), checkpoint=run.checkpoint)
 
     run.record(loss=trainer.loss_list)
     run.plot("loss.png", plot_curve, trainer.loss_list, "epoch", "loss")
-    frequent = numpy.argsort(-numpy.bincount(ids, minlength=len(word_to_id)), kind="stable")
-    saved = WordVectors(to_cpu(model.word_vecs)[frequent], [id_to_word[i] for i in frequent.tolist()])
+    saved = most_frequent_first(to_cpu(model.word_vecs), ids, id_to_word)
     saved.save(run.path("vectors.npz"))
     saved.save(run.path("vectors.bin"))
     return {"loss": trainer.loss_list[-1], "pairs": len(pairs)}

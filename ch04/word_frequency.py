@@ -11,6 +11,7 @@ import numpy
 from common.checks import check_whole
 from common.labels import checked_corpus
 from common.np import to_cpu
+from common.word_vectors import WordVectors
 
 
 def keep_frequent(
@@ -30,6 +31,12 @@ def keep_frequent(
     id_to_word = dict(enumerate(words))
     new_ids = numpy.cumsum(kept) - 1
     return new_ids[corpus[kept[corpus]]], {word: i for i, word in id_to_word.items()}, id_to_word
+
+
+def most_frequent_first(vectors: numpy.ndarray, corpus: Any, id_to_word: Mapping[int, str]) -> WordVectors:
+    """The vectors (V, D) and their words, in the order of how often these occur in the corpus (n,) of ids."""
+    order = numpy.argsort(-numpy.bincount(corpus, minlength=len(vectors)), kind="stable").tolist()
+    return WordVectors(vectors[order], [id_to_word[i] for i in order])
 
 
 def keep_probability(counts: Any, sample: float | None) -> numpy.ndarray:

@@ -10,12 +10,13 @@ from typing import Annotated, Any
 
 from ch05.simple_rnnlm import SimpleRnnlm
 from common.evaluation import perplexity_of
-from common.experiment import TRAINING, Corpus, Run, experiment
+from common.experiment import TRAINING, Run, experiment
 from common.np import np
 from common.optimizer import SGD
 from common.plotting import plot_curve
 from common.progress import short
 from common.trainer import RnnlmTrainer
+from dataset.corpora import Corpus
 
 
 def first_words(corpus: Corpus, corpus_size: int) -> tuple[Any, int]:

@@ -8,10 +8,11 @@ The loop does what the RnnlmTrainer of ``ch05/train.py`` does and gives the same
 from ch05.simple_rnnlm import SimpleRnnlm
 from ch05.train import first_words, report
 from common.evaluation import perplexity_of
-from common.experiment import Corpus, Run, experiment
+from common.experiment import Run, experiment
 from common.np import np
 from common.optimizer import SGD
 from common.progress import short
+from dataset.corpora import Corpus
 
 
 @experiment(quick={"corpus": Corpus.mini, "max_epoch": 10})

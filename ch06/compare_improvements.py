@@ -18,11 +18,12 @@ import io
 from pathlib import Path
 from typing import Annotated, Any
 
-from common.experiment import TRAINING, Corpus, Run, experiment
+from common.experiment import TRAINING, Run, experiment
 from common.files import FileFormatError, parse_json, write_bytes
 from common.parallel import Call, run_scripts
 from common.progress import short
 from common.run import plain
+from dataset.corpora import Corpus
 
 START: dict[str, Any] = {"layers": 1, "dropout_ratio": 0.0, "tied": False}
 TIED: dict[str, Any] = {"layers": 2, "tied": True}

@@ -11,10 +11,11 @@ from typing import Annotated
 
 import typer
 
-from ch06.rnnlm_file import Cell, check_vocabulary, corpus_of, read_language_model
+from ch06.trained_models import Cell, check_vocabulary, corpus_of, read_language_model
 from common.evaluation import eval_perplexity
-from common.experiment import Corpus, script
+from common.experiment import script
 from common.language_model import vocab_size
+from dataset.corpora import Corpus
 
 
 @script

@@ -13,9 +13,10 @@ from typing import Annotated
 
 from ch06.better_rnnlm import BetterRnnlm
 from ch06.cache import WINDOW, cache_probability, perplexity, read, tune
-from ch06.rnnlm_file import SHIPPED, Cell, check_vocabulary, read_better_rnnlm, read_language_model
-from common.experiment import Corpus, Run, experiment
+from ch06.trained_models import SHIPPED, Cell, check_vocabulary, read_better_rnnlm, read_language_model
+from common.experiment import Run, experiment
 from common.language_model import LanguageModel
+from dataset.corpora import Corpus
 
 
 @experiment(options=("gpu", "out"))

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Annotated
 
 from ch06.rnnlm import Rnnlm
-from ch06.rnnlm_file import SHIPPED, read_rnnlm, write_rnnlm
+from ch06.trained_models import SHIPPED, read_rnnlm, write_rnnlm
 from common.evaluation import eval_perplexity
-from common.experiment import Corpus, script
+from common.experiment import script
+from dataset.corpora import Corpus
 
 
 @script

@@ -14,10 +14,11 @@ from ch06.training_text import training_text
 from common.averaged_sgd import AveragedSGD, BestAverages, NonMonotoneTrigger
 from common.block_lengths import BlockLengths
 from common.evaluation import eval_perplexity
-from common.experiment import TRAINING, Corpus, Run, experiment
+from common.experiment import TRAINING, Run, experiment
+from common.model_tree import count_params
 from common.plotting import plot_curve
-from common.shared_weights import SharedWeights
 from common.trainer import RnnlmTrainer
+from dataset.corpora import Corpus
 
 
 @experiment(
@@ -57,7 +58,7 @@ def main(
     run.record(**by_epoch)
     run.plot("perplexity.png", plot_curve, by_epoch["valid_perplexity"], "epoch", "validation perplexity")
     return {
-        "parameters": sum(param.size for param in SharedWeights(model.params).params),
+        "parameters": count_params(model),
         "averaged": optimizer.averaging,
         "valid_perplexity": min(by_epoch["valid_perplexity"]),
         "test_perplexity": eval_perplexity(model, test),

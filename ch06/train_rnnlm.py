@@ -16,12 +16,13 @@ from ch06.training_text import training_text
 from common.callbacks import Schedule
 from common.checks import check_counts
 from common.evaluation import eval_perplexity
-from common.experiment import TRAINING, Corpus, Run, experiment
+from common.experiment import TRAINING, Run, experiment
 from common.optimizer import SGD
 from common.plotting import plot_curve
 from common.text_writer import sample_sentences
 from common.trainer import RnnlmTrainer
 from dataset import mini
+from dataset.corpora import Corpus
 
 
 @experiment(quick={"corpus": Corpus.mini, "max_epoch": 1, "train_size": 20_000}, options=TRAINING)

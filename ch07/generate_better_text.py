@@ -11,7 +11,7 @@ and $ are banned, and those that --banned names; --no-default-bans allows the th
 from pathlib import Path
 from typing import Annotated, Any
 
-from ch06.rnnlm_file import Cell, read_language_model
+from ch06.trained_models import Cell, read_language_model
 from ch07.writing_options import Vocabulary, make_writer, usual_prompt, with_writing_options, write_texts
 from common.experiment import Run, experiment
 

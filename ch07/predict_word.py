@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ch06.rnnlm_file import SHIPPED, Cell, read_language_model
+from ch06.trained_models import SHIPPED, Cell, read_language_model
 from ch07.writing_options import Vocabulary, make_writer, note_unknown, usual_prompt
 from common.experiment import script
 

@@ -6,7 +6,7 @@ from typing import Any
 from ch06.better_rnnlm import BetterRnnlm
 from ch06.rnnlm import Rnnlm
 from common.checks import check_counts
-from common.labels import integers
+from common.labels import checked_integers
 from common.language_model import LanguageModel, vocab_size
 from common.model_tree import evaluation_mode, state_of
 from common.prompt import check_prompt
@@ -42,7 +42,7 @@ class WritingModel(LanguageModel):
         prompt = check_prompt(start_id, vocab_size(self))
         if len(prompt) != 1:
             raise ValueError(f"{type(self).__name__}.generate: start_id is one id, not {len(prompt)}")
-        banned = [] if skip_ids is None else integers(f"{type(self).__name__}.generate", "skip_ids", skip_ids)
+        banned = [] if skip_ids is None else checked_integers(f"{type(self).__name__}.generate", skip_ids, "skip_ids")
         sampling = Sampling(banned=[*banned, *options.pop("banned", ())], **options)
         sampling.check(vocab_size(self))
         if sample_size == 1:

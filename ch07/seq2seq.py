@@ -34,7 +34,7 @@ class Encoder:
     ) -> None:
         rng = generator(rng)
         self.embed = new_embedding(vocab_size, wordvec_size, rng, dtype)
-        self.lstm = new_recurrent(TimeLSTM, wordvec_size, hidden_size, rng, dtype, False, self.forget_bias)
+        self.lstm = new_recurrent(TimeLSTM, wordvec_size, hidden_size, rng, dtype, forget_bias=self.forget_bias)
         self.params = self.embed.params + self.lstm.params
         self.grads = self.embed.grads + self.lstm.grads
 
@@ -84,7 +84,7 @@ class Decoder:
         self.embed = new_embedding(vocab_size, wordvec_size, rng, dtype)
         H = int(hidden_size)
         D = int(wordvec_size) + self._beside_embedding * H
-        self.lstm = new_recurrent(TimeLSTM, D, H, rng, dtype, True, self.forget_bias)
+        self.lstm = new_recurrent(TimeLSTM, D, H, rng, dtype, stateful=True, forget_bias=self.forget_bias)
         self.affine = new_affine(H + self._beside_state * H, vocab_size, rng, dtype)
         layers = self.embed, self.lstm, self.affine
         self.params = [param for layer in layers for param in layer.params]

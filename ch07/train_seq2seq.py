@@ -40,7 +40,7 @@ def main(
     hidden_size: int = 128,
     max_epoch: int = 25,
     batch_size: int = 128,
-    learning_rate: Annotated[float, "Step of Adam."] = 0.001,
+    lr: Annotated[float, "Step of Adam."] = 0.001,
     max_grad: Annotated[float, "The largest joint norm of the gradients."] = 5.0,
     shown: Annotated[int, "Test questions that are shown after each epoch."] = 10,
     max_examples: Annotated[int | None, "Train on so many examples only."] = None,
@@ -68,7 +68,7 @@ def main(
     options = deep if model is ModelKind.deep else {}
     sizes = wordvec_size, hidden_size, t_train.shape[1] - 1
     answerer = Answerer(model, codec, *sizes, rng=run.rng("weights"), **options)
-    trainer = Trainer(answerer.model, Adam(learning_rate), rng=run.rng("shuffle"))
+    trainer = Trainer(answerer.model, Adam(lr), rng=run.rng("shuffle"))
 
     def scores(model: Any) -> dict[str, float]:
         show(answerer, x_test[:shown], t_test[:shown])

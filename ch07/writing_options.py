@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-from ch06.rnnlm_file import check_vocabulary, corpus_of, vocabulary
-from common.experiment import Corpus, Run
+from ch06.trained_models import check_vocabulary, corpus_of, vocabulary
+from common.experiment import Run
 from common.language_model import LanguageModel
 from common.prompt import UNK
 from common.similarity import unknown
 from common.text_writer import TextWriter, check_words
+from dataset.corpora import Corpus
 
 Vocabulary = Annotated[Corpus | None, "The corpus that bare weights were trained on, if they have no vocabulary."]
 

@@ -13,7 +13,8 @@ import typer
 
 from ch08.answerer import Answerer, ModelKind
 from ch08.visualize_attention import DATES
-from common.experiment import TRAINING, Choice, Run, experiment
+from common.choice import Choice
+from common.experiment import TRAINING, Run, experiment
 from common.parallel import Call, run_scripts
 from common.plotting import callers_axes, plot_curve, plot_heatmap
 

@@ -31,7 +31,8 @@ CELLS: dict[str, Any] = {"lstm": TimeLSTM, "gru": TimeGRU}
 
 def new_cell(kind: Any, input_size: int, hidden_size: int, rng: Any, dtype: Any, stateful: bool = False) -> Any:
     """A recurrent layer, an LSTM with a forget bias of 1 as in AttentionSeq2seq."""
-    return new_recurrent(kind, input_size, hidden_size, rng, dtype, stateful, 1.0 if kind is TimeLSTM else 0.0)
+    forget_bias = 1.0 if kind is TimeLSTM else 0.0
+    return new_recurrent(kind, input_size, hidden_size, rng, dtype, stateful=stateful, forget_bias=forget_bias)
 
 
 class OneWay:

@@ -41,18 +41,15 @@ class AveragedSGD(SGD):
     @contextmanager
     def averages(self) -> Iterator[None]:
         """Inside, the weights hold their means; afterwards what they held before. Without means it does nothing."""
-        averaged = [
-            (state.param, state.arrays[0]) for state in self._states_of_params
-            if self.averaging and state.steps
-        ]  # fmt: skip
-        before = [param.copy() for param, _ in averaged]
-        for param, mean in averaged:
-            param[...] = mean
+        averaged = [state for state in self._states_of_params if self.averaging and state.steps]
+        before = [state.param.copy() for state in averaged]
+        for state in averaged:
+            state.param[...] = state.arrays[0]
         try:
             yield
         finally:
-            for (param, _), value in zip(averaged, before, strict=True):
-                param[...] = value
+            for state, value in zip(averaged, before, strict=True):
+                state.param[...] = value
 
     def _update_array(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
         super()._update_array(step, scale, p, g)

@@ -116,15 +116,8 @@ class BaseModel:
         Nothing is copied unless everything fits. Raises FileNotFoundError, and FileFormatError naming the file and the
         first tensor that is missing, not known, or of another shape.
         """
-        path = weight_files.with_suffix(file_name or type(self).__name__)
-        # save_params() writes .npz by default, where the book's scripts look for .pkl.
-        found = [other for other in (path, *map(path.with_suffix, weight_files.SUFFIXES)) if other.exists()]
-        if not found:
-            raise FileNotFoundError(f"{type(self).__name__}: there is no file {path.absolute()} to load weights from")
-        path, ours = found[0], found[0].with_suffix(".npz")
-        if path.suffix.lower() == ".pkl" and ours in found and ours.stat().st_mtime_ns > path.stat().st_mtime_ns:
-            message = f"{type(self).__name__}: the weights are those of {path}, but {ours} beside it is newer; "
-            warnings.warn(f"{message}load_params({ours.name!r}) would take it", stacklevel=2)
+        name = type(self).__name__
+        path = _found(name, weight_files.with_suffix(file_name or name))
         tensors, _ = weight_files.read(path)
         by_place = list(tensors) == [str(place) for place in range(len(tensors))]
         if by_place and len(tensors) == len(self.params):
@@ -132,34 +125,57 @@ class BaseModel:
         else:
             own = unique_params(self)
             tensors = _by_order(tensors, own)
-        name = type(self).__name__
         if by_place and tensors.keys() != own.keys():  # they have no names, so none can be said to be missing
             raise FileFormatError(path, f"has {len(tensors)} tensors, {name} has {len(self.params)}")
-        for missing in [key for key in own if key not in tensors]:
-            raise FileFormatError(
-                path, f"{len(tensors)} tensors, but {name} has {len(own)} and misses {missing} {own[missing].shape}"
-            )
-        for unknown in [key for key in tensors if key not in own]:
-            raise FileFormatError(path, f"tensor {unknown} {tensors[unknown].shape} has no place in {name}")
-        for key, param in own.items():
-            if tensors[key].shape != param.shape:
-                raise FileFormatError(
-                    path, f"tensor {key}: {name} expects the shape {param.shape}, the file has {tensors[key].shape}"
-                )
-        with errstate(over="ignore"):
-            converted = {key: np.asarray(tensors[key], param.dtype) for key, param in own.items()}
-        for key, array in converted.items():
-            if not bool(np.isfinite(array).all()):
-                raise FileFormatError(path, f"tensor {key}: some of its numbers are too large for {array.dtype}")
-        keys = list(own)
-        for place, use, transposed in uses(list(own.values())):  # a .pkl file has a shared weight for each use
-            one, other = keys[use], keys[place]
-            if not np.array_equal(converted[one].T if transposed else converted[one], converted[other]):
-                raise FileFormatError(
-                    path, f"tensors {one} and {other} are one shared weight of {name}, but differ in the file"
-                )
+        _check_shapes(path, name, tensors, own)
+        converted = _converted(path, name, tensors, own)
         for key, param in own.items():
             param[...] = converted[key]
+
+
+def _found(name: str, path: Path) -> Path:
+    """The file of weights at the path, or one with another of the endings; see :meth:`BaseModel.load_params`."""
+    # save_params() writes .npz by default, where the book's scripts look for .pkl.
+    found = [other for other in (path, *map(path.with_suffix, weight_files.SUFFIXES)) if other.exists()]
+    if not found:
+        raise FileNotFoundError(f"{name}: there is no file {path.absolute()} to load weights from")
+    path, ours = found[0], found[0].with_suffix(".npz")
+    if path.suffix.lower() == ".pkl" and ours in found and ours.stat().st_mtime_ns > path.stat().st_mtime_ns:
+        message = f"{name}: the weights are those of {path}, but {ours} beside it is newer; "
+        warnings.warn(f"{message}load_params({ours.name!r}) would take it", stacklevel=3)
+    return path
+
+
+def _check_shapes(path: Path, name: str, tensors: dict[str, Any], own: dict[str, Any]) -> None:
+    """FileFormatError naming the first tensor that is missing, not known, or of another shape than the param."""
+    for missing in [key for key in own if key not in tensors]:
+        raise FileFormatError(
+            path, f"{len(tensors)} tensors, but {name} has {len(own)} and misses {missing} {own[missing].shape}"
+        )
+    for unknown in [key for key in tensors if key not in own]:
+        raise FileFormatError(path, f"tensor {unknown} {tensors[unknown].shape} has no place in {name}")
+    for key, param in own.items():
+        if tensors[key].shape != param.shape:
+            raise FileFormatError(
+                path, f"tensor {key}: {name} expects the shape {param.shape}, the file has {tensors[key].shape}"
+            )
+
+
+def _converted(path: Path, name: str, tensors: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """The tensors in the dtypes of the params. FileFormatError for what these cannot hold, one weight or two."""
+    with errstate(over="ignore"):
+        converted = {key: np.asarray(tensors[key], param.dtype) for key, param in own.items()}
+    for key, array in converted.items():
+        if not bool(np.isfinite(array).all()):
+            raise FileFormatError(path, f"tensor {key}: some of its numbers are too large for {array.dtype}")
+    keys = list(own)
+    for place, use, transposed in uses(list(own.values())):  # a .pkl file has a shared weight for each use
+        one, other = keys[use], keys[place]
+        if not np.array_equal(converted[one].T if transposed else converted[one], converted[other]):
+            raise FileFormatError(
+                path, f"tensors {one} and {other} are one shared weight of {name}, but differ in the file"
+            )
+    return converted
 
 
 def _by_order(tensors: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

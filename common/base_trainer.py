@@ -84,7 +84,7 @@ class BaseTrainer:
         self.eval_interval: int | None = None
         self._restored = False  # to the middle of an epoch, which no fit has gone on with yet
         self._checkpoints: Checkpoints | None = None  # of the last fit
-        self._put_back: dict[str, Any] | None = None  # a state that is not this fit's, but that of a later one
+        self._later_state: dict[str, Any] | None = None  # a state that is not this fit's, but that of a later one
 
     @cached_property
     def history(self) -> History:
@@ -121,7 +121,6 @@ class BaseTrainer:
         settings: dict[str, Any],
         max_epoch: int,
         max_grad: float | None,
-        eval_interval: int | None,
         valid: Any,
         callbacks: Sequence[Callback],
         checkpoint: "Checkpoints | Location | None",
@@ -137,7 +136,7 @@ class BaseTrainer:
         step = self._make_step()
         # After a checkpoint of a later fit has been put back, the earlier ones have nothing left to do. Otherwise the
         # epochs are counted from current_epoch, which may have been set by hand.
-        begin, put_back = min(self.current_epoch, self._end), self._restored or self._put_back is not None
+        begin, put_back = min(self.current_epoch, self._end), self._restored or self._later_state is not None
         self._end = (begin if put_back else self.current_epoch) + max_epoch
         self.callbacks, self.iterations, self.stopped, self.seconds = callbacks, iterations, None, 0.0
         self.validates = valid is not None
@@ -154,18 +153,13 @@ class BaseTrainer:
                 saver.check()
             with Interrupt() as interrupt:
                 try:
-                    done = max(0, self._done(max_epoch))
+                    done = max(0, self._iterations_done(max_epoch))
                     with progress(max_epoch * iterations, initial=done) as bar:  # estimates the time left
-                        while self.current_epoch < self._end and self.stopped is None and not interrupt.requested:
-                            self._restored = False
-                            bar.set_description(f"epoch {self.current_epoch + 1}", refresh=False)
-                            self._iterate(step, batches, max_grad, eval_interval, bar, interrupt, saver)
-                            if self.iteration == iterations:
-                                self._finish_epoch(valid)
+                        self._epochs(step, batches, max_grad, valid, bar, interrupt, saver)
                     if self.stopped is not None:
                         reason = f": {self.stopped}" if self.stopped else ""
                         write(f"training ends in epoch {self.current_epoch + bool(self.iteration)}{reason}")
-                    path = saver.save() if saver and self._put_back is None else None
+                    path = saver.save() if saver and self._later_state is None else None
                 except FloatingPointError:
                     self._end_callbacks()
                     raise
@@ -176,6 +170,24 @@ class BaseTrainer:
                     saver.checkpoints.restart()
                 raise TrainingInterrupted(self._farewell(saver, path))
 
+    def _epochs(
+        self,
+        step: Step,
+        batches: Batches,
+        max_grad: float | None,
+        valid: Any,
+        bar: tqdm,
+        interrupt: Interrupt,
+        saver: TrainerCheckpoints | None,
+    ) -> None:
+        """All that is left of the epochs, or until something asks to stop."""
+        while self.current_epoch < self._end and self.stopped is None and not interrupt.requested:
+            self._restored = False
+            bar.set_description(f"epoch {self.current_epoch + 1}", refresh=False)
+            self._iterate(step, batches, max_grad, bar, interrupt, saver)
+            if self.iteration == self.iterations:
+                self._finish_epoch(valid)
+
     def _end_callbacks(self) -> None:
         for callback in self.callbacks:
             callback.on_end(self)
@@ -185,7 +197,6 @@ class BaseTrainer:
         step: Step,
         batches: Batches,
         max_grad: float | None,
-        eval_interval: int | None,
         bar: tqdm,
         interrupt: Interrupt,
         saver: TrainerCheckpoints | None,
@@ -209,8 +220,8 @@ class BaseTrainer:
             interval.append(loss)
             if shown:
                 bar.update()
-            if eval_interval is not None and done % eval_interval == 0:
-                self._line()
+            if self.eval_interval is not None and done % self.eval_interval == 0:
+                self._print_line()
             if watching:
                 self._take_time()
                 for callback in watching:
@@ -236,7 +247,7 @@ class BaseTrainer:
         """What does the work of an iteration."""
         return Step(self.model, self.optimizer)
 
-    def _done(self, max_epoch: int) -> int:
+    def _iterations_done(self, max_epoch: int) -> int:
         """The iterations that this fit has behind it."""
         return (self.current_epoch + max_epoch - self._end) * self.iterations + self.iteration
 
@@ -251,9 +262,9 @@ class BaseTrainer:
         self.seconds += now - self._last
         self._last = now
 
-    def _line(self) -> None:
+    def _print_line(self) -> None:
         self._take_time()
-        text = self._point(math.fsum(self._interval) / len(self._interval))
+        text = self._add_point(math.fsum(self._interval) / len(self._interval))
         self._interval.clear()
         write(
             f"| epoch {self.current_epoch + 1} |  iter {self.iteration} / {self.iterations} | "
@@ -265,7 +276,7 @@ class BaseTrainer:
         scores = {} if valid is None else self._validate(valid)
         self.current_epoch += 1
         self._history.append(
-            {"epoch": self.current_epoch, **means, **self._more(means["loss"])}
+            {"epoch": self.current_epoch, **means, **self._derived_scores(means["loss"])}
             | {f"valid_{name}": value for name, value in scores.items()}
         )
         if scores:
@@ -306,13 +317,16 @@ class BaseTrainer:
         place = f"training stopped {self._place()}"
         if saver is None:
             return f"{place}. The model keeps what it has learnt; nothing was saved."
-        return f"{place}, and was saved in {path}. It goes on with --resume, in Python resume=True." if path else place
+        if not path:
+            return place
+        how = "the same call goes on" if saver.checkpoints.resume else "it goes on with --resume, in Python resume=True"
+        return f"{place}, and was saved in {path}; {how}."
 
     def _interval_label(self) -> str:
         """What a point of the curve stands for."""
         return "iterations" if self.eval_interval is None else f"iterations (x{self.eval_interval})"
 
-    def _point(self, loss: float) -> str:
+    def _add_point(self, loss: float) -> str:
         """Add the mean loss of an interval to the curve; returns how the line shows it."""
         raise NotImplementedError
 
@@ -334,6 +348,6 @@ class BaseTrainer:
         """The scores on validation data that have been checked."""
         raise NotImplementedError
 
-    def _more(self, loss: float) -> dict[str, float]:
+    def _derived_scores(self, loss: float) -> dict[str, float]:
         """What else follows from the mean loss of an epoch."""
         return {}

@@ -247,7 +247,7 @@ class Schedule(Watcher):
 
 def step_decay(factor: float, every: int = 1, after: int = 0) -> Callable[[float], float]:
     """1 for `after` epochs, by default `every`, then times `factor` every so many: (0.5, 2) gives 1 1 ½ ½ ¼ ¼ …"""
-    first = after if after else every
+    first = after or every
     check_counts("step_decay", every=every, after=first)
     if not (is_number(factor) and 0 < factor <= 1):
         raise ValueError(f"step_decay: factor must be a number above 0 and at most 1, not {factor!r}")

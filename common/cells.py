@@ -5,7 +5,6 @@ caller, because the layers over time (:mod:`common.recurrent`) call them once fo
 """
 
 from functools import cached_property
-from typing import Any
 
 from numpy import errstate  # CuPy never warns
 
@@ -46,21 +45,71 @@ def lstm_step(A: Array, recurrent: Array, gates: Array, c_prev: Array, c: Array,
 
 
 def lstm_step_backward(gates: Array, c_prev: Array, tanh_c: Array, dh: Array, dc: Array, dA: Array) -> None:
-    """From dh and dc (N, H) write dA (N, 4H) and turn dc into the gradient of c_prev."""
+    """The gradients of a step from dh and dc (N, H), those of its h and c:
+
+        dc_all = dc + dh o (1 - tanh²(c)),    dc_prev = dc_all f
+        df = dc_all c_prev f (1 - f),    dg = dc_all i (1 - g²),    di = dc_all g i (1 - i)
+        do = dh tanh(c) o (1 - o)
+
+    Written are dA (N, 4H), with the columns df, dg, di, do, and dc, which becomes dc_prev.
+    """
     f, g, i, o = gates
     df, dg, di, do = by_gate(dA, 4)
-    through_h = dh * o
-    kept = tanh_c * through_h
-    dc += through_h
-    dc -= np.multiply(kept, tanh_c, out=through_h)  # in all: dc + dh o (1 - tanh²(c))
-    np.subtract(kept, np.multiply(kept, o, out=through_h), out=do)  # dh tanh(c) o (1 - o)
-    np.multiply(dc, i, out=through_h)
-    np.multiply(through_h, g, out=kept)
-    np.subtract(kept, kept * i, out=di)  # dc g i (1 - i)
-    np.subtract(through_h, np.multiply(kept, g, out=kept), out=dg)  # dc i (1 - g²)
+    a = dh * o  # a and b are working memory, used again and again
+    b = tanh_c * a
+    dc += a
+    dc -= np.multiply(b, tanh_c, out=a)  # in all: dc + dh o (1 - tanh²(c))
+    np.subtract(b, np.multiply(b, o, out=a), out=do)  # dh tanh(c) o (1 - o)
+    np.multiply(dc, i, out=a)
+    np.multiply(a, g, out=b)
+    np.subtract(b, b * i, out=di)  # dc g i (1 - i)
+    np.subtract(a, np.multiply(b, g, out=b), out=dg)  # dc i (1 - g²)
     dc *= f
-    np.multiply(dc, c_prev, out=kept)
-    np.subtract(kept, np.multiply(kept, f, out=through_h), out=df)  # dc c_prev f (1 - f)
+    np.multiply(dc, c_prev, out=b)
+    np.subtract(b, np.multiply(b, f, out=a), out=df)  # dc c_prev f (1 - f)
+
+
+def gru_step(A: Array, h_prev: Array, Wh: Array, rh: Array, h: Array, mask: Array | None = None) -> None:
+    """A GRU's step (Cho et al. 2014), columns z, r, h~ of A (N, 3H), which holds x Wx + b at first:
+
+        z, r = sigmoid(A_zr + h_prev Wh_zr),    h~ = tanh(A_h + (r h_prev) Wh_h),    h = (1 - z) h_prev + z h~
+
+    A becomes the gates; rh = r h_prev and h (N, H) are written. z weighs the new state, and r acts before the product;
+    PyTorch's GRU has both the other way. A dropout `mask` (N, H) multiplies the h_prev of the products with Wh.
+    """
+    H = len(Wh)
+    zr, new = A[:, : 2 * H], A[:, 2 * H :]
+    h_in = h_prev if mask is None else h_prev * mask
+    zr += h_in @ Wh[:, : 2 * H]
+    sigmoid_in_place(zr)
+    np.multiply(A[:, H : 2 * H], h_in, out=rh)
+    new += rh @ Wh[:, 2 * H :]
+    np.tanh(new, out=new)
+    np.subtract(new, h_prev, out=h)
+    h *= A[:, :H]
+    h += h_prev
+
+
+def gru_step_backward(gates: Array, h_prev: Array, Wh: Array, dh: Array, dA: Array, mask: Array | None = None) -> Array:
+    """The gradients of a step from dh (N, H): written is dA (N, 3H), with the columns dz, dr, dh~, returned dh_prev.
+
+        dz = dh (h~ - h_prev) z (1 - z),    dh~ = dh z (1 - h~²),    dr = drh h_prev r (1 - r)  with  drh = dh~ Wh_hᵀ
+        dh_prev = dh (1 - z) + drh r + [dz dr] Wh_zrᵀ
+
+    Here dz, dr and dh~ stand for the gradients of the sums in A. `mask` is that of :func:`gru_step`.
+    """
+    H = len(Wh)
+    z, r, new = gates[:, :H], gates[:, H : 2 * H], gates[:, 2 * H :]
+    dA[:, 2 * H :] = dh * z * (1 - new * new)
+    drh = dA[:, 2 * H :] @ Wh[:, 2 * H :].T
+    dA[:, :H] = dh * (new - h_prev) * z * (1 - z)
+    dA[:, H : 2 * H] = drh * (h_prev if mask is None else h_prev * mask) * r * (1 - r)
+    dh_prev = dA[:, : 2 * H] @ Wh[:, : 2 * H].T
+    dh_prev += drh * r
+    if mask is not None:
+        dh_prev *= mask
+    dh_prev += dh * (1 - z)
+    return dh_prev
 
 
 def by_gate(A: Array, gates: int) -> Array:
@@ -94,6 +143,16 @@ class RecurrentLayer(Layer):
         """H; may be set."""
         return len(self.params[1])
 
+    def check_state(self, state: Array, batch_size: int) -> Array:
+        """A state (N, H) in the dtype of the weights. ValueError for one of another batch size or width."""
+        state = self.cast(state)
+        if state.shape != (batch_size, self.hidden_size):
+            raise ValueError(
+                f"{self.name}: a state {state.shape} does not fit a batch of {batch_size} and a hidden size of "
+                f"{self.hidden_size}; reset_state() forgets it"
+            )
+        return state
+
 
 class Cell(RecurrentLayer):
     """Base of the single-step layers."""
@@ -101,7 +160,7 @@ class Cell(RecurrentLayer):
     def check_step(self, x: Array, *state: Array) -> tuple[Array, ...]:
         """x (N, D) and the state arrays (N, H), in the dtype of the weights."""
         x = self.check_input(x, "N", self.params[0].shape[0])
-        return x, *(check_state(self, s, len(x)) for s in state)
+        return x, *(self.check_state(s, len(x)) for s in state)
 
     def input_gradients(self, x: Array, dA: Array) -> Array:
         """Write the gradients of Wx and b, return that of x."""
@@ -185,51 +244,3 @@ class GRU(Cell):
         dWh[:, : 2 * H] = h_prev.T @ dA[:, : 2 * H]
         dWh[:, 2 * H :] = rh.T @ dA[:, 2 * H :]
         return self.input_gradients(x, dA), dh_prev
-
-
-def gru_step(A: Array, h_prev: Array, Wh: Array, rh: Array, h: Array, mask: Array | None = None) -> None:
-    """A GRU's step (Cho et al. 2014), columns z, r, h~ of A (N, 3H), which holds x Wx + b at first:
-
-        z, r = sigmoid(A_zr + h_prev Wh_zr),    h~ = tanh(A_h + (r h_prev) Wh_h),    h = (1 - z) h_prev + z h~
-
-    A becomes the gates; rh = r h_prev and h (N, H) are written. z weighs the new state, and r acts before the product;
-    PyTorch's GRU has both the other way. A dropout `mask` (N, H) multiplies the h_prev of the products with Wh.
-    """
-    H = len(Wh)
-    zr, new = A[:, : 2 * H], A[:, 2 * H :]
-    h_in = h_prev if mask is None else h_prev * mask
-    zr += h_in @ Wh[:, : 2 * H]
-    sigmoid_in_place(zr)
-    np.multiply(A[:, H : 2 * H], h_in, out=rh)
-    new += rh @ Wh[:, 2 * H :]
-    np.tanh(new, out=new)
-    np.subtract(new, h_prev, out=h)
-    h *= A[:, :H]
-    h += h_prev
-
-
-def gru_step_backward(gates: Array, h_prev: Array, Wh: Array, dh: Array, dA: Array, mask: Array | None = None) -> Array:
-    """From dh (N, H) write dA (N, 3H) and return the gradient of h_prev."""
-    H = len(Wh)
-    z, r, new = gates[:, :H], gates[:, H : 2 * H], gates[:, 2 * H :]
-    dA[:, 2 * H :] = dh * z * (1 - new * new)
-    drh = dA[:, 2 * H :] @ Wh[:, 2 * H :].T
-    dA[:, :H] = dh * (new - h_prev) * z * (1 - z)
-    dA[:, H : 2 * H] = drh * (h_prev if mask is None else h_prev * mask) * r * (1 - r)
-    dh_prev = dA[:, : 2 * H] @ Wh[:, : 2 * H].T
-    dh_prev += drh * r
-    if mask is not None:
-        dh_prev *= mask
-    dh_prev += dh * (1 - z)
-    return dh_prev
-
-
-def check_state(layer: Any, state: Array, batch_size: int) -> Array:
-    """A state (N, H) in the dtype of the weights. ValueError for one of another batch size or width."""
-    state = layer.cast(state)
-    if state.shape != (batch_size, layer.hidden_size):
-        raise ValueError(
-            f"{layer.name}: a state {state.shape} does not fit a batch of {batch_size} and a hidden size of "
-            f"{layer.hidden_size}; reset_state() forgets it"
-        )
-    return state

@@ -1,6 +1,6 @@
 """The command line of a script: an option for each of its parameters, and errors that a person can read.
 
-    python -m ch06.train_rnnlm --max-epoch 1 --learning-rate 10
+    python -m ch06.train_rnnlm --max-epoch 1 --lr 10
 
 An option is named like its parameter; the string in ``Annotated[int, "Width of the hidden layer."]`` is its help, and
 the docstring of the function, or else of its module, the help of the whole. A parameter annotated with one of Typer's

@@ -5,7 +5,10 @@ from typing import Any
 
 
 class computed:
-    """A property that is found anew each time, unless a subclass or its user assigns another value to the name."""
+    """A property that is computed at each access, unless its user has assigned a value to the name.
+
+    It has no __set__, so what is assigned becomes an ordinary attribute of the object, which Python prefers.
+    """
 
     def __init__(self, compute: Callable[[Any], Any]) -> None:
         self.compute, self.__doc__ = compute, compute.__doc__

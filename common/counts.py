@@ -4,14 +4,15 @@ The matrices of a real corpus are almost empty: of 10,000 x 10,000 pairs of word
 hundred. Everything is computed on the pairs that occur (scipy.sparse), a thousand times faster than pair by pair.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy
 from scipy import sparse
 
+from common.checks import check_counts
 from common.labels import checked_corpus
 from common.np import np, to_cpu
-from common.text import check_window
 
 __all__ = ["co_occurrences", "create_co_matrix", "ppmi"]
 
@@ -23,24 +24,29 @@ def co_occurrences(corpus: Any, vocab_size: int, window_size: int = 1) -> sparse
     empty or not (n,), IdError for ids which a vocabulary of `vocab_size` words has not, TypeError for ids that are no
     integers.
     """
-    return _co_occurrences("co_occurrences", corpus, vocab_size, window_size)
+    return sum_over_pairs("co_occurrences", corpus, vocab_size, window_size, lambda distance: 1)
 
 
-def _co_occurrences(name: str, corpus: Any, vocab_size: int, window_size: int) -> sparse.csr_array:
-    """:func:`co_occurrences`, whose errors begin with `name`."""
-    check_window(name, window_size)
+def sum_over_pairs(
+    name: str, corpus: Any, vocab_size: int, window_size: int, weight: Callable[[int], int | float]
+) -> sparse.csr_array:
+    """The sums, for all words i and j, of ``weight(distance)`` over the places where they stand at most `window_size`
+    words apart: (V, V), sparse, int64 or float64, symmetric. Errors begin with `name`.
+    """
+    check_counts(name, window_size=window_size)
     ids = to_cpu(checked_corpus(name, corpus, vocab_size))
     shape = (vocab_size, vocab_size)
-    after = sparse.csr_array(shape, dtype=numpy.int64)
+    after = sparse.csr_array(shape, dtype=type(weight(1)))
     for distance in range(1, min(int(window_size), len(ids) - 1) + 1):
         pairs = ids[:-distance], ids[distance:]
-        after = after + sparse.coo_array((numpy.ones(len(pairs[0]), numpy.int64), pairs), shape).tocsr()
+        weights = numpy.full(len(pairs[0]), weight(distance))
+        after = after + sparse.coo_array((weights, pairs), shape).tocsr()
     return sparse.csr_array(after + after.T)  # j is before i as often as i is after j
 
 
 def create_co_matrix(corpus: Any, vocab_size: int, window_size: int = 1) -> Any:
     """:func:`co_occurrences` as a dense matrix (V, V), int32. Raises OverflowError when a count exceeds int32."""
-    counts = _co_occurrences("create_co_matrix", corpus, vocab_size, window_size)
+    counts = sum_over_pairs("create_co_matrix", corpus, vocab_size, window_size, lambda distance: 1)
     if counts.nnz and counts.max() > numpy.iinfo(numpy.int32).max:
         raise OverflowError(f"create_co_matrix: a count of {counts.max()} exceeds int32, use co_occurrences")
     return np.asarray(counts.astype(numpy.int32).toarray())
@@ -51,8 +57,8 @@ def ppmi(C: Any, verbose: bool = False, eps: float = 1e-8) -> Any:
 
         M[i, j] = max(0, log2(C[i, j] N / (S[i] S[j]) + eps))        S = sums of C's columns,  N = sum of C
 
-    which is above 0 where words i and j meet more often than if one knew nothing of the other. It is computed in
-    float64, so that no product of sums overflows, and only for pairs that meet: all others are 0.
+    which is above 0 where words i and j meet more often than if they were independent. It is computed in float64, so
+    that no product of sums overflows, and only for pairs that meet: all others are 0.
 
     verbose: print a line. Raises ValueError when C is not square, has a negative count or one that is not finite, or
     has counts in a row whose column has none (so that C is not symmetric); and for eps outside [0, 1). Raises TypeError

@@ -54,7 +54,7 @@ def eval_perplexity(model: Any, corpus: Any, batch_size: int = 10, time_size: in
 
 
 def without_training(model: Any, x: Any, t: Any) -> dict[str, bool]:
-    """What a model's forward must be given beside a batch, lest it trains: ``train_flg=False`` if it takes that.
+    """The arguments by name with which a model's forward does not train: ``train_flg=False`` if it takes that.
 
     A forward that takes any argument by name, as the wrapper of another one does, is tried with the batch x, t.
     """

@@ -1,7 +1,7 @@
 """What the scripts of all chapters share, so that each of them contains only what it is about.
 
     @experiment(quick={"max_epoch": 10})
-    def main(run: Run, max_epoch: int = 300, learning_rate: Annotated[float, "Step of SGD."] = 1.0) -> dict[str, float]:
+    def main(run: Run, max_epoch: int = 300, lr: Annotated[float, "Step of SGD."] = 1.0) -> dict[str, float]:
         model = TwoLayerNet(2, 10, 3, rng=run.rng("weights"))
         ...
         run.plot("loss.png", plot_curve, losses, xlabel="iteration", ylabel="loss")
@@ -28,7 +28,6 @@ runs, no other process can run in that folder.
 
 import enum
 import functools
-import importlib
 import inspect
 import operator
 import os
@@ -42,38 +41,16 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 
 from common import config
-from common.choice import Choice
 from common.files import remove_leftovers
 from common.folder_lock import FolderLock
 from common.run import Run
 
-__all__ = ["TRAINING", "Choice", "Corpus", "Run", "Script", "experiment", "script"]
+__all__ = ["TRAINING", "Run", "Script", "experiment", "script"]
 
 Result = TypeVar("Result")
 
 OPTIONS = ("seed", "gpu", "out", "quick")
 TRAINING = (*OPTIONS, "resume")
-
-
-class Corpus(Choice):
-    """A corpus to train on."""
-
-    ptb = "ptb"
-    mini = "mini"
-
-    def load(self, split: str = "train") -> tuple[Any, dict[str, int], dict[int, str]]:
-        """``(corpus, word_to_id, id_to_word)`` of the split "train", "valid" or "test"."""
-        return self._call("load_data", split)
-
-    def load_vocab(self) -> tuple[dict[str, int], dict[int, str]]:
-        """``(word_to_id, id_to_word)``."""
-        return self._call("load_vocab")
-
-    def _call(self, function: str, *args: str) -> Any:
-        try:
-            return getattr(importlib.import_module(f"dataset.{self.value}"), function)(*args)
-        except FileNotFoundError as error:
-            raise FileNotFoundError(f"{error}\nThe corpus mini needs no files: --corpus mini") from error
 
 
 class Script(Generic[Result]):

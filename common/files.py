@@ -29,7 +29,7 @@ class FileFormatError(ValueError):
 
 
 def regular(path: Location) -> Path:
-    """`path`, for a reader to open. FileFormatError, before it is, for a pipe or a device, which may have no end."""
+    """`path`, checked before a reader opens it: FileFormatError for a pipe or a device, which may have no end."""
     with contextlib.suppress(OSError):  # which opening it raises, too
         mode = Path(path).stat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):

@@ -34,6 +34,7 @@ def new_recurrent(
     hidden_size: int,
     rng: numpy.random.Generator,
     dtype: Any = "f",
+    *,
     stateful: bool = False,
     forget_bias: float = 0.0,
 ) -> AnyRecurrent:

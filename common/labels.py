@@ -34,7 +34,7 @@ def checked_ids(name: str, ids: Any, size: int | None, what: str = "ids") -> Any
     return ids
 
 
-def integers(name: str, what: str, ids: Iterable[Any]) -> list[int]:
+def checked_integers(name: str, ids: Iterable[Any], what: str = "ids") -> list[int]:
     """The ids as Python's integers; TypeError for what are none."""
     try:
         return [operator.index(i) for i in ids]

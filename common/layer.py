@@ -17,7 +17,7 @@ class Layer:
     """
 
     names: tuple[str, ...] = ()  # of the params, in files and messages
-    # What has a value at the start has it in the class: the __init__ of a subclass need not call that of its base.
+    # First values are class attributes, so that a subclass works whose __init__ does not call that of its base.
     _cache: Any = None
 
     def __init__(self, *params: Any) -> None:

@@ -120,10 +120,10 @@ def softmax_loss(x: Array, ids: Array, ignore: int | None = None) -> tuple[float
         return mean, gradient.astype(x.dtype)
     places = np.arange(len(x))
     if ignore is None:
-        counts, count, ids_or_0 = np.ones(len(x), x.dtype), len(x), ids
+        mask, count, ids_or_0 = np.ones(len(x), x.dtype), len(x), ids
     else:
         valid = ids != ignore
-        counts, count, ids_or_0 = valid.astype(x.dtype), max(int(valid.sum()), 1), np.where(valid, ids, 0)
+        mask, count, ids_or_0 = valid.astype(x.dtype), max(int(valid.sum()), 1), np.where(valid, ids, 0)
     dx, loss = np.empty_like(x), np.empty(len(x), x.dtype)
     ones = np.ones(x.shape[1], x.dtype)
     # All passes over a few rows while these are in the cache, gradient included: it costs one more multiplication.
@@ -134,9 +134,9 @@ def softmax_loss(x: Array, ids: Array, ignore: int | None = None) -> tuple[float
         np.exp(e, out=e)
         z = e @ ones
         loss[rows] += np.log(z)
-        e *= (counts[rows] / (z * count))[:, None]
-    dx[places, ids_or_0] -= counts / count
-    return float(np.where(counts > 0, loss, 0).sum()) / count, dx
+        e *= (mask[rows] / (z * count))[:, None]
+    dx[places, ids_or_0] -= mask / count
+    return float(np.where(mask > 0, loss, 0).sum()) / count, dx
 
 
 class SigmoidWithLoss(Loss):

@@ -10,8 +10,8 @@ from typing import Any
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 
 KEPT = 2**30  # bytes of freed memory that the process keeps at most
-# Of the last, the default. The thresholds glibc raises by itself when larger arrays are freed, up to these, but no
-# longer once any of the three has been set.
+# Set again at the end: the default of M_MMAP_MAX, and the largest values that glibc gives the two thresholds by itself,
+# which it does no longer once a program has set any of the three.
 USUAL = {M_MMAP_THRESHOLD: 2**25, M_TRIM_THRESHOLD: 2**26, M_MMAP_MAX: 65536}
 
 _lock = threading.Lock()

@@ -63,6 +63,11 @@ def unique_params(model: Any) -> dict[str, Any]:
     return {name: param for name, param in named_params(model).items() if id(param) in kept}
 
 
+def count_params(model: Any) -> int:
+    """How many numbers the weights of a model have, those of a shared weight counted once."""
+    return sum(param.size for param in unique_params(model).values())
+
+
 def state_of(layer: Any) -> dict[str, Any]:
     """The state of a recurrent layer by name: h and for an LSTM c, each None at the start of a text."""
     return {key: vars(layer)[key] for key in ("h", "c") if key in vars(layer)}

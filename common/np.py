@@ -23,7 +23,7 @@ __all__ = ["GPU", "np"]
 
 Array = Any  # numpy.ndarray or cupy.ndarray; where a list is read as one, that too
 
-FEW = 32  # different ids
+FEW = 32  # different ids, of whose rows sum_rows takes a dense product
 
 CACHE_BYTES = 2**20  # of what a pass reads, so that a core's second-level cache holds it and what it is written to
 
@@ -68,22 +68,23 @@ _usable: set[ModuleType | None] = set()
 
 
 def _find_cupy() -> ModuleType:
+    wanted = "config.GPU is set" if config.GPU else "an array is to be moved to the GPU"
     how = (
         'Install one that fits the CUDA driver, and with it the CUDA toolkit, pip install "cupy-cuda12x[ctk]" '
-        'or pip install "cupy-cuda13x[ctk]", or set config.GPU = False.'
+        'or pip install "cupy-cuda13x[ctk]"' + (", or set config.GPU = False." if config.GPU else ".")
     )
     try:
         cupy = importlib.import_module("cupy")
     except ImportError as error:
-        raise ImportError(f"config.GPU is set, but CuPy cannot be imported ({error}). {how}") from error
+        raise ImportError(f"{wanted}, but CuPy cannot be imported ({error}). {how}") from error
     try:
         count = cupy.cuda.runtime.getDeviceCount()
         cupy.cuda.nvrtc.getVersion()  # what compiles the kernels comes with the toolkit, not with CuPy or the driver
     except Exception as error:  # CuPy's own kinds of errors: no driver, no library, a driver too old
         what = "no usable GPU or CUDA toolkit"
-        raise ImportError(f"config.GPU is set, but CuPy finds {what} ({error}). {how}") from error
+        raise ImportError(f"{wanted}, but CuPy finds {what} ({error}). {how}") from error
     if not count:
-        raise ImportError(f"config.GPU is set, but CuPy finds no GPU. {how}")
+        raise ImportError(f"{wanted}, but CuPy finds no GPU. {how}")
     _usable.add(cupy)
     return cupy
 
@@ -167,12 +168,12 @@ def address(x: Array) -> tuple[Any, ...]:
     return pointer, x.dtype.str, *sorted(zip(x.strides, x.shape, strict=True))
 
 
-def fits_cache(count: int) -> bool:
+def fits_cache(nbytes: int) -> bool:
     """Whether so many bytes fit the cache of a CPU; the GPU needs no such care."""
-    return config.GPU or count <= CACHE_BYTES
+    return config.GPU or nbytes <= CACHE_BYTES
 
 
-def row_blocks(rows: int, row_bytes: int) -> "list[slice]":
+def row_blocks(rows: int, row_bytes: int) -> list[slice]:
     """Slices of `rows` rows that fit the cache of a CPU, for work that passes over the same rows several times.
 
     On the GPU, where each pass is a kernel to be started, they are one slice.

@@ -99,3 +99,14 @@ def generators(root: Any) -> dict[str, Any]:
         elif isinstance(part, numpy.random.RandomState):
             found[name] = LegacyGenerator(part)
     return found
+
+
+def generator_states(root: Any) -> dict[str, Any]:
+    """The states of the :func:`generators` that `root` holds, by their names."""
+    return {name: rng.bit_generator.state for name, rng in generators(root).items()}
+
+
+def set_generator_states(root: Any, states: Mapping[str, Any]) -> None:
+    """Put back what :func:`generator_states` returned."""
+    for name, rng in generators(root).items():
+        rng.bit_generator.state = states[name]

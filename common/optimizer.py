@@ -40,7 +40,7 @@ class Optimizer:
     and to multiply here, where g is read anyway, saves one more pass over all gradients.
     """
 
-    # Names that a subclass will hardly give to what is its own: an attribute such as _steps would take their place.
+    # Long names: a subclass with an attribute of the same name would overwrite these.
     slots = 0
     _states_of_params: ParameterStates
 
@@ -73,17 +73,7 @@ class Optimizer:
         Before anything is changed, raises TypeError for what is no array, and ValueError for lists of different lengths
         or a gradient of another shape.
         """
-        name = type(self).__name__
-        if len(params) != len(grads):
-            raise ValueError(f"{name}: {len(params)} params, but {len(grads)} grads")
-        for i, (p, g) in enumerate(zip(params, grads, strict=True)):
-            # Whatever has axes is an array; NumPy's numbers, which cannot be changed, have a shape without any.
-            if not getattr(p, "shape", ()) and not (hasattr(p, "shape") and hasattr(p, "__setitem__")):
-                raise TypeError(f"{name}: params[{i}] must be an array, which can be changed in place, not {p!r}")
-            if p.shape != getattr(g, "shape", None):
-                if not hasattr(g, "shape"):
-                    raise TypeError(f"{name}: grads[{i}] must be an array, not {g!r}")
-                raise ValueError(f"{name}: params[{i}] is {p.shape}, grads[{i}] {g.shape}")
+        _check_arrays(type(self).__name__, params, grads)
         states = self._states_of_params
         if len(params):
             if states.copied:
@@ -238,10 +228,12 @@ class RMSprop(Optimizer):
 
 
 class Adam(Optimizer):
-    """Steps along the mean gradient in units of its size, both corrected for their start at 0 (Kingma & Ba 2015).
+    """Steps along m, the running mean of g, over the root of v, that of g²; both are corrected for their start at 0.
 
         m = beta1 m + (1 - beta1) g,    v = beta2 v + (1 - beta2) g²
         p -= lr (m / (1 - beta1^k)) / (sqrt(v / (1 - beta2^k)) + 1e-7)        at the k-th step
+
+    Source: Kingma & Ba 2015.
     """
 
     slots = 2
@@ -276,6 +268,19 @@ def _subtract_in_units(p: Any, g: Any, s: Any, lr: float) -> None:
     g *= lr
     g /= root
     p -= g
+
+
+def _check_arrays(name: str, params: Sequence[Any], grads: Sequence[Any]) -> None:
+    """TypeError or ValueError, beginning with `name`, unless each param is an array and its gradient one like it."""
+    if len(params) != len(grads):
+        raise ValueError(f"{name}: {len(params)} params, but {len(grads)} grads")
+    for i, (p, g) in enumerate(zip(params, grads, strict=True)):
+        if not (hasattr(p, "shape") and hasattr(p, "__setitem__")):  # NumPy's numbers have a shape, but are constant
+            raise TypeError(f"{name}: params[{i}] must be an array, which can be changed in place, not {p!r}")
+        if not hasattr(g, "shape"):
+            raise TypeError(f"{name}: grads[{i}] must be an array, not {g!r}")
+        if p.shape != g.shape:
+            raise ValueError(f"{name}: params[{i}] is {p.shape}, grads[{i}] {g.shape}")
 
 
 def _check_number(optimizer: Optimizer, name: str, value: Any, below: float = math.inf) -> None:

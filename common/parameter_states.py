@@ -1,20 +1,22 @@
 """What an optimizer keeps for each parameter, such as Momentum's velocity."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from common.np import address, np
 
 
+@dataclass(slots=True, eq=False)
 class ParameterState:
-    """The steps that one parameter has taken, and arrays of its shape; with the parameter, so that no other gets its id
-    or its memory.
+    """The steps that one parameter has taken, and arrays of its shape.
+
+    It keeps the parameter alive, whose id and memory another array could get otherwise.
     """
 
-    __slots__ = ("arrays", "param", "steps")
-
-    def __init__(self, param: Any, steps: int, arrays: list[Any]) -> None:
-        self.param, self.steps, self.arrays = param, steps, arrays
+    param: Any
+    steps: int
+    arrays: list[Any]
 
 
 class ParameterStates:

@@ -14,7 +14,6 @@ from typing import Any
 
 from common.cells import (
     RecurrentLayer,
-    check_state,
     gru_step,
     gru_step_backward,
     lstm_step,
@@ -58,7 +57,7 @@ class Recurrent(RecurrentLayer):
 
     def set_state(self, h: Array) -> None:
         """Let the next forward of a stateful layer start from h (N, H); None is the zero state."""
-        self.h = None if h is None else check_state(self, h, len(h))
+        self.h = None if h is None else self.check_state(h, len(h))
 
     def reset_state(self) -> None:
         """Let the next forward start from the zero state."""
@@ -121,7 +120,7 @@ class Recurrent(RecurrentLayer):
         """The state (N, H), or 0, that the forward begins with."""
         if not self.stateful or state is None:
             return 0
-        return check_state(self, state, batch_size)
+        return self.check_state(state, batch_size)
 
     def _draw_masks(self, batch_size: int) -> None:
         Wh = self.params[1]
@@ -210,7 +209,7 @@ class TimeLSTM(Recurrent):
     def set_state(self, h: Array, c: Array | None = None) -> None:
         """Let the next forward of a stateful layer start from h and c (N, H); None is zero."""
         super().set_state(h)
-        self.c = None if c is None else check_state(self, c, len(c if h is None else h))
+        self.c = None if c is None else self.check_state(c, len(c if h is None else h))
 
     def reset_state(self) -> None:
         """Let the next forward start from zero h and c."""

@@ -16,8 +16,9 @@ def truncated_svd(M: Any, width: int, *, rng: Seed = 0) -> tuple[numpy.ndarray, 
     """The `width` largest singular values of M (n, m), dense or sparse, and their vectors: M ≈ U @ diag(S) @ Vt.
 
     U (n, width) and Vt (width, m) have orthonormal columns and rows; S (width,) descends. In the dtype of M, at least
-    float32. Signs are fixed: the largest number of each column of U is positive. A sparse M is only ever multiplied by
-    vectors, from a random start by the Lanczos method (ARPACK), which is exact, and repeatable with the same `rng`.
+    float32. Signs are fixed: in each column of U the number with the largest magnitude is positive. A sparse M is only
+    ever multiplied by vectors, from a random start by the Lanczos method (ARPACK), which is exact, and repeatable with
+    the same `rng`.
 
     Raises ValueError when M is no finite matrix or width is not between 1 and min(n, m).
     """

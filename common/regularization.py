@@ -9,6 +9,7 @@ from typing import Any
 from common.checks import is_number
 from common.layer import Layer
 from common.np import Array, np
+from common.rng import Seed
 from common.time_layers import TimeDropout, TimeEmbedding
 
 __all__ = ["EmbeddingDropout", "Penalized", "SizePenalty", "SlownessPenalty", "VariationalDropout"]
@@ -32,7 +33,7 @@ class EmbeddingDropout(TimeEmbedding):
 
     train_flg = True
 
-    def __init__(self, W: Array, dropout_ratio: float = 0.1, *, rng: Any = None) -> None:
+    def __init__(self, W: Array, dropout_ratio: float = 0.1, *, rng: Seed = None) -> None:
         super().__init__(W)
         self._dropout = TimeDropout(dropout_ratio, rng=rng)
         self._mask: Any = None

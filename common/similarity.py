@@ -28,10 +28,10 @@ def normalize(x: Any, eps: float = 1e-8) -> Any:
     return x / (np.sqrt((x * x).sum(axis=-1, keepdims=True)) + eps)
 
 
-def cosines(X: Any, y: Any, eps: float = 1e-8) -> Any:
-    """The cosine of each row of X (V, D) with y (D,), X y / ((|X| + eps) (|y| + eps)): (V,), without a copy of X."""
+def cosines(X: Any, y: Any) -> Any:
+    """The cosine of each row of X (V, D) with y (D,), X y / ((|X| + 1e-8) (|y| + 1e-8)): (V,), without a copy of X."""
     X = _as_real(X)
-    return X @ normalize(y, eps) / (np.sqrt(np.einsum("vd,vd->v", X, X)) + eps)
+    return X @ normalize(y) / (np.sqrt(np.einsum("vd,vd->v", X, X)) + 1e-8)
 
 
 def _as_real(x: Any) -> Any:
@@ -138,12 +138,12 @@ def _check(name: str, word_matrix: Any, top: int, asked: Iterable[str], word_to_
     check_whole(name, top=top)
     word_matrix = np.asarray(word_matrix)
     if word_matrix.ndim != 2:
-        raise ValueError(f"word_matrix must have a row for each word, (V, D), it is {word_matrix.shape}")
+        raise ValueError(f"{name}: word_matrix must have a row for each word, (V, D), it is {word_matrix.shape}")
     for word in asked:
         if not isinstance(word, str):
-            raise TypeError(f"expected a word, a str, not {word!r}")
+            raise TypeError(f"{name}: expected a word, a str, not {word!r}")
         if word in word_to_id and not 0 <= word_to_id[word] < len(word_matrix):
-            raise ValueError(f"word_matrix {word_matrix.shape} has no row {word_to_id[word]}, that of {word!r}")
+            raise ValueError(f"{name}: word_matrix {word_matrix.shape} has no row {word_to_id[word]}, that of {word!r}")
     if top < 0:
-        raise ValueError(f"top must not be negative, it is {top}")
+        raise ValueError(f"{name}: top must not be negative, it is {top}")
     return word_matrix

@@ -17,9 +17,9 @@ _WORD = re.compile(f"[{MARKS}]|[^\\s{MARKS}]+")
 
 
 def preprocess(text: str) -> tuple[numpy.ndarray, dict[str, int], dict[int, str]]:
-    """``(corpus, word_to_id, id_to_word)`` of a text in any language that parts words by blanks.
+    """``(corpus, word_to_id, id_to_word)`` of a text in any language that writes spaces between words.
 
-    The text is put in lower case; blanks of any kind and number part words; each full stop, comma, colon, semicolon,
+    The text is put in lower case; white space of any kind separates words; each full stop, comma, colon, semicolon,
     question or exclamation mark is a word of its own: "Hello, you." gives hello , you . in this order. A byte-order
     mark before the text, as some editors write it, is dropped. corpus is int64 (words,), with ids by first appearance.
 
@@ -45,7 +45,7 @@ def create_contexts_target(corpus: Any, window_size: int = 1) -> tuple[Any, Any]
     are no integers.
     """
     ids = checked_corpus("create_contexts_target", corpus)
-    check_window("create_contexts_target", window_size)
+    check_counts("create_contexts_target", window_size=window_size)
     window_size = int(window_size)
     count = len(ids) - 2 * window_size
     if count < 1:
@@ -68,8 +68,3 @@ def convert_one_hot(corpus: Any, vocab_size: int) -> Any:
     one_hot = np.zeros((ids.size, vocab_size), "int32")
     one_hot[np.arange(ids.size), ids] = 1
     return one_hot.reshape(*corpus.shape, vocab_size)
-
-
-def check_window(name: str, window_size: int) -> None:
-    """TypeError or ValueError for a window that is no whole number of words, or reaches none."""
-    check_counts(name, window_size=window_size)

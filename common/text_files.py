@@ -3,13 +3,13 @@
 import os
 from collections.abc import Iterator
 
-from common.files import PIECE, pieces
+from common.files import PIECE, Location, pieces
 
 LONGEST_LINE = 1 << 20  # bytes
 SHOWN = 80  # characters of a line in an error
 
 
-def decode(data: bytes, path: str | os.PathLike[str]) -> str:
+def decode(data: bytes, path: Location) -> str:
     """The text of `data`, which was read from `path`: UTF-8, with or without a byte-order mark; lines end in LF.
 
     Raises ValueError, naming the file and the position, when the bytes are not UTF-8.
@@ -20,7 +20,7 @@ def decode(data: bytes, path: str | os.PathLike[str]) -> str:
         raise ValueError(f"{os.fspath(path)}: not UTF-8 text: {error.reason} at byte {error.start}") from error
 
 
-def decoded_pieces(data: bytes, path: str | os.PathLike[str]) -> Iterator[str]:
+def decoded_pieces(data: bytes, path: Location) -> Iterator[str]:
     """The text of `data` in pieces of whole lines, each with its end: what is made of a piece stays small.
 
     Raises ValueError as :func:`decode` does, and for a line of much more than a MiB.

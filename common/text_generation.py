@@ -7,7 +7,7 @@ import numpy
 
 from common.checks import check_counts
 from common.functions import distribution
-from common.labels import checked_ids, integers
+from common.labels import checked_ids, checked_integers
 from common.language_model import LanguageModel, vocab_size
 from common.model_tree import evaluation_mode
 from common.np import np, to_cpu
@@ -63,7 +63,7 @@ def continue_texts(
     if not prompts:
         raise ValueError("generate: expected one prompt at least")
     sampling.check(vocab_size(model))
-    ends = integers("generate", "stop", stop)
+    ends = checked_integers("generate", stop, "stop")
     checked_ids("generate", ends, vocab_size(model), "stop ids")
     texts = [Generated([*prompt], []) for prompt in prompts]
     going = [True] * len(texts)

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from common import prompt as prompts
 from common.checks import check_counts
 from common.detokenize import EOS, detokenize
-from common.language_model import LanguageModel
+from common.language_model import LanguageModel, vocab_size
 from common.prompt import UNK, Prompt
 from common.rng import Seed
 from common.sampling import Sampling
-from common.text_generation import Seeds, generate_texts, next_words, vocab_size
+from common.text_generation import Seeds, generate_texts, next_words
 
 
 class Written(NamedTuple):

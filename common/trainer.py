@@ -134,9 +134,9 @@ class Trainer(BaseTrainer):
         settings: dict[str, Any] = {}
         if checkpoint is not None:
             settings = {"batch_size": batch_size, "data": checksum(x, t)} | step_settings(self.model, max_grad)
-        self._fit(batches, iterations, settings, max_epoch, max_grad, eval_interval, valid, callbacks, checkpoint)
+        self._fit(batches, iterations, settings, max_epoch, max_grad, valid, callbacks, checkpoint)
 
-    def _point(self, loss: float) -> str:
+    def _add_point(self, loss: float) -> str:
         self.loss_list.append(loss)
         return f"loss {loss:.2f}"
 
@@ -242,7 +242,7 @@ class RnnlmTrainer(BaseTrainer):
             settings = {"batch_size": batch_size, "time_size": time_size, "data": checksum(xs, ts)}
             settings |= {"block_lengths": block_lengths.settings} if block_lengths else {}
             settings |= step_settings(self.model, max_grad)
-        self._fit(batches, iterations, settings, max_epoch, max_grad, eval_interval, valid, callbacks, checkpoint)
+        self._fit(batches, iterations, settings, max_epoch, max_grad, valid, callbacks, checkpoint)
 
     def _mean_length(self, time_size: int) -> float:
         return self.block_lengths.mean(time_size) if self.block_lengths else time_size
@@ -250,7 +250,7 @@ class RnnlmTrainer(BaseTrainer):
     def _make_step(self) -> Step:
         return ScaledStep(self.model, self.optimizer, self.time_size) if self.block_lengths else super()._make_step()
 
-    def _point(self, loss: float) -> str:
+    def _add_point(self, loss: float) -> str:
         ppl = perplexity_of(loss)
         self.ppl_list.append(ppl)
         return f"perplexity {short(ppl)}"
@@ -258,7 +258,7 @@ class RnnlmTrainer(BaseTrainer):
     def _per_iteration(self) -> dict[str, int]:
         return {"tokens": round(self.batch_size * self._mean_length(self.time_size))}
 
-    def _more(self, loss: float) -> dict[str, float]:
+    def _derived_scores(self, loss: float) -> dict[str, float]:
         return {"perplexity": perplexity_of(loss)}
 
     def _checked_valid(self, valid: Any) -> Any:

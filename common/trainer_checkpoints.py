@@ -72,15 +72,15 @@ class TrainerCheckpoints:
         """
         trainer = self.trainer
         again = state is None and not self._is_later()
-        put_back = trainer._put_back if again else state
+        put_back = trainer._later_state if again else state
         if put_back is not None:
             with self.checkpoints.restoring():
                 training_state.restore(trainer, self._settings_for(put_back), put_back)
         if state is not None:
             write(f"goes on {trainer._place()}")
-            trainer._put_back = state
+            trainer._later_state = state
         if not self._is_later():
-            trainer._put_back = None
+            trainer._later_state = None
         return put_back is not None
 
     def _settings_for(self, state: dict[str, Any]) -> dict[str, Any]:

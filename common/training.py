@@ -46,26 +46,18 @@ class Step:
         The norm of the gradients is measured to clip them, or if `measure` asks for it.
         Raises FloatingPointError, naming the first weight or gradient that is not finite, if the loss or a norm is not.
         """
-        loss = float(self.model.forward(x, t))
+        loss = self.model.forward(x, t)
+        if shape := getattr(loss, "shape", ()):
+            raise TypeError(f"{type(self.model).__name__}.forward must return the loss, a number, not an array {shape}")
+        loss = float(loss)
         if not math.isfinite(loss):
-            for what, data in (("inputs", x), ("targets", t)):
-                if problem := self._problem(data):
-                    raise FloatingPointError(f"the loss is {loss}: the {what} hold {problem}")
-            bad = self._first_bad("weight", self.weights.params)
-            raise FloatingPointError(f"the loss is {loss}: training has diverged{bad and ', ' + bad}. {REMEDY}")
+            raise FloatingPointError(f"the loss is {loss}: {self._cause(x, t)}")
         self.model.backward()
         # Lists of its own: an optimizer may put other arrays into them.
         params, grads = list(self.weights.params), list(self.model.grads)
         if self._shared:
             grads = self.weights.merge(grads, in_place=True)
-        rate, self.norm = 1.0, None
-        try:
-            if max_grad is not None:
-                rate, self.norm = clip_rate(grads, max_grad)
-            elif measure:
-                self.norm = gradient_norm(grads)
-        except FloatingPointError as error:
-            raise FloatingPointError(self._first_bad("gradient", grads) or str(error)) from error
+        rate = self._measure(grads, max_grad, measure)
         if self._scales:  # the gradients, while it reads them anyway
             self.optimizer.update(params, grads, rate)
         else:
@@ -74,6 +66,26 @@ class Step:
                     grad *= rate
             self.optimizer.update(params, grads)
         return loss - sum(layer.penalty for layer in self._penalties) if self._penalties else loss
+
+    def _measure(self, grads: list[Any], max_grad: float | None, measure: bool) -> float:
+        """Set `norm`, if it is asked for; returns what the gradients are to be multiplied by."""
+        rate, self.norm = 1.0, None
+        try:
+            if max_grad is not None:
+                rate, self.norm = clip_rate(grads, max_grad)
+            elif measure:
+                self.norm = gradient_norm(grads)
+        except FloatingPointError as error:
+            raise FloatingPointError(self._first_bad("gradient", grads) or str(error)) from error
+        return rate
+
+    def _cause(self, x: Any, t: Any) -> str:
+        """Why the loss of a batch is not finite."""
+        for what, data in (("inputs", x), ("targets", t)):
+            if problem := self._problem(data):
+                return f"the {what} hold {problem}"
+        bad = self._first_bad("weight", self.weights.params)
+        return f"training has diverged{bad and ', ' + bad}. {REMEDY}"
 
     def _problem(self, data: Any) -> str:
         """What is wrong with `data`, of any kind, as far as it is an array of floats; empty if nothing is.

@@ -17,7 +17,7 @@ from common.base_model import BaseModel
 from common.model_folder import is_plain, plain_arguments
 from common.model_tree import layers, recurrent_states, unique_params
 from common.np import np, to_cpu
-from common.object_tree import attributes, generators
+from common.object_tree import GLOBAL_GENERATOR, attributes, generator_states, set_generator_states
 
 VERSION = 3
 ARGUMENT = "model."  # begins the names of settings that are a model's arguments
@@ -46,9 +46,8 @@ def take(trainer: Any, settings: dict[str, Any]) -> dict[str, Any]:
         "optimizer": saved,
         "trainer": trainer.state_dict(),
         "callbacks": [[type(callback).__name__, callback.state_dict()] for callback in trainer.callbacks],
-        "generators": {name: rng.bit_generator.state for name, rng in generators(trainer).items()},
-        # Layers of one's own may draw from NumPy's global generator, as the book's do.
-        "global_generator": numpy.random.get_state(legacy=False),  # noqa: NPY002
+        "generators": generator_states(trainer),
+        "global_generator": GLOBAL_GENERATOR.state,
     }
 
 
@@ -69,7 +68,7 @@ def restore(trainer: Any, settings: dict[str, Any], state: dict[str, Any]) -> No
     _same({"callbacks": [name for name, _ in state["callbacks"]]}, {"callbacks": names})
     grows = "state.optimizer.attributes" if _ours(optimizer) else "state.optimizer"
     _check("state", state, take(trainer, state["settings"]), grows)
-    weights, rngs = unique_params(model), generators(trainer)
+    weights = unique_params(model)
     if _ours(optimizer):
         optimizer.load_state_dict(list(weights.values()), _on_device(state["optimizer"]))
     else:
@@ -82,9 +81,8 @@ def restore(trainer: Any, settings: dict[str, Any], state: dict[str, Any]) -> No
     trainer.load_state_dict(state["trainer"])
     for callback, (_, saved) in zip(trainer.callbacks, state["callbacks"], strict=True):
         callback.load_state_dict(saved)
-    for name, rng in rngs.items():
-        rng.bit_generator.state = state["generators"][name]
-    numpy.random.set_state(state["global_generator"])  # noqa: NPY002
+    set_generator_states(trainer, state["generators"])
+    GLOBAL_GENERATOR.state = state["global_generator"]
 
 
 def step_settings(model: Any, max_grad: float | None) -> dict[str, Any]:

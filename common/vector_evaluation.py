@@ -48,7 +48,7 @@ class AnalogyAccuracy(NamedTuple):
 
 
 def read_word_pairs(path: Location) -> list[WordPair]:
-    """(word, word, score) of each line of a file whose columns tabs or commas part; more columns are ignored.
+    """(word, word, score) of each line of a file with columns separated by tabs or commas; further ones are ignored.
 
     Lines that are empty or begin with # are left out, and so is the first other one if it holds names of columns.
     Raises FileFormatError naming file and line for one without two words and a number.

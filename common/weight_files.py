@@ -9,7 +9,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ from common.tensor_bytes import check_finite, is_numeric, to_float16
 
 SUFFIXES = (".npz", ".safetensors", ".pkl")
 
-_WORD_VECTORS = ("word_vecs", "word_to_id", "id_to_word")
 _NAME = re.compile(r"\w[\w.\-]*")  # not a path
 _DAMAGE = (ValueError, EOFError, NotImplementedError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error)
 
@@ -81,41 +80,6 @@ def read(path: Location, *, allow_nonfinite: bool = False) -> tuple[dict[str, nu
     return tensors, metadata
 
 
-def write_word_vectors(path: Location, word_vecs: numpy.ndarray, word_to_id: Mapping[str, int],
-                       id_to_word: Mapping[int, str]) -> None:
-    """The book's file of word vectors: a pickled dict of the matrix (V, H) as float16 and the two dictionaries.
-
-    Raises ValueError, and writes nothing, if they do not fit each other, a value exceeds float16, or a word has a lone
-    surrogate.
-    """
-    content = _word_vectors(word_vecs, dict(word_to_id), dict(id_to_word))
-    check_encodable(word_to_id)
-    safe_pickle.write(path, dict(zip(_WORD_VECTORS, (to_float16(content[0], "word_vecs"), *content[1:]), strict=True)))
-
-
-def read_word_vectors(path: Location) -> tuple[numpy.ndarray, dict[str, int], dict[int, str]]:
-    """(word_vecs (V, H), word_to_id, id_to_word) of the book's file, checked against each other; ids are Python ints.
-
-    Raises FileFormatError naming the file, and OSErrors as `open` does.
-    """
-    match safe_pickle.read(path):
-        case {"word_vecs": word_vecs, "word_to_id": dict(word_to_id), "id_to_word": dict(id_to_word)}:
-            try:
-                return _word_vectors(word_vecs, word_to_id, id_to_word)
-            except ValueError as error:
-                raise FileFormatError(path, str(error)) from error
-    raise FileFormatError(path, f"no word vectors: expected a dictionary with {', '.join(_WORD_VECTORS)}")
-
-
-def check_encodable(words: Iterable[str]) -> None:
-    """ValueError for a word with a lone surrogate, which UTF-8 does not have."""
-    try:
-        for word in words:
-            word.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"the word {error.object!r} cannot be written: UTF-8 has no surrogates") from None
-
-
 def with_suffix(path: Location) -> Path:
     """`path` as it will be on disk: with ".npz" added unless it ends in one of SUFFIXES.
 
@@ -156,29 +120,10 @@ def _check_metadata(metadata: Mapping[Any, Any]) -> None:
 
 def _numbered(value: Any) -> dict[str, numpy.ndarray]:
     if isinstance(value, dict) and "word_vecs" in value:
-        raise ValueError("a dictionary of word vectors, which weight_files.read_word_vectors reads")
+        raise ValueError("a dictionary of word vectors, which common.word_vector_pickle reads")
     if not isinstance(value, list) or not all(isinstance(array, numpy.ndarray) for array in value):
         raise ValueError("not a list of arrays")
     return {str(index): array for index, array in enumerate(value)}
-
-
-def _word_vectors(word_vecs: Any, word_to_id: dict[Any, Any],
-                  id_to_word: dict[Any, Any]) -> tuple[numpy.ndarray, dict[str, int], dict[int, str]]:
-    """The three with plain int ids; ValueError unless they are a matrix and the same V words both ways."""
-    if not isinstance(word_vecs, numpy.ndarray) or word_vecs.ndim != 2 or word_vecs.dtype.kind != "f":
-        raise ValueError("word_vecs is no matrix of floats")
-    check_finite(word_vecs, "word_vecs")
-    count = len(word_vecs)
-    if not len(word_to_id) == len(id_to_word) == count:
-        raise ValueError(f"word_vecs {word_vecs.shape}, word_to_id of {len(word_to_id)} and id_to_word of "
-                         f"{len(id_to_word)} words do not fit each other")
-    for word, number in word_to_id.items():
-        if not isinstance(word, str) or not isinstance(number, (int, numpy.integer)) or not 0 <= number < count:
-            raise ValueError(f"word_to_id maps {word!r} to {number!r}, expected a word and an id below {count}"[:300])
-        if not isinstance(back := id_to_word.get(number), str) or back != word:
-            raise ValueError(f"word_to_id has {word!r} as {number}, id_to_word has {back!r} there"[:300])
-        word_to_id[word] = int(number)
-    return word_vecs, word_to_id, {int(number): word for number, word in id_to_word.items()}
 
 
 def _other_kind(path: Path) -> str:

@@ -24,7 +24,7 @@ from typing import BinaryIO
 
 import numpy
 
-from common import weight_files
+from common import weight_files, word_vector_pickle
 from common.files import PIECE, FileFormatError, Location, atomic_write, pieces, regular
 from common.tensor_bytes import check_finite
 
@@ -41,7 +41,7 @@ _LONGEST_LINE = 1 << 20  # bytes, where no first line tells the number of dimens
 
 def write_text(path: Location, vectors: numpy.ndarray, words: Sequence[str]) -> None:
     """word2vec text, with nine digits, which give every float32 back exactly."""
-    _check_words(words, r"\S+", "text files part words by blanks")
+    _check_words(words, r"\S+", "text files separate words by spaces")
     with atomic_write(path) as file:
         file.write(b"%d %d\n" % vectors.shape)
         _write_rows(file, vectors, " ", words)
@@ -72,7 +72,7 @@ def read_text(path: Location) -> Content:
 
 def write_binary(path: Location, vectors: numpy.ndarray, words: Sequence[str]) -> None:
     """word2vec binary; the vectors are rounded to float32."""
-    _check_words(words, r"\S+", "word2vec files part words by blanks")
+    _check_words(words, r"\S+", "word2vec files separate words by spaces")
     if (longest := max(len(word.encode()) for word in words)) > _LONGEST_WORD:
         raise ValueError(f"a word of {longest} bytes cannot be written: in .bin files it has {_LONGEST_WORD} at most")
     ready = _float32(vectors)
@@ -115,7 +115,7 @@ def read_binary(path: Location) -> Content:
 
 def write_npz(path: Location, vectors: numpy.ndarray, words: Sequence[str]) -> None:
     """The project's own format, which keeps the dtype and any word without a zero byte."""
-    _check_words(words, "[^\0]+", "a zero byte parts the words")
+    _check_words(words, "[^\0]+", "a zero byte separates the words")
     weight_files.write(path, {"vectors": vectors, "words": numpy.frombuffer("\0".join(words).encode(), numpy.uint8)})
 
 
@@ -131,7 +131,7 @@ def read_npz(path: Location) -> Content:
 
 def write_projector(folder: Location, vectors: numpy.ndarray, words: Sequence[str]) -> None:
     """The pair of files that the embedding projector loads, into an existing folder."""
-    _check_words(words, "[^\t\r\n]+", "the projector's files part words by line ends")
+    _check_words(words, "[^\t\r\n]+", "the projector's files separate words by line ends")
     with atomic_write(Path(folder, VECTORS)) as file:
         _write_rows(file, vectors, "\t")
     with atomic_write(Path(folder, METADATA)) as file:
@@ -261,4 +261,4 @@ def _check_words(words: Sequence[str], pattern: str, reason: str) -> None:
     for word in words:
         if not re.fullmatch(pattern, word):
             raise ValueError(f"the word {word!r} cannot be written: {reason}")
-    weight_files.check_encodable(words)
+    word_vector_pickle.check_encodable(words)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy
 
-from common import weight_files, word_vector_files
+from common import word_vector_files, word_vector_pickle
 from common.checks import check_whole
 from common.files import FileFormatError, Location
 from common.np import to_cpu
@@ -20,7 +20,7 @@ _READERS: dict[str, Callable[[Location], tuple[numpy.ndarray, Any]]] = {
     ".bin": word_vector_files.read_binary,
     ".txt": word_vector_files.read_text,
     ".vec": word_vector_files.read_text,
-    ".pkl": lambda path: weight_files.read_word_vectors(path)[::2],
+    ".pkl": lambda path: word_vector_pickle.read(path)[::2],
 }
 
 
@@ -126,7 +126,7 @@ class WordVectors:
                 word_vector_files.write_binary(path, self.vectors, self.index_to_key)
             case ".pkl":
                 id_to_word = dict(enumerate(self.index_to_key))
-                weight_files.write_word_vectors(path, self.vectors, self.key_to_index, id_to_word)
+                word_vector_pickle.write(path, self.vectors, self.key_to_index, id_to_word)
             case _:
                 word_vector_files.write_text(path, self.vectors, self.index_to_key)
         return path

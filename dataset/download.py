@@ -7,7 +7,6 @@ folder, and in the user's cache folder, where downloads are kept. Whatever the p
 import hashlib
 import os
 import ssl
-import tempfile
 import time
 import urllib.request
 import warnings
@@ -18,9 +17,9 @@ from pathlib import Path
 from typing import IO
 
 import platformdirs
-from tqdm import tqdm
 
-from common.progress import on_terminal
+from common.files import write_bytes
+from common.progress import progress
 
 VARIABLE = "NLP_FROM_SCRATCH_DATA"
 STALL_SECONDS = 20.0  # a mirror that is silent for so long is given up,
@@ -138,8 +137,7 @@ def _download(url: str, file: RemoteFile) -> bytes:
     received = bytearray()
     with (
         opener.open(url, timeout=STALL_SECONDS) as response,
-        # A bar on a terminal, nothing in a log.
-        tqdm(desc=file.name, total=file.size, unit="B", unit_scale=True, disable=not on_terminal()) as bar,
+        progress(file.size, file.name, unit="B", unit_scale=True, leave=True) as bar,
     ):
         # read1 returns what has arrived; read would wait for a whole block, however slowly it drips.
         while len(received) <= file.size and (block := response.read1(1 << 16)):
@@ -163,12 +161,6 @@ def _store(data: bytes, path: Path) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f"{path.name}.", suffix=".part", delete=False) as new:
-            temporary = Path(new.name)
-        try:
-            temporary.write_bytes(data)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_bytes(path, data)
     except OSError as error:
         warnings.warn(f"{path.name} cannot be kept, it will be downloaded again: {error}", stacklevel=3)

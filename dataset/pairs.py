@@ -6,7 +6,6 @@ tab           lines ``question<TAB>answer`` of any length: a vocabulary on each 
 """
 
 import itertools
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import NamedTuple
 
 import numpy
 
+from common.files import Location
 from common.padding import PAD, pad
 from common.text_files import decoded_pieces, quoted, without_blank_end
 from dataset import sequence
@@ -95,7 +95,7 @@ class Pairs(NamedTuple):
 
 
 def load(
-    file_name: str | os.PathLike[str], *, reversed: bool = False, words: bool = False, seed: int = 1984
+    file_name: Location, *, reversed: bool = False, words: bool = False, seed: int = 1984
 ) -> Pairs:
     """Read a file of either kind: one with a tab in its first line is of the second.
 

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 import numpy
 from numpy.typing import NDArray
 
+from common.files import Location
 from common.text_files import decoded_pieces, quoted, without_blank_end
 
 Ids: TypeAlias = NDArray[numpy.int64]
@@ -31,7 +32,7 @@ class Sequences(NamedTuple):
     id_to_char: dict[int, str]
 
 
-def load(file_name: str | os.PathLike[str] = "addition.txt", seed: int = 1984) -> Sequences:
+def load(file_name: Location = "addition.txt", seed: int = 1984) -> Sequences:
     """Read a file, number its characters, shuffle its lines and set the last tenth of them aside as test part.
 
     `file_name` is a path; a bare name such as ``"date.txt"`` that the current folder does not have is looked up in this
@@ -85,7 +86,7 @@ def shuffled(count: int, seed: int) -> Ids:
     return rows
 
 
-def find(file_name: str | os.PathLike[str]) -> Path:
+def find(file_name: Location) -> Path:
     """The file at that path, or else, for a name without a folder, the one in this package's folder."""
     if not isinstance(file_name, (str, os.PathLike)):
         raise TypeError(f"a sequence file must be given by its path, not {file_name!r:.80}")
@@ -129,7 +130,7 @@ _last_vocabulary: Vocabulary | None = None
 
 
 def load_data(
-    file_name: str | os.PathLike[str] = "addition.txt", seed: int = 1984
+    file_name: Location = "addition.txt", seed: int = 1984
 ) -> tuple[tuple[Ids, Ids], tuple[Ids, Ids]]:
     """``(x_train, t_train), (x_test, t_test)`` of a file, as in :func:`load`; sets what :func:`get_vocab` gives."""
     global _last_vocabulary

@@ -75,7 +75,7 @@ def test_the_recipe_for_ctrl_c_goes_on_to_the_bit(home, monkeypatch, capsys):
     (code,) = (code for heading, code in blocks(HOWTO, "python") if heading == CTRL_C)
     whole = run(home, code)["model"]
     Path("my_run").rename("whole")
-    line = BaseTrainer._line
+    line = BaseTrainer._print_line
 
     def interrupting(trainer):
         line(trainer)
@@ -83,7 +83,7 @@ def test_the_recipe_for_ctrl_c_goes_on_to_the_bit(home, monkeypatch, capsys):
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(BaseTrainer, "_line", interrupting)
+        patch.setattr(BaseTrainer, "_print_line", interrupting)
         stopped = run(home, code)["model"]
     assert "training stopped in epoch 2" in capsys.readouterr().out
     resumed = run(home, code)["model"]

@@ -121,3 +121,10 @@ def test_cbow_needs_its_number_of_context_words():
 def test_skip_gram_needs_a_forward():
     with pytest.raises(RuntimeError, match="SimpleSkipGram"):
         SimpleSkipGram(7, 5).backward()
+
+
+@pytest.mark.parametrize("kind", [SimpleCBOW, SimpleSkipGram])
+def test_first_weights(kind):
+    params = kind(50, 400, rng=0).params
+    for W, shape in ((params[0], (50, 400)), (params[-1], (400, 50))):
+        assert W.shape == shape and W.dtype == "f4" and W.std() == pytest.approx(0.01, rel=0.05)

@@ -83,3 +83,10 @@ def test_misuse():
         weighted_counts([0, 1], 2, 0)
     with pytest.raises(RuntimeError, match=r"^GloVe: backward needs a forward before it$"):
         GloVe(4, 3).backward()
+
+
+def test_first_weights():
+    for table in GloVe(50, 400, rng=0).params:
+        assert not table[:, -1].any()
+        assert abs(table[:, :-1]).max() == pytest.approx(0.5 / 400, rel=0.01)
+        assert abs(table[:, :-1].mean()) < 1e-5

@@ -152,3 +152,9 @@ def test_misuse(kind):
         model.forward(BATCH[1], BATCH[1])
     with pytest.raises(IndexError, match=r"0 … 7"):
         model.forward(BATCH[0] + 8, BATCH[1])
+
+
+@pytest.mark.parametrize("kind", [CBOW, SkipGram])
+def test_first_weights(kind):
+    for W in kind(50, 400, 2, numpy.arange(50), rng=0).params:
+        assert W.dtype == "f4" and W.std() == pytest.approx(0.01, rel=0.05)

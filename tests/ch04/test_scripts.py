@@ -8,7 +8,7 @@ import pytest
 from killing import Killed, kill_after, left
 
 from ch04 import eval, train, train_glove
-from common.weight_files import read_word_vectors
+from common import word_vector_pickle
 from common.word_vectors import WordVectors
 from dataset import mini
 
@@ -36,7 +36,7 @@ def test_training(small, options):
     corpus, word_to_id, _ = mini.load_data("train")
     counts = numpy.bincount(corpus, minlength=328)[[word_to_id[word] for word in vectors.index_to_key]]
     assert (numpy.diff(counts) <= 0).all()
-    book_vectors, book_ids, _ = read_word_vectors("run/cbow_params.pkl")
+    book_vectors, book_ids, _ = word_vector_pickle.read("run/cbow_params.pkl")
     assert book_ids == word_to_id
     assert book_vectors[book_ids["king"]] == pytest.approx(vectors["king"], rel=1e-3)
     assert WordVectors.load("run/vectors.bin")["king"].tolist() == vectors["king"].tolist()

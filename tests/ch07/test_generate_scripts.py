@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-from ch06 import cache, export_rnnlm, rnnlm_file
+from ch06 import cache, export_rnnlm, trained_models
 from ch06.awd_lstm import AwdLstm
 from ch06.better_rnnlm import BetterRnnlm
 from ch06.rnnlm import Rnnlm
@@ -25,8 +25,9 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def shipped():
-    words = rnnlm_file.vocabulary(rnnlm_file.read_language_model(rnnlm_file.SHIPPED))
-    return TextWriter(rnnlm_file.read_rnnlm(rnnlm_file.SHIPPED, RnnlmGen), {w: i for i, w in words.items()}, words)
+    words = trained_models.vocabulary(trained_models.read_language_model(trained_models.SHIPPED))
+    model = trained_models.read_rnnlm(trained_models.SHIPPED, RnnlmGen)
+    return TextWriter(model, {w: i for i, w in words.items()}, words)
 
 
 def test_shipped_model_is_a_good_one(shipped):
@@ -34,7 +35,7 @@ def test_shipped_model_is_a_good_one(shipped):
     assert shipped.predict("new", 1)[0][0] == "york"
     assert dict(shipped.predict("the company said it", 10)).keys() >= {"will", "is"}
     ids = [shipped.word_to_id[w] for w in ["the", "company", "said", "it"]]
-    assert rnnlm_file.SHIPPED.stat().st_size < 5e6
+    assert trained_models.SHIPPED.stat().st_size < 5e6
     assert shipped.encode("The company said it'll sell its unit.").ids[:4] == ids
 
 
@@ -96,7 +97,7 @@ def test_vocabulary_of_another_size():
     with pytest.raises(ValueError, match="3 words and a vocabulary of 2"):
         TextWriter(Rnnlm(3, 2, 2), {"a": 0, "b": 1}, words)
     with pytest.raises(ValueError, match="2 words do not fit a model of 3"):
-        rnnlm_file.write_rnnlm("x.npz", Rnnlm(3, 2, 2), words)
+        trained_models.write_rnnlm("x.npz", Rnnlm(3, 2, 2), words)
     with pytest.raises(ValueError, match="no <eos>"):
         TextWriter(Rnnlm(2, 2, 2), {"a": 0, "b": 1}, words).write()
 
@@ -242,7 +243,7 @@ def test_better_text_without_weights():
 def test_other_files():
     BetterRnnlm(328, 6, 6, rng=0).save_params("better.npz")
     with pytest.raises(FileFormatError, match="6 tensors of an Rnnlm"):
-        rnnlm_file.read_rnnlm("better.npz", RnnlmGen)
+        trained_models.read_rnnlm("better.npz", RnnlmGen)
     with pytest.raises(ValueError, match="the cell must be lstm, not 'gru'"):
         generate_better_text.main("the queen", weights="better.npz", cell="gru", corpus="mini", out="a")
     with pytest.raises(ValueError, match="cell must be"):
@@ -252,8 +253,8 @@ def test_other_files():
 def test_vocabulary_travels_with_the_weights(capsys):
     model = Rnnlm(328, 6, 6, rng=0)
     _, id_to_word = mini.load_vocab()
-    rnnlm_file.write_rnnlm("m.npz", model, id_to_word)
-    loaded = rnnlm_file.read_rnnlm("m.npz", Rnnlm)
+    trained_models.write_rnnlm("m.npz", model, id_to_word)
+    loaded = trained_models.read_rnnlm("m.npz", Rnnlm)
     assert all(abs(a - b).max() < 1e-3 for a, b in zip(loaded.params, model.params, strict=True))
     predict_word.main("the queen", weights="m.npz")
     assert capsys.readouterr().err == ""

@@ -66,7 +66,7 @@ def test_pairs_of_ones_own_are_learnt():
     words = ["null", "eins", "zwei", "drei", "vier", "sechs", "sieben", "acht", "neun", "zehn"]
     lines = [f"{a} und {b}\t{b} nach {a}" for a in words for b in words if a != b]
     Path("own.tsv").write_text("\n".join(lines), encoding="utf-8")
-    settings = {"model": "attention", "words": True, "batch_size": 8, "learning_rate": 0.01, "hidden_size": 48}
+    settings = {"model": "attention", "words": True, "batch_size": 8, "lr": 0.01, "hidden_size": 48}
     scores = train_seq2seq.main(data="own.tsv", max_epoch=25, shown=0, out="run", **settings)
     assert scores["accuracy"] > 0.8
     assert Answerer.load("run/model.npz").answer("zwei und drei") == "drei nach zwei"

@@ -785,12 +785,14 @@ class TestInterrupt:
             Interrupted(at=3).fit(checkpoint=folder)
         (path,) = Checkpoints(folder).files()
         assert str(end.value) == (
-            f"training stopped in epoch 1, at iteration 3 / 5, and was saved in {path}. "
-            "It goes on with --resume, in Python resume=True."
+            f"training stopped in epoch 1, at iteration 3 / 5, and was saved in {path}; "
+            "it goes on with --resume, in Python resume=True."
         )
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
         resumed = LanguageTraining().fit(checkpoint=Checkpoints(folder, resume=True))
         assert resumed.result == LanguageTraining().fit().result
+        with pytest.raises(TrainingInterrupted, match="; the same call goes on"):
+            Interrupted(at=3).fit(checkpoint=Checkpoints(folder.with_name("other"), resume=True))
 
     def test_the_model_gets_its_best_weights_after_the_current_ones_are_saved(self, folder):
         training, first = Interrupted(at=9), LanguageTraining().fit(1)

@@ -21,7 +21,8 @@ import numpy
 import pytest
 
 from common.cli import describe
-from common.experiment import Corpus, Run, experiment, script
+from common.experiment import Run, experiment, script
+from dataset.corpora import Corpus
 
 
 @experiment(quick={"max_epoch": 2})

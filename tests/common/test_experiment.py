@@ -17,9 +17,11 @@ from ch04.train import Model
 from ch08.answerer import ModelKind
 from ch08.compare_models import Data
 from common import config, folder_lock
-from common.experiment import TRAINING, Choice, Corpus, Run, experiment, script
+from common.choice import Choice
+from common.experiment import TRAINING, Run, experiment, script
 from common.plotting import plot_curve
 from dataset import mini, ptb
+from dataset.corpora import Corpus
 
 NAME = "common_test_experiment"  # <folder>_<file> of this file, where main is defined
 

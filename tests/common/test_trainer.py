@@ -466,3 +466,15 @@ def test_a_plot_before_there_is_anything_to_plot(kind):
     pytest.importorskip("matplotlib", reason="figures need Matplotlib")
     ax = kind(Scripted(), SGD()).plot()
     assert ax.get_xlabel() == "iterations" and not len(ax.lines[0].get_xdata())
+
+
+@pytest.mark.parametrize("shape", [(1,), (4,)])
+def test_a_loss_is_a_number(shape):
+    class Losses(TwoLayerNet):
+        def forward(self, x, t):
+            return numpy.full(shape, super().forward(x, t))
+
+    x, t = numpy.ones((4, 2)), numpy.zeros(4, int)
+    message = f"Losses.forward must return the loss, a number, not an array {re.escape(str(shape))}"
+    with pytest.raises(TypeError, match=message):
+        Trainer(Losses(2, 3, 2), SGD()).fit(x, t, 1, 4)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-from common import weight_files
+from common import weight_files, word_vector_pickle
 from common.files import FileFormatError
 
 ROOT = Path(__file__).parents[2]
@@ -192,16 +192,16 @@ def test_word_vectors_go_both_ways(tmp_path, number):
               "id_to_word": {number(i): word for i, word in enumerate(words)}}
     path.write_bytes(pickle.dumps(params, -1))
     for _ in range(2):
-        found, word_to_id, id_to_word = weight_files.read_word_vectors(path)
+        found, word_to_id, id_to_word = word_vector_pickle.read(path)
         assert (found == vectors).all() and found.dtype == vectors.dtype
         assert word_to_id == {"you": 0, "say": 1, "語": 2} and id_to_word == {0: "you", 1: "say", 2: "語"}
         assert {type(i) for i in [*word_to_id.values(), *id_to_word]} == {int}
-        weight_files.write_word_vectors(path, found.astype("f4"), word_to_id, id_to_word)
+        word_vector_pickle.write(path, found.astype("f4"), word_to_id, id_to_word)
     with path.open("rb") as file:
         book = pickle.load(file)
     assert list(book) == list(params) and book["word_to_id"] == params["word_to_id"]
     assert book["id_to_word"] == params["id_to_word"] and (book["word_vecs"] == vectors).all()
-    with pytest.raises(FileFormatError, match="read_word_vectors"):
+    with pytest.raises(FileFormatError, match="word_vector_pickle"):
         weight_files.read(path)
 
 
@@ -216,15 +216,15 @@ def test_word_vectors_that_do_not_fit_are_refused(tmp_path, change):
     path = tmp_path / "x.pkl"
     good = {"word_vecs": numpy.ones((2, 4)), "word_to_id": {"a": 0, "b": 1}, "id_to_word": {0: "a", 1: "b"}}
     path.write_bytes(pickle.dumps(good))
-    weight_files.read_word_vectors(path)
+    word_vector_pickle.read(path)
     path.write_bytes(pickle.dumps(good | change))
     with pytest.raises(FileFormatError, match=r"x\.pkl"):
-        weight_files.read_word_vectors(path)
+        word_vector_pickle.read(path)
 
 
 def test_word_vectors_beyond_float16_are_not_written(tmp_path):
     with pytest.raises(ValueError, match="word_vecs"):
-        weight_files.write_word_vectors(tmp_path / "x.pkl", numpy.full((1, 2), 7e4), {"a": 0}, {0: "a"})
+        word_vector_pickle.write(tmp_path / "x.pkl", numpy.full((1, 2), 7e4), {"a": 0}, {0: "a"})
     assert list(tmp_path.iterdir()) == []
 
 

@@ -8,7 +8,7 @@ from memory import peak
 from common import word_vector_files as files
 from common.files import FileFormatError
 from common.np import np
-from common.weight_files import read_word_vectors
+from common.word_vector_pickle import read as read_word_vectors
 from common.word_vectors import WordVectors
 
 WORDS = ["king", "queen", "男", "naïve", "<unk>", "$"]
@@ -202,7 +202,7 @@ class TestFiles:
     def test_words_that_a_format_cannot_hold(self, tmp_path, suffix, word):
         path = tmp_path / f"v{suffix}"
         path.write_bytes(b"old")
-        with pytest.raises(ValueError, match=r"cannot be written: .* blanks"):
+        with pytest.raises(ValueError, match=r"cannot be written: .* spaces"):
             WordVectors(numpy.ones((1, 2)), [word]).save(path)
         assert path.read_bytes() == b"old"
 

@@ -30,7 +30,7 @@ from typing import Any
 import numpy
 from hostile_weights import hostile_files
 
-from common import safe_pickle, weight_files
+from common import safe_pickle, weight_files, word_vector_pickle
 from common.files import FileFormatError
 from common.pickle_machine import ALLOWANCE
 
@@ -96,10 +96,10 @@ def sound_files(folder: Path, rows: int, seed: int = 0) -> list[Good]:
     for protocol in (2, 3, 4, 5):
         add(f"book{protocol}.pkl", (numbered, {}), False, dump(halves, protocol))
     book = dict(zip(("word_vecs", "word_to_id", "id_to_word"), vectors, strict=True))
-    add("ours_vectors.pkl", vectors, True, lambda path: weight_files.write_word_vectors(path, *vectors),
-        weight_files.read_word_vectors)
+    add("ours_vectors.pkl", vectors, True, lambda path: word_vector_pickle.write(path, *vectors),
+        word_vector_pickle.read)
     for protocol in (2, 4, 5):
-        add(f"vectors{protocol}.pkl", vectors, False, dump(book, protocol), weight_files.read_word_vectors)
+        add(f"vectors{protocol}.pkl", vectors, False, dump(book, protocol), word_vector_pickle.read)
     return found
 
 

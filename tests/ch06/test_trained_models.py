@@ -6,7 +6,7 @@ import pytest
 from ch06.awd_lstm import AwdLstm
 from ch06.better_rnnlm import CELLS, BetterRnnlm
 from ch06.rnnlm import Rnnlm
-from ch06.rnnlm_file import (
+from ch06.trained_models import (
     new_language_model,
     read_better_rnnlm,
     read_language_model,

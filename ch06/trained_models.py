@@ -20,13 +20,13 @@ from ch06.better_rnnlm import BetterRnnlm
 from ch06.rnnlm import Rnnlm
 from common import model_folder, weight_files
 from common.base_model import BaseModel
-from common.experiment import Corpus
 from common.files import FileFormatError, Location, parse_json, regular
 from common.language_model import LanguageModel, vocab_size
 from common.model_tree import unique_params
 from common.np import np, to_cpu
 from common.rng import Seed
 from dataset import mini
+from dataset.corpora import Corpus
 
 SHIPPED = Path(__file__).resolve().parent / "rnnlm.npz"
 VOCABULARY = "id_to_word"
