@@ -11,7 +11,7 @@ from common.experiment import Run
 from common.language_model import LanguageModel
 from common.prompt import UNK
 from common.similarity import unknown
-from common.text_writer import TextWriter, check_words
+from common.text_writer import TextWriter, checked_words
 from dataset.corpora import Corpus
 
 Vocabulary = Annotated[Corpus | None, "The corpus that bare weights were trained on, if they have no vocabulary."]
@@ -72,8 +72,7 @@ def write_texts(
     """
     banned, stop = banned or [], stop or []
     for name, words in (("banned", banned), ("stop", stop)):
-        check_words(name, words)
-        for word in words:
+        for word in checked_words(name, words):
             if word not in writer.word_to_id:
                 raise ValueError(f"{name}: {unknown(word, writer.word_to_id)}")
     if default_bans:

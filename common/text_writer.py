@@ -53,8 +53,8 @@ class TextWriter:
         :func:`common.text_generation.generate_texts`.
 
         Raises ValueError and KeyError for prompts as :func:`common.prompt.encode`, for count and sizes below 1, and for
-        impossible options; TypeError for a prompt that is no text, for banned or stop words that are one str, and for a
-        count that is no whole number.
+        impossible options; TypeError for a prompt that is no text, for banned or stop words that are one str or no
+        words, and for a count that is no whole number.
         """
         if isinstance(prompt, bytes) or not (prompt is None or isinstance(prompt, Iterable)):
             raise TypeError(f"TextWriter.write: prompt must be a str, a list of them, or None, not {prompt!r:.80}")
@@ -81,14 +81,17 @@ class TextWriter:
 
     def _ids(self, name: str, words: Sequence[str]) -> list[int]:
         """The ids of the words that the vocabulary has."""
-        check_words(name, words)
-        return [self.word_to_id[word] for word in words if word in self.word_to_id]
+        return [self.word_to_id[word] for word in checked_words(name, words) if word in self.word_to_id]
 
 
-def check_words(name: str, words: Sequence[str]) -> None:
-    """TypeError for a str, which would be taken for the list of its characters."""
+def checked_words(name: str, words: Iterable[str]) -> list[str]:
+    """The words as a list. TypeError for others, such as ids, and a str, which is the sequence of its characters."""
     if isinstance(words, str):
         raise TypeError(f"{name} must be a list of words, not the str {words!r}: pass [{words!r}]")
+    listed = list(words) if isinstance(words, Iterable) else [words]
+    if not all(isinstance(word, str) for word in listed):
+        raise TypeError(f"{name} must be a list of words, not {words!r:.80}")
+    return listed
 
 
 def sample_sentences(

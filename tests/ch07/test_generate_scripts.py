@@ -87,6 +87,14 @@ def test_one_str_is_no_list_of_words(shipped, name):
         generate_text.main("you", out="a", **{name: "the"})
 
 
+@pytest.mark.parametrize("name", ["banned", "stop"])
+@pytest.mark.parametrize("words", [[24, 316], None, [["a"]], 5, b"the"])
+def test_ids_are_no_words(shipped, name, words):
+    with pytest.raises(TypeError, match=f"^{name} must be a list of words, not "):
+        shipped.write("you", **{name: words})
+    assert shipped.write("you", 1, 2, rng=0, **{name: iter(["the"])})
+
+
 def test_every_word_banned(shipped):
     with pytest.raises(ValueError, match="all 10000 words are banned"):
         shipped.write("you", banned=list(shipped.word_to_id))
