@@ -41,7 +41,7 @@ def usual_prompt(writer: TextWriter, usual: str) -> str:
     found = [word in known for word in usual.split()]
     if all(found) or (any(found) and UNK in known):
         return usual
-    return "the" if "the" in known else writer.id_to_word[0]
+    return "the" if "the" in known else next((word for word in known if word.split() == [word]), usual)
 
 
 def note_unknown(writer: TextWriter, prompt: str | None) -> None:

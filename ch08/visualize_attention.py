@@ -8,7 +8,6 @@ Each row belongs to a character of the answer and shows, the lighter the more, w
 made from; white is 1. The rows are printed as well: under the question, digits give the weights in tenths.
 """
 
-import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -34,12 +33,13 @@ def main(
         questions = [questions]
     answerer = Answerer.load(model)
     maps = [answerer.attention(question) for question in questions or DATES]  # before anything is printed or removed
-    for path in run.out.iterdir():
-        if re.fullmatch(r"attention_[1-9][0-9]*\.png", path.name):  # of an earlier run
-            path.unlink()
     for number, found in enumerate(maps, start=1):
         print(as_text(found))
         run.plot(f"attention_{number}.png", plot_heatmap, found.weights, found.question, found.answer)
+    stale = len(maps) + 1
+    while (path := run.out / f"attention_{stale}.png").is_file():  # the rest of an earlier run
+        path.unlink()
+        stale += 1
 
 
 def as_text(found: AttentionMap) -> str:

@@ -18,7 +18,6 @@ from common.files import Location
 from common.history import History, Sums
 from common.interrupt import Interrupt, TrainingInterrupted
 from common.memory import keep_freed_memory
-from common.model_tree import recurrent_states
 from common.object_tree import make_generators
 from common.progress import progress, write
 from common.trainer_checkpoints import TrainerCheckpoints
@@ -145,8 +144,6 @@ class BaseTrainer:
             self._new_epoch()
         saver = TrainerCheckpoints(self, checkpoint, settings, begin + max_epoch) if checkpoint is not None else None
         with keep_freed_memory(), saver.blamed() if saver else contextlib.nullcontext():
-            if valid is not None and not callable(valid) and not (saver and saver.restored):
-                self._try(valid)
             for callback in self.callbacks:
                 callback.on_start(self)
             if saver:
@@ -292,21 +289,6 @@ class BaseTrainer:
         with self.optimizer.averages() if means else contextlib.nullcontext():
             return own_scores(self.model, valid) if callable(valid) else self._scores(valid)
 
-    def _try(self, valid: Any) -> None:
-        """Score an extract of the validation data: what cannot be scored had better fail now than after a whole epoch.
-
-        It leaves nothing behind, and therefore leaves out models with a state that no layer of theirs shows.
-        """
-        if hasattr(self.model, "reset_state") and not recurrent_states(self.model):
-            return
-        try:
-            self._scores(self._extract(valid))
-        except FloatingPointError:  # of the weights, which are going to change
-            pass
-        except Exception as error:
-            error.args = (f"fit: valid: {error}",)
-            raise
-
     def _place(self) -> str:
         """Where the training is, for people."""
         if not self.iteration:
@@ -339,10 +321,6 @@ class BaseTrainer:
         be none.
         """
         return valid
-
-    def _extract(self, valid: Any) -> Any:
-        """A little of the validation data that have been checked, with the ids that may fit the model least."""
-        raise NotImplementedError
 
     def _scores(self, valid: Any) -> dict[str, float]:
         """The scores on validation data that have been checked."""

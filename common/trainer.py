@@ -31,14 +31,7 @@ from common.rng import Seed, generator
 from common.shared_weights import remove_duplicate
 from common.training import Step
 from common.training_state import checksum, step_settings
-from common.validation import (
-    checked_pair,
-    checked_text,
-    example_scores,
-    extreme_examples,
-    extreme_words,
-    language_model_scores,
-)
+from common.validation import checked_pair, checked_text, example_scores, language_model_scores
 
 __all__ = ["RnnlmTrainer", "Trainer", "remove_duplicate"]
 
@@ -145,10 +138,6 @@ class Trainer(BaseTrainer):
 
     def _checked_valid(self, valid: Any) -> Any:
         return checked_pair(valid)
-
-    def _extract(self, valid: Any) -> Any:
-        x, t = valid
-        return extreme_examples(x, t, self.batch_size)
 
     def _scores(self, valid: Any) -> dict[str, float]:
         x, t = valid
@@ -262,10 +251,7 @@ class RnnlmTrainer(BaseTrainer):
         return {"perplexity": perplexity_of(loss)}
 
     def _checked_valid(self, valid: Any) -> Any:
-        return checked_text(valid)
-
-    def _extract(self, valid: Any) -> Any:
-        return extreme_words(valid, self.time_size)
+        return checked_text(valid, self.model)
 
     def _scores(self, valid: Any) -> dict[str, float]:
         return language_model_scores(self.model, valid, self.time_size)

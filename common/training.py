@@ -47,8 +47,8 @@ class Step:
         Raises FloatingPointError, naming the first weight or gradient that is not finite, if the loss or a norm is not.
         """
         loss = self.model.forward(x, t)
-        if shape := getattr(loss, "shape", ()):
-            raise TypeError(f"{type(self.model).__name__}.forward must return the loss, a number, not an array {shape}")
+        if getattr(loss, "shape", ()):
+            loss = self._one_number(loss)
         loss = float(loss)
         if not math.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss}: {self._cause(x, t)}")
@@ -66,6 +66,13 @@ class Step:
                     grad *= rate
             self.optimizer.update(params, grads)
         return loss - sum(layer.penalty for layer in self._penalties) if self._penalties else loss
+
+    def _one_number(self, loss: Any) -> Any:
+        """The number in an array of one. TypeError for others."""
+        if loss.size == 1:
+            return loss.item()
+        name = type(self.model).__name__
+        raise TypeError(f"{name}.forward must return the loss, one number, not an array {loss.shape}")
 
     def _measure(self, grads: list[Any], max_grad: float | None, measure: bool) -> float:
         """Set `norm`, if it is asked for; returns what the gradients are to be multiplied by."""

@@ -4,15 +4,12 @@ import inspect
 from inspect import Parameter
 from typing import Any
 
-import numpy
-
 from common.evaluation import check_corpus, eval_perplexity, without_training
 from common.labels import checked_corpus
+from common.layers import Embedding
 from common.model_tree import evaluation_mode, layers
 from common.np import np, to_cpu
 from common.padding import PAD
-
-ROWS = 10  # of a text, read side by side
 
 
 def own_scores(model: Any, function: Any) -> dict[str, float]:
@@ -24,15 +21,17 @@ def own_scores(model: Any, function: Any) -> dict[str, float]:
     return {name: value.item() if getattr(value, "ndim", None) == 0 else value for name, value in scores.items()}
 
 
-def checked_text(valid: Any) -> Any:
-    """The corpus (n,) of ids, on the host. Raises as :func:`common.labels.checked_corpus`, and ValueError for one
-    without a word to predict: now, as it would be found out after a whole epoch.
+def checked_text(valid: Any, model: Any) -> Any:
+    """The corpus (n,) of ids, on the host. Raises as :func:`common.labels.checked_corpus`, also for ids that the
+    one Embedding of the model does not know, such as those of another vocabulary, and ValueError for a corpus without a
+    word to predict: now, as it would be found out after a whole epoch.
     """
     try:
         corpus = np.asarray(valid)
     except ValueError as error:  # rows of unequal length
         raise ValueError(f"fit: valid must be a corpus (n,) or a function of the model, not {_what(valid)}") from error
-    corpus = to_cpu(checked_corpus("fit: valid", corpus))
+    tables = [layer.params[0] for _, layer in layers(model) if isinstance(layer, Embedding)]
+    corpus = to_cpu(checked_corpus("fit: valid", corpus, len(tables[0]) if len(tables) == 1 else None))
     check_corpus("fit: valid", corpus)
     return corpus
 
@@ -51,27 +50,6 @@ def checked_pair(valid: Any) -> tuple[Any, Any]:
     return x, t
 
 
-# An extract has the shapes of the blocks or batches that the whole is scored in, as a model may know no others.
-
-
-def extreme_words(corpus: Any, time_size: int) -> Any:
-    """A block of the smallest and the largest id of a corpus (n,), each of them as word and as the next one."""
-    return numpy.resize([corpus.min(), corpus.max()], min(len(corpus), ROWS * time_size + 1))
-
-
-def extreme_examples(x: Any, t: Any, batch_size: int) -> tuple[Any, Any]:
-    """The first of the examples x, t and those with the smallest and the largest number, each again and again until the
-    batches are full.
-    """
-    rows = {0}
-    for data in (x, t):
-        if data.size and data.dtype.kind in "biuf":
-            rows |= {int(place) // (data.size // len(data)) for place in (data.argmin(), data.argmax())}
-    size = min(batch_size, len(x))
-    places = np.asarray(numpy.resize(sorted(rows), -(-len(rows) // size) * size))
-    return x[places], t[places]
-
-
 def _what(data: Any) -> str:
     """What has come, in a few words."""
     return f"an array {data.shape} of {data.dtype}" if hasattr(data, "shape") else f"{data!r:.80}"
@@ -79,7 +57,7 @@ def _what(data: Any) -> str:
 
 def language_model_scores(model: Any, corpus: Any, time_size: int) -> dict[str, float]:
     """perplexity and loss, its logarithm, of the corpus (n,)."""
-    perplexity = eval_perplexity(model, corpus, ROWS, time_size)
+    perplexity = eval_perplexity(model, corpus, time_size=time_size)
     return {"loss": float(np.log(perplexity)), "perplexity": perplexity}
 
 

@@ -282,3 +282,10 @@ def test_weights_of_the_small_corpus_need_no_more_words(script, capsys):
     Rnnlm(17, 4, 5, rng=0).save_params("other.npz")
     with pytest.raises(ValueError, match="no vocabulary: say with --corpus"):
         script.main(weights=Path("other.npz"))
+
+
+@pytest.mark.parametrize("script", [generate_text, generate_better_text, predict_word])
+@pytest.mark.parametrize("words", [["ein", "haus"], [" ", "b", "c"], ["new york", "a"], ["the", "cat"]])
+def test_the_usual_prompt_is_of_the_vocabulary(script, words):
+    Rnnlm(len(words), 4, 5, rng=0).save("own", id_to_word=dict(enumerate(words)))
+    script.main(weights=Path("own"), **({"topn": 1} if script is predict_word else {"length": 1}))

@@ -110,9 +110,9 @@ def test_maps_of_the_shipped_model(capsys):
 
 def test_maps_of_an_earlier_run_go(capsys):
     pytest.importorskip("matplotlib", reason="figures need Matplotlib")
-    own = [Path("run", name) for name in ("attention_3.jpg", "attention_3b.png", "my_attention_3.png")]
+    own = [Path("run", name) for name in ("attention_3.jpg", "attention_12.png", "my_attention_3.png")]
     Path("run").mkdir()
-    for path in (*own, Path("run", "attention_3.png"), Path("run", "attention_12.png")):
+    for path in (*own, *(Path("run", f"attention_{number}.png") for number in (1, 2, 3))):
         path.write_bytes(b"")
     with pytest.raises(ValueError, match="no 'ä'"):
         visualize_attention.main(["9/27/94", "ä"], out="run")

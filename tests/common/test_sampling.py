@@ -96,6 +96,12 @@ def test_impossible_options(options):
         Sampling(**options)
 
 
+def test_arrays_without_axes_are_numbers():
+    options = {"temperature": 0.5, "top_k": 3, "top_p": 0.9, "repetition_penalty": 1.2}
+    found = Sampling(**{name: numpy.array(value) for name, value in options.items()}).probabilities(LOG_P)
+    numpy.testing.assert_array_equal(found, Sampling(**options).probabilities(LOG_P))
+
+
 def test_impossible_words(rng):
     with pytest.raises(IdError, match=r"Sampling: banned ids must lie in 0 … 4, got -1"):
         Sampling(banned=[-1]).check(5)
