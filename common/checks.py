@@ -5,21 +5,21 @@ from numbers import Integral, Real
 from typing import Any
 
 
-def plain(value: Any) -> Any:
-    """The number in an array without axes, as indexing CuPy's arrays gives them; anything else as it is."""
+def as_number(value: Any) -> Any:
+    """Python's number for NumPy's, and for an array without axes, as CuPy's arrays give it; anything else as it is."""
     return value.item() if getattr(value, "shape", None) == () else value
 
 
 def is_number(value: Any) -> bool:
     """Whether it is a number, NumPy's too, and finite."""
-    value = plain(value)
+    value = as_number(value)
     return isinstance(value, Real) and math.isfinite(value)
 
 
 def check_whole(name: str, **numbers: int) -> None:
     """TypeError unless all of these, NumPy's too, are whole numbers: 3.0 is none."""
     for what, number in numbers.items():
-        if not isinstance(plain(number), Integral):
+        if not isinstance(as_number(number), Integral):
             raise TypeError(f"{name}: {what} must be a whole number, not {number!r}")
 
 

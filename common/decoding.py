@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from common.checks import check_counts, check_whole, plain
+from common.checks import as_number, check_counts, check_whole
 from common.functions import check_highest, distribution
 from common.labels import IdError
 from common.np import np, to_cpu
@@ -97,7 +97,7 @@ def beam_search(
     check_counts("beam_search", sample_size=sample_size, width=width, n_best=n_best)
     if n_best > width:
         raise ValueError(f"beam_search: n_best must be at most the width, {width}, not {n_best}")
-    if not isinstance(plain(length_penalty), Real):
+    if not isinstance(as_number(length_penalty), Real):
         raise TypeError(f"beam_search: length_penalty must be a number, not {length_penalty!r:.80}")
     if not math.isfinite(length_penalty):
         raise ValueError(f"beam_search: length_penalty must be a finite number, not {length_penalty}")

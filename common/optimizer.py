@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
+from common.checks import as_number
 from common.np import fits_cache, np, row_blocks
 from common.object_tree import attributes
 from common.parameter_states import ParameterStates
@@ -63,7 +64,7 @@ class Optimizer:
 
     @lr.setter
     def lr(self, lr: Any) -> None:
-        lr = lr.item() if getattr(lr, "shape", None) == () else lr  # NumPy's numbers and arrays of one
+        lr = as_number(lr)
         _check_number(self, "lr", lr)
         self._checked_lr = float(lr)
 
@@ -90,10 +91,11 @@ class Optimizer:
 
     def _update_rows(self, step: int, scale: float, g: RowGradient, *arrays: Any) -> None:
         """A step that touches nothing but the rows, of the parameter and of its state, which have a gradient."""
-        p, *state = touched = [array[g.ids] for array in arrays]
+        ids = g.ids  # once: of a gradient that somebody has written into they are searched for
+        p, *state = touched = [array[ids] for array in arrays]
         self._update_array(step, scale, p, g.rows, *state)
         for array, rows in zip(arrays, touched, strict=True):
-            array[g.ids] = rows
+            array[ids] = rows
 
     def state_dict(self, params: Sequence[Any]) -> dict[str, Any]:
         """What the next steps of the params depend on: lr and the other attributes, such as those of a subclass, and

@@ -82,13 +82,17 @@ class RowGradient(numpy.lib.mixins.NDArrayOperatorsMixin):
         self += -other
         return self
 
+    def _to_scale(self, scale: Any) -> Any:
+        """The numbers that `scale` may change: where it is one for all of them, zeros stay zeros."""
+        return self._rows if self._array is None and numpy.ndim(scale) == 0 else self._as_array()
+
     def __imul__(self, scale: Any) -> "RowGradient":
-        numbers = self._rows if self._array is None and numpy.ndim(scale) == 0 else self._as_array()
+        numbers = self._to_scale(scale)
         numbers *= scale
         return self
 
     def __itruediv__(self, scale: Any) -> "RowGradient":
-        numbers = self._rows if self._array is None and numpy.ndim(scale) == 0 else self._as_array()
+        numbers = self._to_scale(scale)
         numbers /= scale
         return self
 

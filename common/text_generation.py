@@ -63,8 +63,9 @@ def continue_texts(
     if not prompts:
         raise ValueError("generate: expected one prompt at least")
     sampling.check(vocab_size(model))
-    ends = checked_integers("generate", stop, "stop")
-    checked_ids("generate", ends, vocab_size(model), "stop ids")
+    stop_ids = checked_integers("generate", stop, "stop")
+    checked_ids("generate", stop_ids, vocab_size(model), "stop ids")
+    ends = set(stop_ids)  # in which every word is looked up
     texts = [Generated([*prompt], []) for prompt in prompts]
     going = [True] * len(texts)
     position = min(map(len, prompts))  # the prompts' common length is read at once, without a score

@@ -4,6 +4,7 @@ import inspect
 from inspect import Parameter
 from typing import Any
 
+from common.checks import as_number
 from common.evaluation import check_corpus, eval_perplexity, without_training
 from common.labels import checked_corpus
 from common.layers import Embedding
@@ -18,7 +19,7 @@ def own_scores(model: Any, function: Any) -> dict[str, float]:
         scores = function(model)
     if not isinstance(scores, dict):
         return {"score": float(scores)}
-    return {name: value.item() if getattr(value, "ndim", None) == 0 else value for name, value in scores.items()}
+    return {name: as_number(value) for name, value in scores.items()}
 
 
 def checked_text(valid: Any, model: Any) -> Any:
