@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from ch07.seq2seq import Decoder, Seq2seq, recurrent_state
+from ch07.seq2seq import Decoder, Seq2seq
 from common.np import np
+from common.reader import new_reader
 from common.recurrent import Recurrent
 
 
@@ -18,10 +19,6 @@ class PeekyDecoder(Decoder):
 
     def forward(self, xs: Any, h: Any) -> Any:
         self.lstm.set_state(h)
-        return self._scores(xs, h)
-
-    def _scores(self, xs: Any, h: Any) -> Any:
-        """The scores (N, T, V) from the state that the LSTM is in."""
         xs = self.embed.forward(xs)
         peek = np.broadcast_to(h[:, None], (*xs.shape[:2], h.shape[1]))
         if self._takes_constant():
@@ -48,13 +45,14 @@ class PeekyDecoder(Decoder):
         return getattr(type(self.lstm), "forward", None) is Recurrent.forward
 
     def _first_state(self, h: Any) -> tuple[Any, ...]:
-        return h, *super()._first_state(h)
+        self._reader = new_reader(self.lstm)
+        return h, *self._reader.start(h, constant=h)
 
     def _read(self, ids: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         peek, *own = state
-        self.lstm.set_state(*own)
-        scores = self._scores(ids[:, None], peek)
-        return scores[:, 0], (peek, *recurrent_state(self.lstm))
+        h, *_ = own = self._reader.read(self.embed.forward(ids[:, None])[:, 0], tuple(own))
+        scores = self.affine.forward(np.concatenate([peek, h], axis=1)[:, None])
+        return scores[:, 0], (peek, *own)
 
 
 class PeekySeq2seq(Seq2seq):

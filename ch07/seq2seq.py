@@ -4,6 +4,7 @@ Questions and answers are arrays of ids. Rows of unequal length are padded on th
 their loss, gradients and answers are those that they have one by one.
 """
 
+import copy
 from typing import Any
 
 from common import model_tree
@@ -14,20 +15,25 @@ from common.initial import new_affine, new_embedding, new_recurrent
 from common.losses import gradient_to_read
 from common.np import np
 from common.padding import PAD, add_to_last_states, as_rows, last_states, row_lengths, without_pads
+from common.reader import LSTMReader, new_reader
 from common.rng import Seed, generator
 from common.time_layers import TimeLSTM, TimeSoftmaxWithLoss
+
+MANY = 32  # questions; fewer are read faster by the layer's own forward than one step after the other
 
 
 class Encoder:
     """Embedding and LSTM: questions xs (N, S) -> h (N, H), the state after the last symbol.
 
-    lengths   (N,), the numbers of symbols of the last questions, None if none of them was padded
-    hs        the states after each symbol of the last questions, (N, S, H)
+    lengths    (N,), the numbers of symbols of the last questions, None if none of them was padded
+    hs         the states after each symbol of the last questions, (N, S, H)
+    answering  whether the questions are to be answered only, and no backward follows
     """
 
     forget_bias = 0.0  # of a new LSTM's forget gates
     lengths: Any = None
     hs: Any = None
+    answering = False
 
     def __init__(
         self, vocab_size: int, wordvec_size: int, hidden_size: int, *, rng: Seed = None, dtype: Any = "f"
@@ -47,7 +53,11 @@ class Encoder:
         """The states after each symbol, hs (N, S, H)."""
         xs = checked_rows("Encoder", xs)
         self.lengths = row_lengths("Encoder", xs)
-        self.hs = self.lstm.forward(self.embed.forward(without_pads(xs)))
+        embedded = self.embed.forward(without_pads(xs))
+        if self.answering and len(xs) >= MANY and isinstance(reader := new_reader(self.lstm), LSTMReader):
+            self.hs = None
+            return reader.read_rows(embedded, xs)
+        self.hs = self.lstm.forward(embedded)
         return self.hs
 
     def backward(self, dh: Any) -> None:
@@ -101,25 +111,17 @@ class Decoder:
 
     def _first_state(self, h: Any) -> tuple[Any, ...]:
         """The state, arrays of N rows each, before the first :meth:`_read`."""
-        self.lstm.set_state(h)
-        return recurrent_state(self.lstm)
+        self._reader = new_reader(self.lstm)
+        return self._reader.start(h)
 
     def _read(self, ids: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         """Read one symbol, ids (N,), in a state: (scores (N, V) of the next one, the state after it)."""
-        self.lstm.set_state(*state)
-        scores = self.affine.forward(self.lstm.forward(self.embed.forward(ids[:, None])))
-        return scores[:, 0], recurrent_state(self.lstm)
+        h, *_ = state = self._reader.read(self.embed.forward(ids[:, None])[:, 0], state)
+        return self.affine.forward(h[:, None])[:, 0], state
 
     def generate(self, h: Any, start_id: int, sample_size: int) -> Any:
         """As :meth:`Seq2seq.generate`, from the encoder's state h (N, H)."""
         return one_or_all(as_lists(greedy(self._read, self._first_state(h), start_id, sample_size)))
-
-
-def recurrent_state(layer: Any) -> tuple[Any, ...]:
-    """The arrays (N, H) of a recurrent layer's state: (h, c) of an LSTM, where None is zero, (h,) of other layers."""
-    if not hasattr(layer, "c"):
-        return (layer.h,)
-    return layer.h, np.zeros_like(layer.h) if layer.c is None else layer.c
 
 
 class Seq2seq(BaseModel):
@@ -158,6 +160,14 @@ class Seq2seq(BaseModel):
     def _encode(self, xs: Any) -> tuple[Any, ...]:
         """What the decoder gets to know of the questions xs (N, S): the arguments of its forward after the first."""
         return (self.encoder.forward(xs),)
+
+    def _start_answers(self, xs: Any) -> tuple[Any, ...]:
+        """The decoder's state before it answers the questions xs (N, S)."""
+        self.encoder.answering = True
+        try:
+            return self.decoder._first_state(*self._encode(xs))
+        finally:
+            self.encoder.answering = False
 
     def predict(self, xs: Any, ts: Any) -> Any:
         """The scores (N, T, V) of the symbols that follow those of ts (N, T), before the softmax."""
@@ -214,8 +224,17 @@ class Seq2seq(BaseModel):
                 row[: len(ids)] = ids
             stops = samples == stop_id
             return np.where(stops.cumsum(axis=1) > stops, PAD, samples)
-        state = self.decoder._first_state(*self._encode(xs))
-        return greedy(self.decoder._read, state, start_id, sample_size, stop_id)
+        return greedy(self.decoder._read, self._start_answers(xs), start_id, sample_size, stop_id)
+
+    def _replicas(self, number: int) -> list["Seq2seq"]:
+        """As many models with the same weights, which can answer at the same time as this one, each on a thread.
+
+        None, if what answers is not ours: it may count or write down what it is asked.
+        """
+        if type(self).generate_batch is not Seq2seq.generate_batch or self._own_generate():
+            return []
+        weights = [*self.params, *self.grads]
+        return [copy.deepcopy(self, {id(array): array for array in weights}) for _ in range(number)]
 
     def _own_generate(self) -> Any:
         """The decoder's `generate`, None if it is ours or there is none."""
@@ -224,8 +243,7 @@ class Seq2seq(BaseModel):
 
     def beam_search(self, xs: Any, start_id: int, sample_size: int, width: int = 5, **options: Any) -> list[Hypothesis]:
         """The best answers to one question xs (1, S), see :func:`common.decoding.beam_search`."""
-        state = self.decoder._first_state(*self._encode(xs))
-        return beam_search(self.decoder._read, state, start_id, sample_size, width, **options)
+        return beam_search(self.decoder._read, self._start_answers(xs), start_id, sample_size, width, **options)
 
     def reset_state(self) -> None:
         """Forget the states of the decoder, which every forward sets anew."""

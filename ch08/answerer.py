@@ -15,9 +15,9 @@ from ch07.seq2seq import Seq2seq
 from ch08.attention_seq2seq import AttentionSeq2seq
 from ch08.deep_seq2seq import DeepSeq2seq
 from common import weight_files
+from common.answering import generate_all
 from common.checks import check_counts
 from common.choice import Choice
-from common.evaluation import AT_ONCE
 from common.files import FileFormatError, Location
 from common.model_tree import named_params
 from common.np import np, to_cpu
@@ -83,8 +83,7 @@ class Answerer:
         ValueError for a question with a symbol that the vocabulary lacks, one that is empty or too long.
         """
         ids = self.codec.encode(questions)
-        parts = [to_cpu(self._generate(ids[start : start + AT_ONCE])) for start in range(0, len(ids), AT_ONCE)]
-        return [self.codec.decode(row).rstrip() for part in parts for row in part.tolist()]
+        return [self.codec.decode(row).rstrip() for row in self._generate(ids).tolist()]
 
     def answer(self, question: str) -> str:
         """The answer to one question, as :meth:`answers`."""
@@ -98,7 +97,7 @@ class Answerer:
         if not hasattr(self.model, "attention_weights"):
             raise TypeError(f"a {self.kind} model has no attention to look at")
         ids = self.codec.encode([question])
-        answer = [i for i in to_cpu(self._generate(ids))[0].tolist() if i >= 0]
+        answer = [i for i in self._generate(ids)[0].tolist() if i >= 0]
         read = np.asarray([[self.codec.start, *answer[:-1]]])
         weights = self.model.attention_weights(np.asarray(ids), read)[0]
         symbol_of = {i: symbol for symbol, i in self.codec.answers.items()}
@@ -133,7 +132,7 @@ class Answerer:
 
     def _generate(self, ids: Any) -> Any:
         size = self.sizes["answer_size"] + (MARGIN if self.codec.stop is not None else 0)
-        return self.model.generate_batch(np.asarray(ids), self.codec.start, size, self.codec.stop)
+        return generate_all(self.model, np.asarray(ids), self.codec.start, size, self.codec.stop)
 
 
 def _check_codec(codec: Codec) -> None:

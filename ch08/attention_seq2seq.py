@@ -8,7 +8,7 @@ it depends on the seed whether three epochs are enough to learn where to look (d
 
 from typing import Any
 
-from ch07.seq2seq import Decoder, Encoder, Seq2seq, recurrent_state
+from ch07.seq2seq import Decoder, Encoder, Seq2seq
 from ch08.attention_layer import TimeAttention
 from common.np import np
 from common.padding import add_to_last_states, checked_lengths, last_states
@@ -70,14 +70,14 @@ class AttentionDecoder(Decoder):
 
     def _read(self, ids: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         enc_hs, lengths, *own = state
-        self.lstm.set_state(*own)
-        hs = self.lstm.forward(self.embed.forward(ids[:, None]))
+        h, *_ = own = self._reader.read(self.embed.forward(ids[:, None])[:, 0], tuple(own))
+        hs = h[:, None]
         if type(self.attention).forward is TimeAttention.forward:
             context, _ = self.attention.attend(enc_hs, hs, lengths)  # leaves the weights of the last forward
         else:
             context = self._context(enc_hs, hs, lengths)
         scores = self.affine.forward(np.concatenate([context, hs], axis=2))
-        return scores[:, 0], (enc_hs, lengths, *recurrent_state(self.lstm))
+        return scores[:, 0], (enc_hs, lengths, *own)
 
 
 class AttentionSeq2seq(Seq2seq):

@@ -15,7 +15,7 @@ direction, LSTM and dot scores it is the book's AttentionSeq2seq.
 
 from typing import Any
 
-from ch07.seq2seq import Seq2seq, checked_rows, recurrent_state
+from ch07.seq2seq import Seq2seq, checked_rows
 from ch08.attention_layer import TimeAttention
 from ch08.attention_scores import new_score
 from common.checks import check_counts
@@ -23,6 +23,7 @@ from common.initial import new_affine, new_embedding, new_recurrent
 from common.losses import gradient_to_read
 from common.np import np
 from common.padding import add_to_last_states, last_states, reverse, row_lengths, without_pads
+from common.reader import new_reader
 from common.rng import Seed, generator
 from common.time_layers import TimeGRU, TimeLSTM, TimeSoftmaxWithLoss
 
@@ -139,10 +140,7 @@ class DeepDecoder:
         for cell, last in zip(self.cells, lasts, strict=True):
             cell.set_state(last)
         hs = self.cells[0].forward(self.embed.forward(xs))
-        return self._above(hs, self.attention.forward(enc_hs, hs, lengths))
-
-    def _above(self, hs: Any, context: Any) -> Any:
-        """The scores from the first layer's states and the contexts, (N, T, H) each."""
+        context = self.attention.forward(enc_hs, hs, lengths)
         for cell in self.cells[1:]:
             hs = hs + cell.forward(np.concatenate([context, hs], axis=2))
         return self.affine.forward(np.concatenate([context, hs], axis=2))
@@ -160,23 +158,21 @@ class DeepDecoder:
         return denc_hs, [cell.dh for cell in self.cells]
 
     def _first_state(self, enc_hs: Any, lasts: list[Any], lengths: Any = None) -> tuple[Any, ...]:
-        for cell, last in zip(self.cells, lasts, strict=True):
-            cell.set_state(last)
-        return enc_hs, lengths, *self._states()
-
-    def _states(self) -> list[Any]:
-        """The states of all cells, of each h and, if it has one, c."""
-        return [part for cell in self.cells for part in recurrent_state(cell)]
+        self._readers = [new_reader(cell) for cell in self.cells]
+        starts = [reader.start(last) for reader, last in zip(self._readers, lasts, strict=True)]
+        return enc_hs, lengths, *(part for start in starts for part in start)
 
     def _read(self, ids: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
-        enc_hs, lengths, *states = state
-        parts = len(states) // len(self.cells)
-        for i, cell in enumerate(self.cells):
-            cell.set_state(*states[parts * i : parts * (i + 1)])
-        hs = self.cells[0].forward(self.embed.forward(ids[:, None]))
-        context, _ = self.attention.attend(enc_hs, hs, lengths)
-        scores = self._above(hs, context)
-        return scores[:, 0], (enc_hs, lengths, *self._states())
+        enc_hs, lengths, *parts = state
+        size = len(parts) // len(self.cells)
+        states = [tuple(parts[i : i + size]) for i in range(0, len(parts), size)]
+        h, *_ = states[0] = self._readers[0].read(self.embed.forward(ids[:, None])[:, 0], states[0])
+        context = self.attention.attend(enc_hs, h[:, None], lengths)[0][:, 0]
+        for i, reader in enumerate(self._readers[1:], 1):
+            states[i] = reader.read(np.concatenate([context, h], axis=1), states[i])
+            h = h + states[i][0]
+        scores = self.affine.forward(np.concatenate([context, h], axis=1))
+        return scores, (enc_hs, lengths, *(part for own in states for part in own))
 
 
 class DeepSeq2seq(Seq2seq):

@@ -4,13 +4,12 @@ import inspect
 import math
 from typing import Any
 
+from common.answering import AT_ONCE, generate_all
 from common.checks import check_counts
 from common.labels import checked_ids
 from common.model_tree import evaluation_mode
 from common.np import np, to_cpu
 from common.padding import PAD, as_rows, row_lengths
-
-AT_ONCE = 256  # questions that a model answers at a time: its memory grows with their number
 
 
 def perplexity_of(loss: float) -> float:
@@ -147,12 +146,9 @@ def seq2seq_accuracy(model: Any, questions: Any, answers: Any, batch_size: int =
     if not _answers_in_batches(model):
         rights = (eval_seq2seq(model, x[None], t[None], {}) for x, t in zip(questions, answers, strict=True))
         return sum(rights) / len(questions)
-    right = 0
-    for start in range(0, len(questions), batch_size):
-        t = answers[start : start + batch_size]
-        guess = model.generate_batch(questions[start : start + batch_size], int(t[0, 0]), t.shape[1] - 1)
-        right += int(((guess == t[:, 1:]) | (t[:, 1:] == PAD)).all(axis=1).sum())
-    return right / len(questions)
+    guess = generate_all(model, questions, int(answers[0, 0]), answers.shape[1] - 1, batch_size=int(batch_size))
+    correct = to_cpu(answers[:, 1:])
+    return int(((guess == correct) | (correct == PAD)).all(axis=1).sum()) / len(questions)
 
 
 def _answers_in_batches(model: Any) -> bool:
