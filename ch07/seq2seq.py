@@ -4,6 +4,7 @@ Questions and answers are arrays of ids. Rows of unequal length are padded on th
 their loss, gradients and answers are those that they have one by one.
 """
 
+import contextlib
 import copy
 from typing import Any
 
@@ -229,12 +230,15 @@ class Seq2seq(BaseModel):
     def _replicas(self, number: int) -> list["Seq2seq"]:
         """As many models with the same weights, which can answer at the same time as this one, each on a thread.
 
-        None, if what answers is not ours: it may count or write down what it is asked.
+        None, if what answers is not ours: it may count or write down what it is asked. Nor if the model holds anything
+        that cannot be copied, such as an open file.
         """
         if type(self).generate_batch is not Seq2seq.generate_batch or self._own_generate():
             return []
-        weights = [*self.params, *self.grads]
-        return [copy.deepcopy(self, {id(array): array for array in weights}) for _ in range(number)]
+        weights = {id(array): array for array in (*self.params, *self.grads)}
+        with contextlib.suppress(Exception):
+            return [copy.deepcopy(self, dict(weights)) for _ in range(number)]
+        return []
 
     def _own_generate(self) -> Any:
         """The decoder's `generate`, None if it is ours or there is none."""

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from common import config
 from common.memory import keep_freed_memory
@@ -31,9 +30,9 @@ def generate_all(
     def answer(worker: Any, rows: Any) -> Any:
         return to_cpu(np.asarray(worker.generate_batch(questions[np.asarray(rows)], start_id, sample_size, *stop)))
 
-    others = min(_threads(), len(parts)) - 1
-    copies = hasattr(type(model), "_replicas")  # not of the model in a wrapper, which may do more than pass on
-    workers = [model, *model._replicas(others)] if others > 0 and copies else [model]
+    workers = [model]
+    if len(parts) > 1 and hasattr(type(model), "_replicas"):  # its own, not those of a model that it is wrapped around
+        workers += model._replicas(min(_threads(), len(parts)) - 1)
     samples = numpy.concatenate(_share_out(answer, workers, parts))
     return samples[order.argsort()]
 
@@ -46,12 +45,13 @@ def _sorted(questions: Any) -> Any:
 
 
 def _threads() -> int:
-    """On how many threads the BLAS works: on one, nothing is gained by threads of our own, and none on the GPU."""
-    return 1 if config.GPU else max((blas["num_threads"] for blas in threadpool_info() if _is_blas(blas)), default=1)
-
-
-def _is_blas(library: dict[str, Any]) -> bool:
-    return bool(library["user_api"] == "blas")
+    """On how many threads the BLAS works. If on one, threads of our own gain nothing, nor do they on the GPU: 1."""
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:  # in an installation older than this dependency
+        return 1
+    libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    return 1 if config.GPU else max((library["num_threads"] for library in libraries), default=1)
 
 
 def _share_out(work: Callable[[Any, Any], Any], workers: Sequence[Any], parts: Sequence[Any]) -> list[Any]:
@@ -62,6 +62,8 @@ def _share_out(work: Callable[[Any, Any], Any], workers: Sequence[Any], parts: S
     """
     if len(workers) == 1:
         return [work(workers[0], part) for part in parts]
+    from threadpoolctl import threadpool_limits
+
     free: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for worker in workers:
         free.put(worker)

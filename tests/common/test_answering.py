@@ -1,5 +1,6 @@
 """Many questions at once."""
 
+import sys
 import threading
 
 import numpy
@@ -11,6 +12,7 @@ from ch08.answerer import MODELS
 from common import answering
 from common.answering import generate_all
 from common.decoding import as_lists
+from common.model_tree import layers
 from common.np import np
 from common.padding import PAD
 
@@ -85,6 +87,25 @@ def test_questions_that_cannot_be_sorted(threads):
             return [[len(x)] for x in xs]
 
     assert generate_all(Lengths(), numpy.array(["abc", "a"]), 0, 1, batch_size=1).tolist() == [[3], [1]]
+
+
+@pytest.mark.parametrize("kind", sorted(MODELS))
+def test_copies_have_the_weights_of_the_model(kind, rng):
+    model = MODELS[kind](V, 6, 8, rng=0)
+    model.forward(questions(rng, 3), questions(rng, 3))
+    first, second = model._replicas(2)
+    for replica in first, second:
+        assert all(a is b for a, b in zip(replica.params, model.params, strict=True))
+        for (name, layer), (other_name, other) in zip(layers(replica), layers(model), strict=True):
+            assert name == other_name and layer is not other
+            assert all(a is b for a, b in zip(layer.params, other.params, strict=True))
+
+
+def test_a_model_that_cannot_be_copied(threads, rng, tmp_path):
+    model, xs = Seq2seq(V, 6, 8, rng=0), questions(rng, 20)
+    expected = generate_all(model, xs, 0, 4, batch_size=5)
+    with (tmp_path / "log").open("w", encoding="utf-8") as model.log:
+        assert (generate_all(model, xs, 0, 4, batch_size=5) == expected).all()
 
 
 class CountingModel(Seq2seq):
@@ -162,6 +183,13 @@ def test_a_blas_on_one_thread_stays_so():
     """As in one of several trainings side by side."""
     with threadpool_limits(1, "blas"):
         assert answering._threads() == 1
+
+
+def test_without_threadpoolctl(monkeypatch, rng):
+    """In an environment that was installed before it was a dependency."""
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    assert answering._threads() == 1
+    assert generate_all(Seq2seq(V, 6, 8, rng=0), questions(rng, 20), 0, 4, batch_size=5).shape == (20, 4)
 
 
 def test_on_the_gpu_there_is_one_thread(gpu, rng):
