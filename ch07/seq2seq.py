@@ -4,8 +4,6 @@ Questions and answers are arrays of ids. Rows of unequal length are padded on th
 their loss, gradients and answers are those that they have one by one.
 """
 
-import contextlib
-import copy
 from typing import Any
 
 from common import model_tree
@@ -20,21 +18,20 @@ from common.reader import LSTMReader, new_reader
 from common.rng import Seed, generator
 from common.time_layers import TimeLSTM, TimeSoftmaxWithLoss
 
-MANY = 32  # questions; fewer are read faster by the layer's own forward than one step after the other
+MANY = 32  # questions; to read fewer together costs more than it saves
 
 
 class Encoder:
     """Embedding and LSTM: questions xs (N, S) -> h (N, H), the state after the last symbol.
 
-    lengths    (N,), the numbers of symbols of the last questions, None if none of them was padded
-    hs         the states after each symbol of the last questions, (N, S, H)
-    answering  whether the questions are to be answered only, and no backward follows
+    lengths   (N,), the numbers of symbols of the last questions, None if none of them was padded
+    hs        the states after each symbol of the last questions, (N, S, H)
     """
 
     forget_bias = 0.0  # of a new LSTM's forget gates
     lengths: Any = None
     hs: Any = None
-    answering = False
+    _only_answers = False  # and no backward follows
 
     def __init__(
         self, vocab_size: int, wordvec_size: int, hidden_size: int, *, rng: Seed = None, dtype: Any = "f"
@@ -55,10 +52,10 @@ class Encoder:
         xs = checked_rows("Encoder", xs)
         self.lengths = row_lengths("Encoder", xs)
         embedded = self.embed.forward(without_pads(xs))
-        if self.answering and len(xs) >= MANY and isinstance(reader := new_reader(self.lstm), LSTMReader):
-            self.hs = None
-            return reader.read_rows(embedded, xs)
-        self.hs = self.lstm.forward(embedded)
+        if self._only_answers and not self.lstm.stateful and isinstance(reader := new_reader(self.lstm), LSTMReader):
+            self.hs = reader.read_rows(embedded, xs)
+        else:
+            self.hs = self.lstm.forward(embedded)
         return self.hs
 
     def backward(self, dh: Any) -> None:
@@ -162,13 +159,16 @@ class Seq2seq(BaseModel):
         """What the decoder gets to know of the questions xs (N, S): the arguments of its forward after the first."""
         return (self.encoder.forward(xs),)
 
-    def _start_answers(self, xs: Any) -> tuple[Any, ...]:
-        """The decoder's state before it answers the questions xs (N, S)."""
-        self.encoder.answering = True
-        try:
-            return self.decoder._first_state(*self._encode(xs))
-        finally:
-            self.encoder.answering = False
+    def _to_answer(self, xs: Any) -> "Seq2seq":
+        """What answers the questions xs (N, S): if there are many, a copy that reads them together.
+
+        This needs a model that is the library's own in all parts. One with parts of a user's answers itself.
+        """
+        if as_rows("Seq2seq", xs).shape[:1] < (MANY,) or not model_tree.is_own(self):
+            return self
+        model = model_tree.copy_of_states(self)
+        model.encoder._only_answers = True
+        return model
 
     def predict(self, xs: Any, ts: Any) -> Any:
         """The scores (N, T, V) of the symbols that follow those of ts (N, T), before the softmax."""
@@ -225,20 +225,9 @@ class Seq2seq(BaseModel):
                 row[: len(ids)] = ids
             stops = samples == stop_id
             return np.where(stops.cumsum(axis=1) > stops, PAD, samples)
-        return greedy(self.decoder._read, self._start_answers(xs), start_id, sample_size, stop_id)
-
-    def _replicas(self, number: int) -> list["Seq2seq"]:
-        """As many models with the same weights, which can answer at the same time as this one, each on a thread.
-
-        None, if what answers is not ours: it may count or write down what it is asked. Nor if the model holds anything
-        that cannot be copied, such as an open file.
-        """
-        if type(self).generate_batch is not Seq2seq.generate_batch or self._own_generate():
-            return []
-        weights = {id(array): array for array in (*self.params, *self.grads)}
-        with contextlib.suppress(Exception):
-            return [copy.deepcopy(self, dict(weights)) for _ in range(number)]
-        return []
+        model = self._to_answer(xs)
+        state = model.decoder._first_state(*model._encode(xs))
+        return greedy(model.decoder._read, state, start_id, sample_size, stop_id)
 
     def _own_generate(self) -> Any:
         """The decoder's `generate`, None if it is ours or there is none."""
@@ -247,7 +236,8 @@ class Seq2seq(BaseModel):
 
     def beam_search(self, xs: Any, start_id: int, sample_size: int, width: int = 5, **options: Any) -> list[Hypothesis]:
         """The best answers to one question xs (1, S), see :func:`common.decoding.beam_search`."""
-        return beam_search(self.decoder._read, self._start_answers(xs), start_id, sample_size, width, **options)
+        state = self.decoder._first_state(*self._encode(xs))
+        return beam_search(self.decoder._read, state, start_id, sample_size, width, **options)
 
     def reset_state(self) -> None:
         """Forget the states of the decoder, which every forward sets anew."""

@@ -52,11 +52,11 @@ class AdditiveScore(Layer):
     def forward(self, hs_enc: Array, hs_dec: Array) -> Array:
         We, Wd, v = self.params
         hs_enc, hs_dec = (self.check_input(hs, "N", "steps", len(We)) for hs in (hs_enc, hs_dec))
-        enc, dec = hs_enc @ We, hs_dec @ Wd
+        enc, dec = _times(hs_enc, We), _times(hs_dec, Wd)
         # Step by step: the hidden layer of all steps at once, (N, T, S, A), would be far larger than any other array.
         hidden = [np.tanh(enc + dec[:, t, None]) for t in range(dec.shape[1])]
         self._cache = hs_enc, hs_dec, hidden
-        return np.stack([y @ v for y in hidden], axis=1)
+        return np.stack([_times(y, v) for y in hidden], axis=1)
 
     def backward(self, ds: Array) -> tuple[Array, Array]:
         """(dhs_enc, dhs_dec) from ds (N, T, S)."""
@@ -74,7 +74,12 @@ class AdditiveScore(Layer):
             ddec[:, t] = dA.sum(axis=1)
         dWe[...] = hs_enc.reshape(-1, len(We)).T @ denc.reshape(-1, len(v))
         dWd[...] = hs_dec.reshape(-1, len(Wd)).T @ ddec.reshape(-1, len(v))
-        return denc @ We.T, ddec @ Wd.T
+        return _times(denc, We.T), _times(ddec, Wd.T)
+
+
+def _times(x: Array, W: Array) -> Array:
+    """x W for x (N, S, H), as one product: NumPy and CuPy would make one for each of the N."""
+    return (x.reshape(-1, x.shape[2]) @ W).reshape(*x.shape[:2], *W.shape[1:])
 
 
 def new_score(kind: str, hidden_size: int, rng: Seed = None, dtype: Any = "f") -> Any:

@@ -171,8 +171,8 @@ class DeepDecoder:
         for i, reader in enumerate(self._readers[1:], 1):
             states[i] = reader.read(np.concatenate([context, h], axis=1), states[i])
             h = h + states[i][0]
-        scores = self.affine.forward(np.concatenate([context, h], axis=1))
-        return scores, (enc_hs, lengths, *(part for own in states for part in own))
+        scores = self.affine.forward(np.concatenate([context, h], axis=1)[:, None])
+        return scores[:, 0], (enc_hs, lengths, *(part for own in states for part in own))
 
 
 class DeepSeq2seq(Seq2seq):

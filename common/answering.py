@@ -1,6 +1,7 @@
 """A model that answers questions, asked many at once."""
 
 import queue
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -9,9 +10,13 @@ import numpy
 
 from common import config
 from common.memory import keep_freed_memory
+from common.model_tree import copy_of_states, is_own
 from common.np import np, to_cpu
 
-AT_ONCE = 512  # questions that a model answers at a time: its memory grows with their number
+AT_ONCE = 384  # questions that a model answers at a time: its memory grows with their number
+THREADS = 4  # at most, as each has a batch of its own in memory
+
+_sharing = threading.Lock()  # held by the one that has set the number of the BLAS's threads
 
 
 def generate_all(
@@ -20,21 +25,28 @@ def generate_all(
     """What ``model.generate_batch`` answers to any number of questions (n, S): an array (n, sample_size) on the host.
 
     It gets `batch_size` questions at a time, in sorted order, since what neighbours have in common at their beginning
-    is read faster. A model with a method ``_replicas(number)``, which gives as many copies of it as it is asked for, or
-    none, answers on all cores.
+    is read faster. A model that is the library's own in all parts answers on several threads. ValueError for another
+    shape of what it answers.
     """
     order = _sorted(to_cpu(questions))
     parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     stop = () if stop_id is None else (stop_id,)
 
     def answer(worker: Any, rows: Any) -> Any:
-        return to_cpu(np.asarray(worker.generate_batch(questions[np.asarray(rows)], start_id, sample_size, *stop)))
+        samples = worker.generate_batch(questions[np.asarray(rows)], start_id, sample_size, *stop)
+        samples, expected = to_cpu(np.asarray(samples)), (len(rows), sample_size)
+        if samples.shape != expected:
+            name = type(model).__name__
+            raise ValueError(f"{name}.generate_batch: expected {expected} ids of answers, got {samples.shape}")
+        return samples
 
-    workers = [model]
-    if len(parts) > 1 and hasattr(type(model), "_replicas"):  # its own, not those of a model that it is wrapped around
-        workers += model._replicas(min(_threads(), len(parts)) - 1)
-    samples = numpy.concatenate(_share_out(answer, workers, parts))
-    return samples[order.argsort()]
+    threads = min(_blas_threads(), THREADS, len(parts)) if len(parts) > 1 and is_own(model) else 1
+    samples = None
+    if threads > 1:
+        samples = _share_out(answer, [copy_of_states(model) for _ in range(threads)], parts)
+    if samples is None:
+        samples = [answer(model, rows) for rows in parts]
+    return numpy.concatenate(samples)[order.argsort()]
 
 
 def _sorted(questions: Any) -> Any:
@@ -44,7 +56,7 @@ def _sorted(questions: Any) -> Any:
     return numpy.arange(len(questions))
 
 
-def _threads() -> int:
+def _blas_threads() -> int:
     """On how many threads the BLAS works. If on one, threads of our own gain nothing, nor do they on the GPU: 1."""
     try:
         from threadpoolctl import threadpool_info
@@ -54,26 +66,36 @@ def _threads() -> int:
     return 1 if config.GPU else max((library["num_threads"] for library in libraries), default=1)
 
 
-def _share_out(work: Callable[[Any, Any], Any], workers: Sequence[Any], parts: Sequence[Any]) -> list[Any]:
-    """[work(worker, part) for each part], each of the workers on a thread of its own if there are several.
+def _share_out(work: Callable[[Any, Any], Any], workers: Sequence[Any], parts: Sequence[Any]) -> list[Any] | None:
+    """[work(worker, part) for each part], each of the workers on a thread of its own; None if there can be no threads.
 
     The BLAS is held to one thread for each of them. It does no more than the products, and these do not use a second
-    core fully; two of ours also share out all the rest, as long as it is in arrays of some size.
+    core fully; threads of ours also share out all the rest, as long as it is in arrays of some size.
     """
-    if len(workers) == 1:
-        return [work(workers[0], part) for part in parts]
     from threadpoolctl import threadpool_limits
 
     free: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for worker in workers:
         free.put(worker)
+    warnings = numpy.geterr()  # each thread has its own
 
     def on_a_thread(part: Any) -> Any:
         worker = free.get()
         try:
-            return work(worker, part)
+            with numpy.errstate(**warnings):
+                return work(worker, part)
         finally:
             free.put(worker)
 
-    with keep_freed_memory(), threadpool_limits(1, "blas"), ThreadPoolExecutor(len(workers)) as pool:
-        return list(pool.map(on_a_thread, parts))
+    # Of two that share out at once, the first to end would give the other's number of threads back as the usual one.
+    if not _sharing.acquire(blocking=False):
+        return None
+    try:
+        with keep_freed_memory(), threadpool_limits(1, "blas"), ThreadPoolExecutor(len(workers)) as pool:
+            try:
+                results = pool.map(on_a_thread, parts)
+            except RuntimeError:  # no thread can be started any more, as at the end of the process
+                return None
+            return list(results)
+    finally:
+        _sharing.release()

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from common.np import np
+from common.np import floats, np
 from common.sparse_gradient import RowGradient
 
 
@@ -14,15 +14,12 @@ def gradient_norm(grads: Sequence[Any]) -> float:
     Raises FloatingPointError naming the first gradient that holds NaN or infinity, and for a norm beyond float64.
     """
     norms = []
-    for i, grad in enumerate(grads):
-        array = grad.rows if isinstance(grad, RowGradient) else grad
-        flat = array.reshape(-1) if array.flags.c_contiguous else array.T.reshape(-1)
-        if flat.dtype.itemsize < 4:  # even a sum of small squares is beyond float16
-            flat = flat.astype("f")
-        squares = float(np.vdot(flat, flat))  # BLAS: reads the gradient once and allocates nothing
-        if math.isfinite(squares):
-            norms.append(math.sqrt(squares))
+    squares = floats([np.vdot(flat, flat) for flat in map(_flat, grads)])  # BLAS: reads each once, allocates nothing
+    for i, (grad, square) in enumerate(zip(grads, squares, strict=True)):
+        if math.isfinite(square):
+            norms.append(math.sqrt(square))
         else:  # the square of a number overflows, or the number itself is not finite
+            flat = _flat(grad)
             largest = float(abs(flat).max())
             if not math.isfinite(largest):
                 raise FloatingPointError(f"gradient {i} of shape {grad.shape} holds NaN or infinity")
@@ -32,6 +29,13 @@ def gradient_norm(grads: Sequence[Any]) -> float:
     if not math.isfinite(norm):
         raise FloatingPointError("the joint norm of the gradients is beyond float64")
     return norm
+
+
+def _flat(grad: Any) -> Any:
+    """All numbers of a gradient, in any order, in an array of one axis."""
+    array = grad.rows if isinstance(grad, RowGradient) else grad
+    flat = array.reshape(-1) if array.flags.c_contiguous else array.T.reshape(-1)
+    return flat.astype("f") if flat.dtype.itemsize < 4 else flat  # even a sum of small squares is beyond float16
 
 
 def clip_rate(grads: Sequence[Any], max_norm: float) -> tuple[float, float]:

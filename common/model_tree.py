@@ -1,5 +1,6 @@
 """A model as the tree of its layers: what is in it, by which name, and in which state."""
 
+import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from common import weight_files
 from common.object_tree import GLOBAL_GENERATOR, generators
 from common.shared_weights import SharedWeights
+
+PACKAGES = "common", "ch04", "ch05", "ch06", "ch07", "ch08"  # in which the library's layers and models are
 
 
 def layers(model: Any) -> Iterator[tuple[str, Any]]:
@@ -76,6 +79,39 @@ def state_of(layer: Any) -> dict[str, Any]:
 def recurrent_states(model: Any) -> dict[str, dict[str, Any]]:
     """The states of the layers that can reset theirs, by the layers' names."""
     return {name: state_of(layer) for name, layer in layers(model) if hasattr(layer, "reset_state")}
+
+
+def is_own(model: Any) -> bool:
+    """Whether all that a model computes is the library's own, and depends on its weights and the input alone.
+
+    That is, neither it nor a layer in it is of a user's class, has a function in the place of a method, or draws random
+    numbers. Anything else may count what it is asked, keep it, or differ from one call to the next.
+    """
+    return all(
+        type(part).__module__.partition(".")[0] in PACKAGES
+        and not getattr(part, "train_flg", False)
+        and not any(callable(value) for value in vars(part).values())
+        for part in (model, *(layer for _, layer in layers(model)))
+    )
+
+
+def copy_of_states(model: Any) -> Any:
+    """A copy of a model and its layers, with the same weights and gradients: what a forward of it leaves behind for a
+    backward, and states, are its own. So each thread may have one. It costs no memory until it is used.
+    """
+    return _copy(model, {})
+
+
+def _copy(item: Any, copies: dict[int, Any]) -> Any:
+    """No function within the other, which would be a cycle and keep all copies alive until it is collected."""
+    if isinstance(item, list):
+        return [_copy(part, copies) for part in item]
+    if not hasattr(item, "params") or not hasattr(item, "__dict__"):
+        return item
+    if id(item) not in copies:
+        copies[id(item)] = copied = copy.copy(item)
+        vars(copied).update({key: _copy(part, copies) for key, part in vars(item).items()})
+    return copies[id(item)]
 
 
 @contextmanager

@@ -11,6 +11,7 @@ are: build the model after it.
 
 import importlib
 import sys
+from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -70,8 +71,8 @@ _usable: set[ModuleType | None] = set()
 def _find_cupy() -> ModuleType:
     wanted = "config.GPU is set" if config.GPU else "an array is to be moved to the GPU"
     how = (
-        'Install one that fits the CUDA driver, and with it the CUDA toolkit, pip install "cupy-cuda12x[ctk]" '
-        'or pip install "cupy-cuda13x[ctk]"' + (", or set config.GPU = False." if config.GPU else ".")
+        'Install one that fits the CUDA driver, and with it the CUDA toolkit, pip install "cupy-cuda12x[ctk]>=14" '
+        'or pip install "cupy-cuda13x[ctk]>=14"' + (", or set config.GPU = False." if config.GPU else ".")
     )
     try:
         cupy = importlib.import_module("cupy")
@@ -102,6 +103,11 @@ def to_gpu(x: Any) -> Array:
 def is_active(x: Any) -> bool:
     """Whether `x` is an array of the active module: NumPy's, or with ``config.GPU`` CuPy's."""
     return isinstance(x, np.ndarray)
+
+
+def floats(numbers: Sequence[Any]) -> list[float]:
+    """Python's numbers for results of the active module. The GPU is waited for once, for all of them."""
+    return np.stack(numbers).tolist() if config.GPU and numbers else [float(number) for number in numbers]
 
 
 def sum_rows(ids: Array, rows: Array) -> tuple[Array, Array]:
@@ -137,6 +143,16 @@ def sum_rows(ids: Array, rows: Array) -> tuple[Array, Array]:
     return ordered[starts], selection @ rows
 
 
+def assign_row_sums(table: Array, ids: Array, rows: Array) -> None:
+    """Make row v of `table` (V, D) the sum of those of the rows (M, D) whose id, of ids (M,), is v."""
+    table.fill(0)
+    if config.GPU:
+        np.add.at(table, ids, rows.astype(table.dtype, copy=False))
+    else:
+        unique, sums = sum_rows(ids, rows)
+        table[unique] = sums
+
+
 def random(shape: int | tuple[int, ...], rng: numpy.random.Generator, dtype: Any = "f") -> Array:
     """Uniform numbers in [0, 1) on the active device, float32 or float64.
 
@@ -146,7 +162,11 @@ def random(shape: int | tuple[int, ...], rng: numpy.random.Generator, dtype: Any
     dtype = numpy.dtype(dtype)
     if config.GPU:
         cupy: Any = _cupy()
-        return cupy.random.Generator(cupy.random.Philox4x3210(int(rng.integers(2**63)))).random(shape, dtype=dtype)
+        # Number i comes from state i modulo how many there are. CuPy would make as many as suit the GPU, so that the
+        # numbers would depend on that, and a hundred thousand for the smallest array. It works in blocks of 256.
+        states = min(64, numpy.prod(shape, dtype=int) // 256 + 1) * 256
+        generator = cupy.random.Philox4x3210(int(rng.integers(2**63)), size=int(states))
+        return cupy.random.Generator(generator).random(shape, dtype=dtype)
     return rng.random(shape, dtype=dtype.type)
 
 

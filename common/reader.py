@@ -1,11 +1,10 @@
-"""Recurrent layers that only read: states without all that a backward would need.
+"""Recurrent layers that only read: their states, step by step, and no backward.
 
     reader = new_reader(layer)
     state = reader.start(h)              # h (N, H), after which an LSTM begins with a zero cell
     h, *_ = state = reader.read(x, state)    # one step, x (N, D)
 
 A state is a tuple of arrays of N rows, of which the first is h. So rows can be chosen from it, as beam search does.
-Reading takes memory for one step.
 """
 
 from typing import Any
@@ -47,20 +46,22 @@ class LayerReader:
 
 
 class LSTMReader:
-    """Reads with the weights of a :class:`common.recurrent.TimeLSTM`, as they are now, and leaves the layer's state.
+    """Reads with the weights that a :class:`common.recurrent.TimeLSTM` has at `start`, and leaves the layer as it is.
 
     A step is one product, [h x] [Wh; Wx]. A constant input, whose rows of Wx come first, is multiplied with them once.
+    Nothing is kept of a step but the state after it.
     """
 
     def __init__(self, layer: TimeLSTM) -> None:
         self.layer = layer
         self._W: Any = None  # [Wh; Wx], without the rows of a constant input
+        self._b: Any = None
 
     def start(self, h: Array, constant: Array | None = None) -> State:
         """The state (h, c), and with a constant input (N, K) also its share of the sums, (N, 4H)."""
         Wx, Wh, b = self.layer.params
         h, K = self.layer.check_state(h, len(h)), 0 if constant is None else constant.shape[1]
-        self._W = np.concatenate([Wh, Wx[K:]])
+        self._W, self._b = np.concatenate([Wh, Wx[K:]]), b.copy()
         return h, np.zeros_like(h), *(() if constant is None else (constant @ Wx[:K] + b,))
 
     def read(self, x: Array, state: State) -> State:
@@ -70,7 +71,7 @@ class LSTMReader:
         sums = np.concatenate([h_prev, x], axis=1) @ self._W
         c, tanh_c, h = (np.empty_like(h_prev) for _ in range(3))
         gates = np.empty((4, *h.shape), h.dtype)
-        rest = offset[0] if offset else np.broadcast_to(self.layer.params[2], sums.shape)
+        rest = offset[0] if offset else np.broadcast_to(self._b, sums.shape)
         lstm_step(rest, sums, gates, c_prev, c, tanh_c, h)
         return h, c, *offset
 
@@ -98,10 +99,10 @@ class LSTMReader:
 
 
 def new_reader(layer: Any) -> Any:
-    """A reader with a recurrent layer: :class:`LSTMReader` with a TimeLSTM as it is, else :class:`LayerReader`.
+    """A reader with a recurrent layer: :class:`LSTMReader` with a TimeLSTM, else :class:`LayerReader`.
 
-    Dropout that is on draws a mask for every forward, and a forward of the layer's own may do anything: there the layer
-    itself has to read.
+    The latter also with a TimeLSTM whose dropout is on, as it draws a mask for every forward, or which has been given
+    another forward.
     """
     if type(layer) is not TimeLSTM or "forward" in vars(layer):
         return LayerReader(layer)

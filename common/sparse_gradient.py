@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy
 
-from common.np import np, sum_rows, to_cpu, to_gpu
+from common.np import assign_row_sums, np, sum_rows, to_cpu, to_gpu
 
 
 class RowGradient(numpy.lib.mixins.NDArrayOperatorsMixin):
@@ -150,6 +150,4 @@ def assign_rows(grad: Any, ids: Any, rows: Any) -> None:
     if isinstance(grad, RowGradient):
         grad.assign(ids, rows)
     else:
-        ids, rows = sum_rows(ids, rows)
-        grad.fill(0)
-        grad[ids] = rows
+        assign_row_sums(grad, ids, rows)

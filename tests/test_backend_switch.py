@@ -57,13 +57,13 @@ class TestSwitch:
     def test_without_cupy(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "cupy", None)  # import says ImportError
         monkeypatch.setattr(config, "GPU", True)
-        remedy = r'config.GPU is set, but CuPy cannot be imported .*pip install "cupy-cuda12x\[ctk\]" or .*GPU = False'
+        remedy = r'config.GPU is set, but CuPy cannot be imported .*install "cupy-cuda12x\[ctk\]>=14" or .*GPU = False'
         for use in (lambda: np.zeros(1), lambda: Rnnlm(7, 3, 4), lambda: softmax([1.0]), lambda: to_gpu([1])):
             with pytest.raises(ImportError, match=remedy):
                 use()
         config.GPU = False
         assert np.zeros(1).shape == (1,)
-        moved = r'an array is to be moved to the GPU, but CuPy cannot be imported .*\]"\.$'
+        moved = r'an array is to be moved to the GPU, but CuPy cannot be imported .*>=14"\.$'
         with pytest.raises(ImportError, match=moved):
             to_gpu([1])
 

@@ -1,7 +1,10 @@
 """Many questions at once."""
 
+import functools
+import re
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy
 import pytest
@@ -9,12 +12,15 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from ch07.seq2seq import Decoder, Encoder, Seq2seq
 from ch08.answerer import MODELS
+from ch08.attention_layer import TimeAttention
 from common import answering
 from common.answering import generate_all
 from common.decoding import as_lists
-from common.model_tree import layers
+from common.model_tree import recurrent_states
 from common.np import np
 from common.padding import PAD
+from common.reader import LSTMReader
+from common.time_layers import TimeDropout, TimeEmbedding
 
 V, S = 7, 5
 
@@ -26,7 +32,7 @@ def blas_threads():
 @pytest.fixture(params=[1, 3])
 def threads(request, monkeypatch):
     """As if the BLAS had so many threads, also on a machine with fewer cores."""
-    monkeypatch.setattr(answering, "_threads", lambda: request.param)
+    monkeypatch.setattr(answering, "_blas_threads", lambda: request.param)
     return request.param
 
 
@@ -50,16 +56,17 @@ def test_each_gets_the_answer_that_it_gets_alone(kind, stop_id, padded, threads,
         assert as_lists(sample[None], stop_id)[0] == model.generate(x[x != PAD], 0, 6, stop_id)
 
 
-def test_the_models_states_and_gradients_are_its_own(threads, rng):
-    model = Seq2seq(V, 6, 8, rng=0)
-    xs, ts = questions(rng, 100), questions(rng, 100)
+@pytest.mark.parametrize("kind", sorted(MODELS))
+def test_answers_leave_no_trace_in_the_model(kind, threads, rng):
+    """Neither in what a backward needs, nor in states, if they are many."""
+    model = MODELS[kind](V, 6, 8, rng=0)
+    xs, ts = questions(rng, 120), questions(rng, 120)
     model.forward(xs[:4], ts[:4])
     model.backward()
-    before = [grad.copy() for grad in model.grads]
-    generate_all(model, xs, 0, 6, batch_size=10)
-    assert all((a == b).all() for a, b in zip(model.grads, before, strict=True))
-    assert not model.encoder.answering
-    model.forward(xs[:4], ts[:4])
+    before, states = [grad.copy() for grad in model.grads], recurrent_states(model)
+    generate_all(model, xs, 0, 6, batch_size=40)
+    for name, state in recurrent_states(model).items():
+        assert all(state[key] is states[name][key] for key in state)
     model.backward()
     assert all((a == b).all() for a, b in zip(model.grads, before, strict=True))
 
@@ -87,25 +94,6 @@ def test_questions_that_cannot_be_sorted(threads):
             return [[len(x)] for x in xs]
 
     assert generate_all(Lengths(), numpy.array(["abc", "a"]), 0, 1, batch_size=1).tolist() == [[3], [1]]
-
-
-@pytest.mark.parametrize("kind", sorted(MODELS))
-def test_copies_have_the_weights_of_the_model(kind, rng):
-    model = MODELS[kind](V, 6, 8, rng=0)
-    model.forward(questions(rng, 3), questions(rng, 3))
-    first, second = model._replicas(2)
-    for replica in first, second:
-        assert all(a is b for a, b in zip(replica.params, model.params, strict=True))
-        for (name, layer), (other_name, other) in zip(layers(replica), layers(model), strict=True):
-            assert name == other_name and layer is not other
-            assert all(a is b for a, b in zip(layer.params, other.params, strict=True))
-
-
-def test_a_model_that_cannot_be_copied(threads, rng, tmp_path):
-    model, xs = Seq2seq(V, 6, 8, rng=0), questions(rng, 20)
-    expected = generate_all(model, xs, 0, 4, batch_size=5)
-    with (tmp_path / "log").open("w", encoding="utf-8") as model.log:
-        assert (generate_all(model, xs, 0, 4, batch_size=5) == expected).all()
 
 
 class CountingModel(Seq2seq):
@@ -145,55 +133,199 @@ def test_no_copies_of_what_answers_in_a_way_of_its_own(threads, rng):
     assert (counting.calls, own_decoder.decoder.calls, wrapper.calls) == (4, 12, 4)
 
 
-def test_one_thread_of_the_blas_for_each_of_ours(monkeypatch, rng):
-    before, found = blas_threads(), []
+class Counting:
+    """Layers of a user's own, which write down what they get."""
 
-    class Looking(Encoder):
+    class Embedding(TimeEmbedding):
+        def __init__(self, *params):
+            super().__init__(*params)
+            self.seen = []
+
         def forward(self, xs):
-            found.append((threading.current_thread(), *blas_threads()))
+            self.seen.append(xs.shape)
             return super().forward(xs)
 
-    monkeypatch.setattr(Seq2seq, "encoder_type", Looking)
-    monkeypatch.setattr(answering, "_threads", lambda: 2)
-    generate_all(Seq2seq(V, 6, 8, rng=0), questions(rng, 50), 0, 4, batch_size=5)
-    assert len(found) == 10
-    assert all(threads == [1] * len(before) for thread, *threads in found)
-    assert threading.main_thread() not in {thread for thread, *_ in found}
+    class Attention(TimeAttention):
+        def forward(self, *args):
+            context = super().forward(*args)
+            self.attention_weights = [*getattr(self, "all_weights", []), *self.attention_weights]
+            self.all_weights = self.attention_weights
+            return context
+
+
+@pytest.mark.parametrize("kind", ["seq2seq", "peeky", "attention"])
+def test_layers_of_ones_own_are_asked_themselves(kind, threads, rng):
+    model, xs = MODELS[kind](V, 6, 8, rng=0), questions(rng, 100)
+    expected = generate_all(model, xs, 0, 4, batch_size=40)
+    for half in model.encoder, model.decoder:
+        half.embed = Counting.Embedding(*half.embed.params)
+    if kind == "attention":
+        model.decoder.attention = Counting.Attention()
+    assert (generate_all(model, xs, 0, 4, batch_size=40) == expected).all()
+    assert model.encoder.embed.seen == [(40, S), (40, S), (20, S)]
+    assert len(model.decoder.embed.seen) == 12
+    if kind == "attention":
+        assert sum(len(weights) for weights in model.decoder.attention.all_weights) == 400
+
+
+def test_an_embedding_that_sees_the_whole_row(threads, rng):
+    class Reversing(TimeEmbedding):
+        def forward(self, xs):
+            return super().forward(xs[:, ::-1])
+
+    model, xs = Seq2seq(V, 6, 8, rng=0), questions(rng, 100)
+    for param in model.params:
+        param *= 4
+    expected = generate_all(model, xs[:, ::-1], 0, 4)
+    model.encoder.embed = Reversing(*model.encoder.embed.params)
+    assert (generate_all(model, xs, 0, 4, batch_size=40) == expected).all()
+
+
+def test_an_encoder_that_looks_at_its_states(threads, rng):
+    class Mean(Encoder):
+        def forward(self, xs):
+            return super().forward(xs) + self.hs.mean(axis=1) + self.lstm.c
+
+    model, xs = Seq2seq(V, 6, 8, rng=0), questions(rng, 100)
+    model.encoder = Mean(V, 6, 8, rng=0)
+    model.forward(xs, questions(rng, 100))
+    assert generate_all(model, xs, 0, 4, batch_size=100).tolist() == [model.generate(x, 0, 4) for x in xs]
+
+
+@pytest.mark.parametrize("where", ["generate_batch", "encoder.forward", "encoder.lstm.forward", "decoder.lstm.forward"])
+def test_functions_in_place_of_methods_are_called(where, threads, rng):
+    model, xs, calls = Seq2seq(V, 6, 8, rng=0), questions(rng, 100), []
+    expected = generate_all(model, xs, 0, 4, batch_size=40)
+    *path, name = where.split(".")
+    owner = functools.reduce(getattr, path, model)
+    method = getattr(owner, name)
+    setattr(owner, name, lambda *args: calls.append(1) or method(*args))
+    assert (generate_all(model, xs, 0, 4, batch_size=40) == expected).all()
+    assert len(calls) == (12 if path[:1] == ["decoder"] else 3)
+
+
+def test_a_stateful_encoder_begins_with_its_state(threads, rng):
+    model, xs = Seq2seq(V, 6, 8, rng=0), questions(rng, 40)
+    plain = generate_all(model, xs, 0, 6)
+    model.encoder.lstm.stateful = True
+    model.encoder.lstm.set_state(np.asarray(rng.normal(size=(40, 8)) * 9))
+    assert (generate_all(model, xs, 0, 6) != plain).any()
+
+
+def test_dropout_draws_from_one_generator(threads, rng):
+    def answers():
+        model = Seq2seq(V, 6, 8, rng=0)
+        model.encoder.lstm.state_dropout = TimeDropout(0.5, rng=0)
+        return generate_all(model, xs, 0, 6, batch_size=30)
+
+    xs = questions(rng, 100)
+    assert (answers() == answers()).all()
+
+
+@pytest.fixture
+def on_two_threads(monkeypatch):
+    """What the threads of the next answers are, and how many the BLAS has in each of them."""
+    found = []
+    read_rows = LSTMReader.read_rows
+
+    def looking(self, xs, ids):
+        found.append((threading.current_thread(), *blas_threads()))
+        return read_rows(self, xs, ids)
+
+    monkeypatch.setattr(LSTMReader, "read_rows", looking)
+    monkeypatch.setattr(answering, "_blas_threads", lambda: 2)
+    return found
+
+
+def test_one_thread_of_the_blas_for_each_of_ours(on_two_threads, rng):
+    before = blas_threads()
+    generate_all(Seq2seq(V, 6, 8, rng=0), questions(rng, 400), 0, 4, batch_size=40)
+    assert len(on_two_threads) == 10
+    assert all(threads == [1] * len(before) for _, *threads in on_two_threads)
+    assert threading.main_thread() not in {thread for thread, *_ in on_two_threads}
+    assert blas_threads() == before
+
+
+def test_two_at_once(on_two_threads, rng):
+    """The second to begin has no threads of its own, as the first one has set the BLAS's."""
+    model, xs, before = Seq2seq(V, 6, 8, rng=0), questions(rng, 400), blas_threads()
+    expected = generate_all(model, xs, 0, 4, batch_size=40)
+    on_two_threads.clear()
+    with answering._sharing:
+        assert (generate_all(model, xs, 0, 4, batch_size=40) == expected).all()
+    assert {thread for thread, *_ in on_two_threads} == {threading.main_thread()}
+    with ThreadPoolExecutor(3) as pool:
+        for samples in pool.map(lambda _: generate_all(model, xs, 0, 4, batch_size=40), range(9)):
+            assert (samples == expected).all()
     assert blas_threads() == before
 
 
 def test_errors_arrive_and_the_rest_is_left(monkeypatch, rng):
     before, calls = blas_threads(), []
 
-    class Failing(Encoder):
-        def forward(self, xs):
-            calls.append(len(xs))
-            raise ArithmeticError("no")
+    def failing(self, xs, ids):
+        calls.append(len(xs))
+        raise ArithmeticError("no")
 
-    monkeypatch.setattr(Seq2seq, "encoder_type", Failing)
-    monkeypatch.setattr(answering, "_threads", lambda: 2)
+    monkeypatch.setattr(LSTMReader, "read_rows", failing)
+    monkeypatch.setattr(answering, "_blas_threads", lambda: 2)
     model = Seq2seq(V, 6, 8, rng=0)
     with pytest.raises(ArithmeticError):
-        generate_all(model, questions(rng, 1000), 0, 4, batch_size=1)
-    assert len(calls) < 1000
-    assert blas_threads() == before and not model.encoder.answering
+        generate_all(model, questions(rng, 4000), 0, 4, batch_size=40)
+    assert len(calls) < 100
+    assert blas_threads() == before and not answering._sharing.locked()
+
+
+def test_warnings_are_what_they_are_outside(threads, monkeypatch, rng):
+    """Of NumPy, whose settings each thread has of its own."""
+    read_rows = LSTMReader.read_rows
+    monkeypatch.setattr(LSTMReader, "read_rows", lambda *args: read_rows(*args) / numpy.zeros(1))
+    model, xs = Seq2seq(V, 6, 8, rng=0), questions(rng, 120)
+    with numpy.errstate(all="raise"), pytest.raises(FloatingPointError, match="divide by zero"):
+        generate_all(model, xs, 0, 4, batch_size=40)
+    with numpy.errstate(all="ignore"), pytest.raises(FloatingPointError, match="not finite"):  # the scores, later on
+        generate_all(model, xs, 0, 4, batch_size=40)
+
+
+def test_no_more_threads_can_be_started(monkeypatch, rng):
+    """As at the end of a process, in a thread that outlives the main one."""
+
+    def refuse(self, *args, **kwargs):
+        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    model, xs = Seq2seq(V, 6, 8, rng=0), questions(rng, 100)
+    expected = generate_all(model, xs, 0, 4, batch_size=40)
+    monkeypatch.setattr(answering, "_blas_threads", lambda: 2)
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", refuse)
+    assert (generate_all(model, xs, 0, 4, batch_size=40) == expected).all()
+
+
+@pytest.mark.parametrize("shape", [(8, 3), (4, 2), (4,), (4, 3, 1)])
+def test_another_shape_of_answers(shape, threads):
+    class Wrong:
+        def generate_batch(self, xs, start_id, sample_size):
+            return numpy.zeros(shape, int)
+
+    message = f"Wrong.generate_batch: expected (4, 3) ids of answers, got {shape}"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        generate_all(Wrong(), numpy.zeros((6, 2), int), 0, 3, batch_size=4)
 
 
 def test_a_blas_on_one_thread_stays_so():
     """As in one of several trainings side by side."""
     with threadpool_limits(1, "blas"):
-        assert answering._threads() == 1
+        assert answering._blas_threads() == 1
 
 
 def test_without_threadpoolctl(monkeypatch, rng):
     """In an environment that was installed before it was a dependency."""
     monkeypatch.setitem(sys.modules, "threadpoolctl", None)
-    assert answering._threads() == 1
+    assert answering._blas_threads() == 1
     assert generate_all(Seq2seq(V, 6, 8, rng=0), questions(rng, 20), 0, 4, batch_size=5).shape == (20, 4)
 
 
 def test_on_the_gpu_there_is_one_thread(gpu, rng):
-    assert answering._threads() == 1
+    assert answering._blas_threads() == 1
     model, xs = Seq2seq(V, 6, 8, rng=0), questions(rng, 100)
     samples = generate_all(model, xs, 0, 4, batch_size=40)
     assert isinstance(samples, numpy.ndarray)

@@ -1,10 +1,13 @@
+import sys
+
 import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from common.np import address, choice, is_active, np, random, row_blocks, sum_rows, to_cpu
+from common import config
+from common.np import address, assign_row_sums, choice, floats, is_active, np, random, row_blocks, sum_rows, to_cpu
 
 
 def test_numpy_without_the_flag():
@@ -91,3 +94,44 @@ def test_address_is_that_of_the_same_numbers_in_any_order_of_axes(x):
 def test_row_blocks_cover_all_rows_once(rows, row_bytes):
     covered = [row for block in row_blocks(rows, row_bytes) for row in range(rows)[block]]
     assert covered == list(range(rows))
+
+
+class TestNumbersOnTheGpu:
+    @pytest.mark.parametrize(
+        ("shape", "states"), [(1, 256), (255, 256), ((16, 16), 512), ((20, 35, 650), 2**14), ((0, 3), 256)]
+    )
+    def test_as_many_states_on_any_gpu(self, shape, states, gpu, monkeypatch):
+        """CuPy's default depends on the GPU, and with it which number comes from which state."""
+        sizes, philox = [], sys.modules["cupy"].random.Philox4x3210
+        monkeypatch.setattr(
+            sys.modules["cupy"].random, "Philox4x3210", lambda seed, size: sizes.append(size) or philox(seed, size=size)
+        )
+        assert random(shape, numpy.random.default_rng(0)).shape == ((shape,) if isinstance(shape, int) else shape)
+        assert sizes == [states]
+
+
+def check_row_sums(dtype, rng):
+    ids, rows = numpy.array([3, 0, 3, 3]), rng.normal(size=(4, 2)).astype(dtype)
+    expected = numpy.zeros((5, 2))
+    for i, row in zip(ids, rows, strict=True):
+        expected[i] += row
+    table = np.ones((5, 2), "f")
+    assign_row_sums(table, np.asarray(ids), np.asarray(rows))
+    assert table.dtype == "f"
+    numpy.testing.assert_allclose(to_cpu(table), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["f", "d"])
+class TestRowSumsTakeThePlaceOfWhatWasThere:
+    def test_on_the_cpu(self, dtype, rng):
+        check_row_sums(dtype, rng)
+
+    def test_on_the_gpu(self, dtype, gpu, rng):
+        check_row_sums(dtype, rng)
+
+
+def test_floats(gpu):
+    found = floats([np.asarray(2.5), np.asarray([1, 2]).sum()])
+    assert found == [2.5, 3.0] and floats([]) == []
+    config.GPU = False
+    assert [type(number) for number in floats([numpy.float32(2.5), 3])] == [float, float]
