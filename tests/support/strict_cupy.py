@@ -4,9 +4,12 @@ Its arrays are NumPy's inside, so it gives NumPy's numbers. As with CuPy's, noth
 ``get()`` (and ``float``, ``int`` and ``bool`` of a single number), host arrays enter by ``asarray`` and ``array`` only,
 they have no hash, a reduction gives an array without axes, and where CuPy lacks an argument so does this. An object
 with the method ``__cupy_get_ndarray__`` is an array to ``asarray``, to ufuncs and to operators. It has the functions
-that the project uses; add to the tables what CuPy 13 has. It is stricter than CuPy in places, never laxer.
+that the project uses; add to the tables what CuPy 13 has.
 
-It finds host and device arrays that mix, and names that CuPy lacks; kernels are a matter of a real GPU.
+It finds host and device arrays that mix, names and keyword arguments that CuPy lacks, and lists and numbers where CuPy
+wants arrays. It is stricter than CuPy in places, and laxer where nobody has looked: positional arguments in an order
+that only NumPy has, dtypes for which CuPy has no kernel, `out` that overlaps an argument. What kernels do is a matter
+of a real GPU.
 """
 
 import operator
@@ -39,7 +42,45 @@ COMPARISONS = ["eq", "ne", "lt", "le", "gt", "ge"]
 DTYPES = "?bhilqBHILQefdFD"  # their characters
 SUMMED_BY_ID = "int32 float16 float32 float64 uint32 uint64"  # by add.at, in CuPy 13.0
 SCALARS = {int, float, bool, complex, *(numpy.dtype(char).type for char in DTYPES)}
-NOT_IN_CUPY = {"initial", "where", "subok", "device", "like"}
+SUBTRACTED_BY_ID = "int32 uint32"
+COMPARED_BY_ID = "int32 float32 float64 uint32 uint64"
+AT = {  # the ufuncs that have .at, and the dtypes it takes
+    "add": SUMMED_BY_ID,
+    "subtract": SUBTRACTED_BY_ID,
+    "maximum": COMPARED_BY_ID,
+    "minimum": COMPARED_BY_ID,
+}
+KEYWORDS = {  # the keyword arguments allowed here, which CuPy has; functions and methods not named have none
+    "all any max min": "axis out keepdims",
+    "argmax argmin": "axis keepdims",
+    "mean prod sum": "axis dtype out keepdims",
+    "std var": "axis dtype out ddof keepdims",
+    "allclose": "rtol atol equal_nan",
+    "argsort sort": "axis kind",
+    "array_equal": "equal_nan",
+    "array_split split argpartition count_nonzero repeat roll squeeze take_along_axis": "axis",
+    "bincount": "weights minlength",
+    "clip dot outer": "out",
+    "concatenate stack": "axis out dtype",
+    "cumsum": "axis dtype out",
+    "empty full ones zeros empty_like full_like ones_like zeros_like": "dtype order",
+    "arange eye linspace": "dtype",
+    "matmul": "out",
+    "meshgrid": "indexing",
+    "pad": "mode constant_values",
+    "reshape": "order",
+    "searchsorted": "side sorter",
+    "take": "axis out",
+    "tensordot": "axes",
+    "unique": "return_index return_inverse return_counts axis",
+    UFUNCS: "out dtype",
+}
+ALLOWED = {name: allowed.split() for names, allowed in KEYWORDS.items() for name in names.split()}
+NO_ARRAYS = "allclose arange empty eye full linspace ndim ones result_type zeros"  # these work on numbers
+PAIRS = "array_equal dot matmul outer searchsorted take_along_axis tensordot vdot"  # their first two are arrays
+JOINED = "concatenate hstack stack vstack"  # of a list of arrays
+VARIADIC = "atleast_1d atleast_2d meshgrid"  # of nothing but arrays
+NO_LISTS = f"{UFUNCS} allclose clip where"  # their arguments are arrays and numbers
 
 
 class ndarray:
@@ -104,9 +145,16 @@ class ndarray:
         return _device(self._host[_key(key)])
 
     def __setitem__(self, key, value):
-        self._host[_key(key)] = _host(value)
+        if isinstance(value, (list, tuple)):
+            raise TypeError(f"expected an array of the device or a number, not {type(value)}")
+        key = _key(key)
+        expected = numpy.empty_like(self._host[key])
+        expected[...] = _host(value)
+        self._host[key] = expected
+        if not numpy.array_equal(self._host[key], expected, equal_nan=True):  # a later value replaced another one
+            raise ValueError("repeated ids in an assignment: which of their values stays is undefined")
 
-    def astype(self, dtype, copy=True):
+    def astype(self, dtype, *, copy=True):  # CuPy's second positional argument is `order`
         return self if not copy and self.dtype == dtype else _device(self._host.astype(dtype))
 
     def copy(self, order="C"):
@@ -158,7 +206,9 @@ def _attribute(name):
 
 def _method(name):
     def method(self, *args, **kwargs):
-        _refuse_arguments(name, kwargs)
+        _check_arguments(name, (self, *args), kwargs)
+        if name == "argsort" and (len(args) > 1 or "kind" in kwargs):
+            raise TypeError("the method argsort has no argument 'kind' in CuPy")
         out = kwargs.get("out")
         result = getattr(self._host, name)(*map(_host, args), **{key: _host(value) for key, value in kwargs.items()})
         return _device(result) if out is None else out
@@ -170,7 +220,7 @@ def _binary(name, reflected=False):
     function = getattr(operator, f"{name}_" if name in ("and", "or") else name)
 
     def method(self, other):
-        hosts = self._host, _host(other if name == "matmul" else _like(other))
+        hosts = self._host, _operand(other if name == "matmul" else _like(other))
         return _device(function(*reversed(hosts)) if reflected else function(*hosts))
 
     return method
@@ -180,7 +230,7 @@ def _in_place(name):
     function = getattr(operator, f"i{name}")
 
     def method(self, other):
-        function(self._host, _host(_like(other)))
+        function(self._host, _operand(_like(other)))
         return self
 
     return method
@@ -234,15 +284,46 @@ def _scalar(value):
     return _host(value)
 
 
+def _operand(value):
+    if isinstance(value, (list, tuple)):
+        raise TypeError(f"Unsupported type {type(value)} of an operand")
+    return _host(value)
+
+
 def _key(key):
     """An index that makes NumPy give an array also for a single number."""
     key = key if isinstance(key, tuple) else (key,)
     return (*map(_host, key), *(() if any(part is Ellipsis for part in key) else (Ellipsis,)))
 
 
-def _refuse_arguments(name, kwargs):
-    for unknown in NOT_IN_CUPY & kwargs.keys():
-        raise TypeError(f"{name}() has no argument {unknown!r} in CuPy")
+def _check_arguments(name, args, kwargs):
+    """TypeError or ValueError for what NumPy's function of this name takes and CuPy's does not."""
+    for unknown in kwargs.keys() - ALLOWED.get(name, []):
+        raise TypeError(f"{name}() has no argument {unknown!r} in CuPy, or it is missing in the stand-in's table")
+    for array in _arrays(name, args):
+        if not isinstance(array, ndarray):
+            raise TypeError(f"{name}: expected an array of the device, not {type(array)}")
+    if name in NO_LISTS.split() and any(isinstance(arg, (list, tuple)) for arg in args):
+        raise TypeError(f"Unsupported type of an argument of {name}")
+    if name in ("argsort", "sort") and not {x for x in (*args, *kwargs.values()) if isinstance(x, str)} <= {"stable"}:
+        raise ValueError("kind can only be None or 'stable'")
+    if name == "repeat" and any(isinstance(arg, ndarray) for arg in args[1:]):
+        raise ValueError("an array of the device cannot be specified as `repeats`")
+    if name == "take" and len(args) > 4:
+        raise TypeError("take() has no argument 'mode' in CuPy")
+
+
+def _arrays(name, args):
+    """Those of the arguments of a function that CuPy takes as arrays of the device only."""
+    if name in VARIADIC.split():
+        return args
+    if name in JOINED.split():
+        return args[0] if isinstance(args[0], (list, tuple)) else args[:1]
+    if name == "einsum":
+        return args[1:]
+    if name in PAIRS.split():
+        return args[:2]
+    return [] if name in NO_ARRAYS.split() or name in UFUNCS.split() else args[:1]
 
 
 class _Function:
@@ -252,14 +333,12 @@ class _Function:
         self.__name__, self._function = name, getattr(numpy, name)
 
     def __call__(self, *args, **kwargs):
-        _refuse_arguments(self.__name__, kwargs)
+        _check_arguments(self.__name__, args, kwargs)
         out = kwargs.get("out")
         if out is not None and not isinstance(out, ndarray):
             raise TypeError(f"{self.__name__}: out must be an array of the device, not {type(out)}")
         if self.__name__ == "matmul" and out is not None and min(arg.ndim for arg in args) < 2:
             raise ValueError("axes don't match array")  # which CuPy 13 says of a vector here
-        if isinstance(self, _Ufunc) and any(isinstance(arg, (list, tuple)) for arg in args):
-            raise TypeError(f"Unsupported type of an argument of {self.__name__}")
         result = self._function(*map(_host, args), **{key: _host(value) for key, value in kwargs.items()})
         return _device(result) if out is None else out
 
@@ -269,10 +348,12 @@ class _Ufunc(_Function):
         return super().__call__(*map(_like, args), **kwargs)
 
     def at(self, a, indices, b):
+        if self.__name__ not in AT:
+            raise NotImplementedError(f"`{self.__name__}.at` is not supported yet")
         if not isinstance(a, ndarray):
             raise TypeError(f"{self.__name__}.at: expected an array of the device, not {type(a)}")
-        if self.__name__ == "add" and a.dtype not in SUMMED_BY_ID.split():
-            raise TypeError(f"cupy.add.at only supports {SUMMED_BY_ID}, not {a.dtype}")
+        if a.dtype not in AT[self.__name__].split():
+            raise TypeError(f"cupy.{self.__name__}.at only supports {AT[self.__name__]}, not {a.dtype}")
         self._function.at(a._host, _host(indices), _host(b))
 
 
@@ -299,13 +380,20 @@ def asarray(a, dtype=None, order=None):
 
 
 def array(obj, dtype=None, copy=True):
-    first = obj = _like(obj)
-    while type(first) in (tuple, list) and first:
-        first = first[0]
-    made = numpy.array(_host(obj) if isinstance(first, ndarray) else obj, dtype)
+    obj = _like(obj)
+    on_device = [isinstance(leaf, ndarray) for leaf in _leaves(obj)]
+    if any(on_device) and not all(on_device):
+        raise TypeError("Unsupported: arrays of the device in a list among other things")
+    made = numpy.array(_host(obj) if any(on_device) else obj, dtype)
     if made.dtype.char not in DTYPES:
         raise ValueError(f"Unsupported dtype {made.dtype}")
     return _device(made)
+
+
+def _leaves(nested):
+    if type(nested) not in (tuple, list):
+        return [nested]
+    return [leaf for part in nested for leaf in _leaves(part)]
 
 
 def ascontiguousarray(a, dtype=None):
