@@ -45,7 +45,7 @@ class PeekyDecoder(Decoder):
         return getattr(type(self.lstm), "forward", None) is Recurrent.forward
 
     def _first_state(self, h: Any) -> tuple[Any, ...]:
-        self._reader = new_reader(self.lstm)
+        self._reader = new_reader(self.lstm, self)
         return h, *self._reader.start(h, constant=h)
 
     def _read(self, ids: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:

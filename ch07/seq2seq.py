@@ -52,8 +52,8 @@ class Encoder:
         xs = checked_rows("Encoder", xs)
         self.lengths = row_lengths("Encoder", xs)
         embedded = self.embed.forward(without_pads(xs))
-        if self._only_answers and not self.lstm.stateful and isinstance(reader := new_reader(self.lstm), LSTMReader):
-            self.hs = reader.read_rows(embedded, xs)
+        if self._only_answers and type(self.lstm) is TimeLSTM:
+            self.hs = LSTMReader(self.lstm).read_rows(embedded, xs)
         else:
             self.hs = self.lstm.forward(embedded)
         return self.hs
@@ -109,7 +109,7 @@ class Decoder:
 
     def _first_state(self, h: Any) -> tuple[Any, ...]:
         """The state, arrays of N rows each, before the first :meth:`_read`."""
-        self._reader = new_reader(self.lstm)
+        self._reader = new_reader(self.lstm, self)
         return self._reader.start(h)
 
     def _read(self, ids: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
@@ -159,13 +159,14 @@ class Seq2seq(BaseModel):
         """What the decoder gets to know of the questions xs (N, S): the arguments of its forward after the first."""
         return (self.encoder.forward(xs),)
 
-    def _to_answer(self, xs: Any) -> "Seq2seq":
-        """What answers the questions xs (N, S): if there are many, a copy that reads them together.
+    def _copy_to_answer(self) -> Any:
+        """A copy that only answers: it reads many questions together, and leaves no trace in this model.
 
-        This needs a model that is the library's own in all parts. One with parts of a user's answers itself.
+        None for a model with parts of a user's, which have to be asked themselves, or with a state in its encoder.
         """
-        if as_rows("Seq2seq", xs).shape[:1] < (MANY,) or not model_tree.is_own(self):
-            return self
+        stateful = any(getattr(layer, "stateful", False) for _, layer in model_tree.layers(self.encoder))
+        if stateful or not model_tree.is_own(self):
+            return None
         model = model_tree.copy_of_states(self)
         model.encoder._only_answers = True
         return model
@@ -225,7 +226,8 @@ class Seq2seq(BaseModel):
                 row[: len(ids)] = ids
             stops = samples == stop_id
             return np.where(stops.cumsum(axis=1) > stops, PAD, samples)
-        model = self._to_answer(xs)
+        many = as_rows("Seq2seq", xs).shape[:1] >= (MANY,)
+        model = (self._copy_to_answer() if many else None) or self
         state = model.decoder._first_state(*model._encode(xs))
         return greedy(model.decoder._read, state, start_id, sample_size, stop_id)
 

@@ -158,7 +158,7 @@ class DeepDecoder:
         return denc_hs, [cell.dh for cell in self.cells]
 
     def _first_state(self, enc_hs: Any, lasts: list[Any], lengths: Any = None) -> tuple[Any, ...]:
-        self._readers = [new_reader(cell) for cell in self.cells]
+        self._readers = [new_reader(cell, self) for cell in self.cells]
         starts = [reader.start(last) for reader, last in zip(self._readers, lasts, strict=True)]
         return enc_hs, lengths, *(part for start in starts for part in start)
 

@@ -10,7 +10,6 @@ import numpy
 
 from common import config
 from common.memory import keep_freed_memory
-from common.model_tree import copy_of_states, is_own
 from common.np import np, to_cpu
 
 AT_ONCE = 384  # questions that a model answers at a time: its memory grows with their number
@@ -24,11 +23,13 @@ def generate_all(
 ) -> Any:
     """What ``model.generate_batch`` answers to any number of questions (n, S): an array (n, sample_size) on the host.
 
-    It gets `batch_size` questions at a time, in sorted order, since what neighbours have in common at their beginning
-    is read faster. A model that is the library's own in all parts answers on several threads. ValueError for another
-    shape of what it answers.
+    It gets `batch_size` questions at a time. If the model has a method ``_copy_to_answer``, and this gives copies of it
+    rather than None, these get them in sorted order, since what neighbours have in common at their beginning is read
+    faster, and on several threads. ValueError for another shape of what it answers.
     """
-    order = _sorted(to_cpu(questions))
+    copy_of: Any = getattr(type(model), "_copy_to_answer", None)  # not that of a model which this one is wrapped around
+    worker = copy_of(model) if copy_of else None
+    order = numpy.arange(len(questions)) if worker is None else _sorted(to_cpu(questions))
     parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     stop = () if stop_id is None else (stop_id,)
 
@@ -40,12 +41,11 @@ def generate_all(
             raise ValueError(f"{name}.generate_batch: expected {expected} ids of answers, got {samples.shape}")
         return samples
 
-    threads = min(_blas_threads(), THREADS, len(parts)) if len(parts) > 1 and is_own(model) else 1
     samples = None
-    if threads > 1:
-        samples = _share_out(answer, [copy_of_states(model) for _ in range(threads)], parts)
+    if worker is not None and len(parts) > 1 and (threads := min(_blas_threads(), THREADS, len(parts))) > 1:
+        samples = _share_out(answer, [worker, *(copy_of(model) for _ in range(threads - 1))], parts)
     if samples is None:
-        samples = [answer(model, rows) for rows in parts]
+        samples = [answer(model if worker is None else worker, rows) for rows in parts]
     return numpy.concatenate(samples)[order.argsort()]
 
 
@@ -77,7 +77,7 @@ def _share_out(work: Callable[[Any, Any], Any], workers: Sequence[Any], parts: S
     free: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for worker in workers:
         free.put(worker)
-    warnings = numpy.geterr()  # each thread has its own
+    warnings: dict[str, Any] = {**numpy.geterr(), "call": numpy.geterrcall()}  # each thread has its own
 
     def on_a_thread(part: Any) -> Any:
         worker = free.get()

@@ -13,7 +13,7 @@ def gradient_norm(grads: Sequence[Any]) -> float:
 
     Raises FloatingPointError naming the first gradient that holds NaN or infinity, and for a norm beyond float64.
     """
-    norms = []
+    grads, norms = list(grads), []
     squares = floats([np.vdot(flat, flat) for flat in map(_flat, grads)])  # BLAS: reads each once, allocates nothing
     for i, (grad, square) in enumerate(zip(grads, squares, strict=True)):
         if math.isfinite(square):

@@ -9,7 +9,11 @@ from common import weight_files
 from common.object_tree import GLOBAL_GENERATOR, generators
 from common.shared_weights import SharedWeights
 
-PACKAGES = "common", "ch04", "ch05", "ch06", "ch07", "ch08"  # in which the library's layers and models are
+MODULES = frozenset({  # with the classes that models of questions and answers are made of
+    "ch07.peeky_seq2seq", "ch07.seq2seq", "ch08.attention_layer", "ch08.attention_scores", "ch08.attention_seq2seq",
+    "ch08.deep_seq2seq", "common.layers", "common.losses", "common.recurrent", "common.recurrent_variants",
+    "common.regularization", "common.time_layers",
+})  # fmt: skip
 
 
 def layers(model: Any) -> Iterator[tuple[str, Any]]:
@@ -18,26 +22,26 @@ def layers(model: Any) -> Iterator[tuple[str, Any]]:
     A layer is whatever has `params`. Its name joins attributes, list indices and keys by dots: ``encoder.lstm`` is the
     attribute `lstm`, or `lstm_layer` if there is no `lstm`, of the model's attribute `encoder`.
     """
-    seen: set[int] = set()
+    yield from _visit(model, "", model, set())
 
-    def visit(item: Any, name: str) -> Iterator[tuple[str, Any]]:
-        if id(item) in seen:
-            return
-        seen.add(id(item))
-        if isinstance(item, (list, tuple)):
-            for i, part in enumerate(item):
-                yield from visit(part, f"{name}.{i}")
-        elif hasattr(item, "params") and hasattr(item, "__dict__"):
-            if item is not model:
-                yield name[1:], item
-            for key, part in vars(item).items():
-                short = key.removesuffix("_layer")
-                yield from visit(part, f"{name}.{key if short in vars(item) else short}")
-        elif isinstance(item, Mapping):
-            for key, part in item.items():
-                yield from visit(part, f"{name}.{key}")
 
-    yield from visit(model, "")
+def _visit(item: Any, name: str, model: Any, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    """No function within the other, which would be a cycle and keep the model alive until it is collected."""
+    if id(item) in seen:
+        return
+    seen.add(id(item))
+    if isinstance(item, (list, tuple)):
+        for i, part in enumerate(item):
+            yield from _visit(part, f"{name}.{i}", model, seen)
+    elif hasattr(item, "params") and hasattr(item, "__dict__"):
+        if item is not model:
+            yield name[1:], item
+        for key, part in vars(item).items():
+            short = key.removesuffix("_layer")
+            yield from _visit(part, f"{name}.{key if short in vars(item) else short}", model, seen)
+    elif isinstance(item, Mapping):
+        for key, part in item.items():
+            yield from _visit(part, f"{name}.{key}", model, seen)
 
 
 def named_params(model: Any) -> dict[str, Any]:
@@ -82,17 +86,24 @@ def recurrent_states(model: Any) -> dict[str, dict[str, Any]]:
 
 
 def is_own(model: Any) -> bool:
-    """Whether all that a model computes is the library's own, and depends on its weights and the input alone.
+    """Whether all that a model or layer computes is the library's own, and draws no random numbers.
 
-    That is, neither it nor a layer in it is of a user's class, has a function in the place of a method, or draws random
-    numbers. Anything else may count what it is asked, keep it, or differ from one call to the next.
+    That is, in it there is nothing of a user's class, no function in the place of a method, and no dropout that is on.
+    Anything else may count what it is asked, keep it, look at what the others keep, or differ from call to call.
     """
     return all(
-        type(part).__module__.partition(".")[0] in PACKAGES
+        type(part).__module__ in MODULES
         and not getattr(part, "train_flg", False)
-        and not any(callable(value) for value in vars(part).values())
+        and all(map(_is_plain, vars(part).values()))
         for part in (model, *(layer for _, layer in layers(model)))
     )
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether an attribute is data: a number, an array, a collection, or what is the library's own."""
+    module = type(value).__module__
+    own = module in MODULES or module in ("common.model_folder", "common.reader")
+    return (own or module.partition(".")[0] in ("builtins", "numpy") or hasattr(value, "dtype")) and not callable(value)
 
 
 def copy_of_states(model: Any) -> Any:
@@ -103,9 +114,10 @@ def copy_of_states(model: Any) -> Any:
 
 
 def _copy(item: Any, copies: dict[int, Any]) -> Any:
-    """No function within the other, which would be a cycle and keep all copies alive until it is collected."""
-    if isinstance(item, list):
-        return [_copy(part, copies) for part in item]
+    if type(item) in (list, tuple):
+        return type(item)(_copy(part, copies) for part in item)
+    if type(item) is dict:
+        return {key: _copy(part, copies) for key, part in item.items()}
     if not hasattr(item, "params") or not hasattr(item, "__dict__"):
         return item
     if id(item) not in copies:

@@ -10,6 +10,7 @@ A state is a tuple of arrays of N rows, of which the first is h. So rows can be 
 from typing import Any
 
 from common.cells import lstm_step
+from common.model_tree import is_own
 from common.np import Array, np
 from common.recurrent import TimeLSTM
 
@@ -98,14 +99,10 @@ class LSTMReader:
         return hs
 
 
-def new_reader(layer: Any) -> Any:
-    """A reader with a recurrent layer: :class:`LSTMReader` with a TimeLSTM, else :class:`LayerReader`.
+def new_reader(layer: Any, owner: Any) -> Any:
+    """A reader with a recurrent layer of the model or part of a model `owner`.
 
-    The latter also with a TimeLSTM whose dropout is on, as it draws a mask for every forward, or which has been given
-    another forward.
+    That is :class:`LSTMReader` with a TimeLSTM, if all in the owner is the library's own, see
+    :func:`common.model_tree.is_own`, and :class:`LayerReader` otherwise: what is a user's may look at the layer.
     """
-    if type(layer) is not TimeLSTM or "forward" in vars(layer):
-        return LayerReader(layer)
-    dropouts = layer.state_dropout, layer.weight_dropout
-    dropped = any(dropout is not None and dropout.train_flg for dropout in dropouts)
-    return LayerReader(layer) if dropped else LSTMReader(layer)
+    return LSTMReader(layer) if type(layer) is TimeLSTM and is_own(owner) else LayerReader(layer)

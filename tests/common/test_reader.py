@@ -33,7 +33,7 @@ def test_step_by_step_as_all_at_once(kind, constant_size, rng):
     layer, N, T = new_layer(kind, rng, constant_size), 5, 6
     xs, h = rng.normal(size=(N, T, D)), rng.normal(size=(N, H))
     constant = rng.normal(size=(N, constant_size)) if constant_size else None
-    reader = new_reader(layer)
+    reader = new_reader(layer, layer)
     assert type(reader) is (LSTMReader if kind is TimeLSTM else LayerReader)
     state = reader.start(h, constant)
     close(state[0], h)
@@ -51,7 +51,7 @@ def test_rows_of_a_state_can_be_chosen(kind, rng):
     """As beam search does: some twice, others no more."""
     layer, chosen = new_layer(kind, rng, 2), numpy.array([2, 0, 2])
     constant, x, later = rng.normal(size=(3, 2)), rng.normal(size=(3, D)), rng.normal(size=(3, D))
-    reader = new_reader(layer)
+    reader = new_reader(layer, layer)
     state = reader.read(x, reader.start(rng.normal(size=(3, H)), constant))
     after = reader.read(later, tuple(part[chosen] for part in state))
     for row, origin in enumerate(chosen):
@@ -65,7 +65,7 @@ def test_the_layer_is_left_alone(rng):
     layer.forward(xs)
     h, c, dxs = layer.h.copy(), layer.c.copy(), layer.backward(dhs)
     grads = copy.deepcopy(layer.grads)
-    reader = new_reader(layer)
+    reader = new_reader(layer, layer)
     reader.read(rng.normal(size=(7, D)), reader.start(rng.normal(size=(7, H))))
     reader.read_rows(rng.normal(size=(3, 2, D)), numpy.arange(6).reshape(3, 2))
     assert (layer.h == h).all() and (layer.c == c).all()
@@ -74,7 +74,7 @@ def test_the_layer_is_left_alone(rng):
 
 
 def test_arguments_are_left_alone(rng):
-    reader = new_reader(new_layer(TimeLSTM, rng))
+    reader = LSTMReader(new_layer(TimeLSTM, rng))
     x, state = rng.normal(size=(2, D)), reader.start(rng.normal(size=(2, H)))
     before = copy.deepcopy((x, state))
     reader.read(x, state)
@@ -84,7 +84,7 @@ def test_arguments_are_left_alone(rng):
 def test_weights_of_today(rng):
     """A reader begins with the weights that its layer has then."""
     layer, x, h = new_layer(TimeLSTM, rng), rng.normal(size=(1, D)), rng.normal(size=(1, H))
-    reader = new_reader(layer)
+    reader = new_reader(layer, layer)
     first = reader.read(x, reader.start(h))[0]
     for param in layer.params:
         param *= 0.5
@@ -97,9 +97,9 @@ def test_weights_of_today(rng):
 def test_dropout_reads_as_the_layer_does(name, rng):
     layer = new_layer(TimeLSTM, rng)
     setattr(layer, name, TimeDropout(0.5, rng=0))
-    assert type(new_reader(layer)) is LayerReader
+    assert type(new_reader(layer, layer)) is LayerReader
     getattr(layer, name).train_flg = False
-    assert type(new_reader(layer)) is LSTMReader
+    assert type(new_reader(layer, layer)) is LSTMReader
 
 
 def test_a_forward_of_ones_own_is_called(rng):
@@ -108,16 +108,16 @@ def test_a_forward_of_ones_own_is_called(rng):
             return super().forward(2 * xs)
 
     layer, calls = new_layer(TimeLSTM, rng), []
-    assert type(new_reader(Doubled(*layer.params))) is LayerReader
+    assert type(new_reader(Doubled(*layer.params), layer)) is LayerReader
     forward = layer.forward
     layer.forward = lambda xs: calls.append(xs.shape) or forward(xs)
-    reader = new_reader(layer)
+    reader = new_reader(layer, layer)
     reader.read(rng.normal(size=(2, D)), reader.start(rng.normal(size=(2, H))))
     assert calls == [(2, 1, D)]
 
 
 def test_shapes_that_do_not_fit(rng):
-    reader = new_reader(new_layer(TimeLSTM, rng, constant_size=2))
+    reader = LSTMReader(new_layer(TimeLSTM, rng, constant_size=2))
     with pytest.raises(ValueError, match=r"a state \(2, 5\) does not fit"):
         reader.start(numpy.zeros((2, H + 1)))
     state = reader.start(numpy.zeros((2, H)), numpy.zeros((2, 2)))
