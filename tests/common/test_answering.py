@@ -1,9 +1,11 @@
 """Many questions at once."""
 
 import functools
+import gc
 import re
 import sys
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy
@@ -20,7 +22,7 @@ from common.model_tree import recurrent_states
 from common.np import np
 from common.padding import PAD
 from common.reader import LSTMReader
-from common.time_layers import TimeDropout, TimeEmbedding
+from common.time_layers import TimeAffine, TimeDropout, TimeEmbedding
 
 V, S = 7, 5
 
@@ -204,6 +206,31 @@ def test_functions_in_place_of_methods_are_called(where, threads, rng):
     assert len(calls) == (12 if path[:1] == ["decoder"] else 3)
 
 
+def test_a_part_that_looks_at_the_state_of_another(threads, rng):
+    class Looking(TimeAffine):
+        def forward(self, hs):
+            return super().forward(hs + model.decoder.lstm.c[:, None])
+
+    model, xs = Seq2seq(V, 6, 8, rng=0), questions(rng, 80)
+    model.decoder.affine = Looking(*model.decoder.affine.params)
+    model.forward(questions(rng, 40), questions(rng, 40))
+    samples = generate_all(model, xs, 0, 4, batch_size=40)
+    assert samples.tolist() == [model.generate(x, 0, 4) for x in xs]
+
+
+def test_a_model_is_gone_when_nobody_has_it(threads, rng):
+    """At once: what answers holds no cycle."""
+    model = Seq2seq(V, 6, 8, rng=0)
+    gone = weakref.ref(model)
+    gc.disable()
+    try:
+        generate_all(model, questions(rng, 120), 0, 4, batch_size=40)
+        del model
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
 def test_a_stateful_encoder_begins_with_its_state(threads, rng):
     model, xs = Seq2seq(V, 6, 8, rng=0), questions(rng, 40)
     plain = generate_all(model, xs, 0, 6)
@@ -285,6 +312,13 @@ def test_warnings_are_what_they_are_outside(threads, monkeypatch, rng):
         generate_all(model, xs, 0, 4, batch_size=40)
     with numpy.errstate(all="ignore"), pytest.raises(FloatingPointError, match="not finite"):  # the scores, later on
         generate_all(model, xs, 0, 4, batch_size=40)
+    calls, before = [], numpy.seterrcall(lambda *args: calls.append(args))
+    try:
+        with numpy.errstate(all="call"), pytest.raises(FloatingPointError, match="not finite"):
+            generate_all(model, xs, 0, 4, batch_size=40)
+    finally:
+        numpy.seterrcall(before)
+    assert calls
 
 
 def test_no_more_threads_can_be_started(monkeypatch, rng):

@@ -243,6 +243,15 @@ class TestOwn:
         model.decoder.affine.forward = lambda x: x
         assert not is_own(model)
 
+    def test_nor_is_a_class_of_a_users_in_a_folder_of_ours_or_a_layer_without_params(self, monkeypatch):
+        model = MODELS["seq2seq"](5, 3, 4, rng=0)
+        monkeypatch.setattr(OwnEmbedding, "__module__", "ch07.my_model")
+        model.encoder.embed = OwnEmbedding(*model.encoder.embed.params)
+        assert not is_own(model)
+        model = MODELS["seq2seq"](5, 3, 4, rng=0)
+        model.decoder.affine = SimpleNamespace(forward=None)
+        assert is_own(model.encoder) and not is_own(model)
+
     def test_dropout_that_is_on(self):
         model = MODELS["seq2seq"](5, 3, 4, rng=0)
         model.encoder.lstm.weight_dropout = TimeDropout(0.5, rng=0)
