@@ -547,7 +547,9 @@ def test_names_of_ones_own():
         ours = kind(9, 4, 6, rng=0)
         model = put(kind(9, 4, 6, rng=0), encoder=encoder(9, 4, 6), decoder=decoder(9, 4, 6))
         assert_learn_and_answer_the_same(model, ours, x, t)
-        assert model.beam_search(x[:1], 8, 4) == ours.beam_search(x[:1], 8, 4)
+        for found, expected in zip(model.beam_search(x[:1], 8, 4), ours.beam_search(x[:1], 8, 4), strict=True):
+            assert found.ids == expected.ids
+            assert found.score == pytest.approx(expected.score, rel=1e-6)  # read in two ways, which round differently
         assert model.decoder.generate(model.encoder.forward(x), 8, 4) == ours.generate(x, 8, 4)
 
     class Keeps(Affine):
