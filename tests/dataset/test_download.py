@@ -21,9 +21,8 @@ TOY = download.RemoteFile("toy.txt", hashlib.sha256(DATA).hexdigest(), len(DATA)
 
 
 @pytest.fixture(autouse=True)
-def toy(server, cache, monkeypatch):
+def toy(server, cache):
     server.files[TOY.name] = DATA
-    monkeypatch.setattr(download, "STALL_SECONDS", 0.5)
 
 
 def names(folder):
@@ -116,6 +115,7 @@ def test_wrong_file_in_the_named_folder_is_an_error(server, tmp_path, monkeypatc
 
 # ---- bad mirrors
 
+IMPATIENCE = {"silent": ("STALL_SECONDS", 0.5), "stalling": ("STALL_SECONDS", 0.5), "dripping": ("MAX_SECONDS", 0.4)}
 BAD = {
     "truncated": f"it has {len(DATA) - 1:,} bytes",
     "unsized_truncated": f"it has {len(DATA) - 1:,} bytes",
@@ -137,17 +137,19 @@ BAD = {
 
 @pytest.mark.parametrize("behaviour", BAD)
 def test_bad_mirror_is_given_up(server, cache, monkeypatch, behaviour):
-    monkeypatch.setattr(download, "MAX_SECONDS", 0.4)
+    if behaviour in IMPATIENCE:  # only then: on a busy machine an honest answer may take a second
+        monkeypatch.setattr(download, *IMPATIENCE[behaviour])
     began = time.monotonic()
     with pytest.raises(FileNotFoundError) as error:
         download.read(TOY, [server.mirror(behaviour)])
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10  # a mirror that says nothing hangs up after 20 s
     (answer,) = (line for line in str(error.value).splitlines() if server.mirror(behaviour) + TOY.name + ": " in line)
     assert BAD[behaviour] in answer
     assert names(cache) == []
 
 
-def test_the_next_mirror_is_tried(server, cache):
+def test_the_next_mirror_is_tried(server, cache, monkeypatch):
+    monkeypatch.setattr(download, "STALL_SECONDS", 1.0)
     mirrors = ["missing", "broken", "truncated", "corrupted", "hanging_up", "stalling", "good", "missing"]
     assert download.read(TOY, [server.mirror(behaviour) for behaviour in mirrors]) == DATA
     assert server.requests == mirrors[:-1]

@@ -51,9 +51,9 @@ def test_against_the_definition(write, seed):
 )
 def test_bundled_files_from_any_directory(tmp_path, monkeypatch, name, question, answer, characters):
     monkeypatch.chdir(tmp_path)
-    began = time.perf_counter()
+    began = time.process_time()
     (x_train, t_train), (x_test, t_test) = sequence.load_data(name)
-    assert time.perf_counter() - began < 1  # 0.1 s when nothing else runs
+    assert time.process_time() - began < 1  # 0.1 s of the processor
     assert x_train.shape == (45000, question) and t_train.shape == (45000, answer)
     assert x_test.shape == (5000, question) and t_test.shape == (5000, answer)
     char_to_id, id_to_char = sequence.get_vocab()
