@@ -45,7 +45,8 @@ class Checkpoints:
     source     the file that the training goes on from, or None
     before     the settings in that file
 
-    From :meth:`start` to :meth:`release`, or to the end of the object, no other process can train in the folder.
+    From :meth:`start` to :meth:`release`, or to the end of the object, no other process or thread can train in the
+    folder.
 
     Raises ValueError or TypeError unless keep is a whole number of at least 1.
     """
@@ -83,12 +84,13 @@ class Checkpoints:
         but for the first after :meth:`restart`.
 
         A file that is damaged or cannot be read is passed over, which is printed. Raises FileFormatError if all are,
-        ValueError for other settings and for a folder that another process trains in, and OSError, before anything is
-        computed, for a folder that cannot be written to.
+        ValueError for other settings and for a folder that another process or thread trains in, and OSError, before
+        anything is computed, for a folder that cannot be written to.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        if self._lock is None:
-            self._lock = FolderLock(self.folder)
+        lock = FolderLock(self.folder)  # also for a further start, which may come from another thread
+        self.release()
+        self._lock = lock
         if self._started:
             return None
         try:
@@ -107,8 +109,8 @@ class Checkpoints:
         self._started = self._started and not self.resume
 
     def release(self) -> None:
-        """Let other processes train in the folder, until :meth:`start` is called again."""
-        if self._lock is not None:
+        """Let others train in the folder, until :meth:`start` is called again; not if another thread has called it."""
+        if self._lock is not None and not self._lock.is_anothers():
             self._lock.release()
             self._lock = None
 

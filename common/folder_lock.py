@@ -1,14 +1,15 @@
-"""One process at a time in a folder: a file in it that the system locks, and that holds the number of the process.
+"""One process and thread at a time in a folder: a file in it that the system locks, with the number of the process.
 
 The system lets go of the lock however the process ends. So what a killed process leaves behind binds nobody, whatever
-program has been given its number since. Within one process a folder may be locked several times.
+program has been given its number since. Within one thread a folder may be locked several times.
 """
 
 import contextlib
 import os
 import sys
+import threading
 import weakref
-from collections import Counter
+from collections import defaultdict
 from io import FileIO
 from pathlib import Path
 
@@ -20,22 +21,42 @@ else:
 NAME = ".nlp-from-scratch.lock"  # no file of a user's
 
 _files: dict[Path, FileIO] = {}  # of this process, open and locked
-_holders: Counter[Path] = Counter()
+_holders: defaultdict[Path, list[threading.Thread]] = defaultdict(list)
+_mutex = threading.RLock()  # of the two; reentrant, as what is collected while it is held may be a FolderLock
 
 
 class FolderLock:
-    """Holds an existing folder until ``release()`` is called, this object is gone, or the process ends.
+    """Holds an existing folder until ``release()`` is called, this object, its thread, or the process is gone.
 
-    Raises ValueError naming the folder and the other process that holds it, and OSError if no file can be made.
-    On a disk that knows no locks, nobody is kept out.
+    Raises ValueError naming the folder and the other process that holds it, or saying that another thread does, and
+    OSError if no file can be made. On a disk that knows no locks, no other process is kept out.
     """
 
     def __init__(self, folder: Path) -> None:
-        path = folder.resolve() / NAME
-        if path not in _files or not _is_at(path, _files[path]):
-            _files[path] = _locked(folder, path)
-        _holders[path] += 1
-        self.release = weakref.finalize(self, _release, path, os.getpid())
+        path, self._thread = folder.resolve() / NAME, threading.current_thread()
+        with _mutex:
+            if not all(map(_is_over, _holders[path])):
+                raise ValueError(
+                    f"{folder}: another thread of this process is at work in this folder. Wait for its end, or take "
+                    "another"
+                )
+            _holders[path].append(self._thread)  # first, so that the file stays whatever is released meanwhile
+            try:
+                if path not in _files or not _is_at(path, _files[path]):
+                    _files[path] = _locked(folder, path)
+            except BaseException:
+                _holders[path].remove(self._thread)
+                raise
+        self.release = weakref.finalize(self, _release, path, os.getpid(), self._thread)
+
+    def is_anothers(self) -> bool:
+        """Whether it was made by another thread, which is still running."""
+        return not _is_over(self._thread)
+
+
+def _is_over(thread: threading.Thread) -> bool:
+    """Whether a thread is none that the current one has to wait for."""
+    return thread is threading.current_thread() or not thread.is_alive()
 
 
 def _locked(folder: Path, path: Path) -> FileIO:
@@ -79,6 +100,8 @@ def _is_at(path: Path, file: FileIO) -> bool:
 
 def _forget() -> None:
     """In a child process that has been forked, which inherits the open files, but none of the locks."""
+    global _mutex
+    _mutex = threading.RLock()  # the inherited one may be held by a thread that is not here
     for file in _files.values():
         file.close()  # a lock of the parent's stays
     _files.clear()
@@ -89,11 +112,12 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
-def _release(path: Path, process: int) -> None:
+def _release(path: Path, process: int, thread: threading.Thread) -> None:
     if os.getpid() != process:  # a child, which has a copy of this
         return
-    _holders[path] -= 1
-    if not _holders[path]:
-        with _files.pop(path) as file, contextlib.suppress(OSError):
-            if _is_at(path, file):
-                path.unlink()  # before it is unlocked; Windows refuses, and an unlocked file is no obstacle
+    with _mutex:
+        _holders[path].remove(thread)
+        if not _holders[path]:
+            with _files.pop(path) as file, contextlib.suppress(OSError):
+                if _is_at(path, file):
+                    path.unlink()  # before it is unlocked; Windows refuses, and an unlocked file is no obstacle

@@ -1,7 +1,6 @@
 """The checkpoints of a trainer: written while it fits, put back before, and blamed for what fails because of them."""
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +15,10 @@ else:
     BaseTrainer = Any  # for typing.get_type_hints; base_trainer imports this module
 
 
-_active: "dict[tuple[int, str], TrainerCheckpoints]" = {}  # by process, as a forked one inherits this, and folder
-
-
 class TrainerCheckpoints:
     """The checkpoints of one fit. It begins by putting back the one to go on from, if there is one.
 
-    From then to the end of :meth:`blamed` no other fit can have checkpoints in the folder: ValueError, also for one in
-    another thread of this process.
+    From then to the end of :meth:`blamed` no other process or thread can train in the folder.
 
     where       a folder, or Checkpoints
     settings    what must be the same when the training goes on
@@ -33,31 +28,17 @@ class TrainerCheckpoints:
     def __init__(self, trainer: "BaseTrainer", where: Any, settings: dict[str, Any], end: int) -> None:
         self.trainer, self.settings = trainer, settings
         self.checkpoints = checkpoints_of(where, trainer._checkpoints)
-        self._key = os.getpid(), os.path.realpath(self.checkpoints.folder)
-        if _active.setdefault(self._key, self) is not self:  # in one step, which no other thread comes between
-            raise ValueError(
-                f"{self.checkpoints.folder}: another training of this process is at work in this folder. Wait for its "
-                "end, or take another"
-            )
+        trainer._checkpoints = self.checkpoints
+        state = self.checkpoints.start()
+        if state is not None:
+            trainer._end = end
         try:
-            trainer._checkpoints = self.checkpoints
-            state = self.checkpoints.start()
-            if state is not None:
-                trainer._end = end
-            try:
-                self._check_done(state)
-                self.restored = self._restore(state)
-            except BaseException:
-                self.checkpoints.restart()
-                raise
+            self._check_done(state)
+            self.restored = self._restore(state)
         except BaseException:
-            self._release()
+            self.checkpoints.restart()
+            self.checkpoints.release()
             raise
-
-    def _release(self) -> None:
-        """Let other trainings into the folder."""
-        self.checkpoints.release()
-        _active.pop(self._key, None)
 
     def _check_done(self, state: dict[str, Any] | None) -> None:
         """FileFormatError for a script's shorter training, by its settings, which has less to do than is done."""
@@ -111,7 +92,7 @@ class TrainerCheckpoints:
                     raise
             raise
         finally:
-            self._release()
+            self.checkpoints.release()
 
     def check(self) -> None:
         """TypeError for a training whose state cannot be saved: better now than after the first hour."""

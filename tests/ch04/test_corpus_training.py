@@ -2,6 +2,7 @@ import importlib
 import shutil
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import numpy
@@ -167,6 +168,21 @@ def test_a_training_that_fails_leaves_its_folder_free(begun, tmp_path):
         with pytest.raises(FileFormatError, match="it belongs to another training: max_epoch was 1 and is now 2"):
             trainer.fit(CORPUS, 2, checkpoint=Checkpoints(checkpoint, resume=True))
     assert checkpoint.is_dir() and not (checkpoint / NAME).exists()
+
+
+def test_a_folder_that_another_thread_trains_in(tmp_path):
+    def fit():
+        with pytest.raises(ValueError, match="another thread of this process is at work in this folder"):
+            CorpusTrainer(CBOW(WORDS, 4, 2, CORPUS)).fit(CORPUS, 1, verbose=False, checkpoint=tmp_path / "mine")
+        refused.append(1)
+
+    refused, theirs = [], Checkpoints(tmp_path / "mine")
+    theirs.start()
+    thread = threading.Thread(target=fit)
+    thread.start()
+    thread.join()
+    assert refused and (tmp_path / "mine" / NAME).exists()
+    theirs.release()
 
 
 @both

@@ -449,7 +449,7 @@ class TestDamage:
                 if not link.is_symlink():
                     link.symlink_to(folder, target_is_directory=True)
                 for place in (folder, link, training.trainer._checkpoints):
-                    with pytest.raises(ValueError, match="another training of this process is at work in this folder"):
+                    with pytest.raises(ValueError, match="another thread of this process is at work in this folder"):
                         fit_there(place)
                     refused.append(place)
 
@@ -470,6 +470,27 @@ class TestDamage:
             ExampleTraining().fit(checkpoint=Checkpoints(folder, resume=True))
         fit_there()
         assert len(refused) == 33
+
+    def test_one_loop_of_ones_own_at_a_time_in_a_folder(self, folder):
+        def start(checkpoints):
+            try:
+                checkpoints.start()
+            except ValueError as error:
+                errors.append(str(error))
+            checkpoints.release()  # gives up what it has, not what another thread has
+
+        errors, mine = [], Checkpoints(folder)
+        mine.start()
+        for other in (Checkpoints(folder), mine):
+            thread = threading.Thread(target=start, args=[other])
+            thread.start()
+            thread.join()
+        assert len(errors) == 2 and all("another thread of this process is at work" in error for error in errors)
+        mine.release()
+        thread = threading.Thread(target=start, args=[Checkpoints(folder)])
+        thread.start()
+        thread.join()
+        assert len(errors) == 2
 
     def test_weights_are_no_checkpoint(self, tmp_path):
         path = LanguageTraining().trainer.model.save_params(tmp_path / "1.npz")

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from io import FileIO
 from pathlib import Path
 
@@ -56,7 +57,70 @@ def test_a_full_disk_leaves_it_without_the_number(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_one_process_may_hold_it_twice(tmp_path):
+def in_a_thread(function):
+    """What a function returns, or the error it raises, in a thread of its own."""
+
+    def run():
+        try:
+            results.append(function())
+        except ValueError as error:
+            results.append(error)
+
+    results = []
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return results[0]
+
+
+def test_another_thread_is_kept_out_until_the_end(tmp_path):
+    lock = FolderLock(tmp_path)
+    error = in_a_thread(lambda: FolderLock(tmp_path))
+    assert str(error).startswith(f"{tmp_path}: another thread of this process is at work in this folder. Wait")
+    assert in_a_thread(lock.is_anothers) and not lock.is_anothers()
+    lock.release()
+    theirs = in_a_thread(lambda: FolderLock(tmp_path))
+    assert not theirs.is_anothers()  # their thread is over
+    mine = FolderLock(tmp_path)
+    theirs.release()
+    assert (tmp_path / NAME).exists()
+    mine.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_thread_that_was_refused_a_file_holds_nothing(tmp_path):
+    with pytest.raises(OSError):
+        FolderLock(tmp_path / "nowhere")
+    (tmp_path / "nowhere").mkdir()
+    lock = in_a_thread(lambda: FolderLock(tmp_path / "nowhere"))
+    lock.release()
+    assert list((tmp_path / "nowhere").iterdir()) == []
+
+
+def test_many_threads_one_of_which_gets_it(tmp_path):
+    def run():
+        barrier.wait()
+        try:
+            lock = FolderLock(tmp_path)
+        except ValueError:
+            lock = None
+        barrier.wait()
+        if lock:
+            got.append(lock)
+
+    for _ in range(20):
+        barrier, got = threading.Barrier(4), []
+        threads = [threading.Thread(target=run) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(got) == 1
+        got[0].release()
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_one_thread_may_hold_it_twice(tmp_path):
     one, two = FolderLock(tmp_path), FolderLock(tmp_path)
     one.release()
     one.release()  # does nothing
