@@ -1,5 +1,6 @@
 """A model that answers questions, asked many at once."""
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ AT_ONCE = 384  # questions that a model answers at a time: its memory grows with
 THREADS = 4  # at most, as each has a batch of its own in memory
 
 _sharing = threading.Lock()  # held by the one that has set the number of the BLAS's threads
+_limits: Any = None  # what it was before
 
 
 def generate_all(
@@ -72,6 +74,7 @@ def _share_out(work: Callable[[Any, Any], Any], workers: Sequence[Any], parts: S
     The BLAS is held to one thread for each of them. It does no more than the products, and these do not use a second
     core fully; threads of ours also share out all the rest, as long as it is in arrays of some size.
     """
+    global _limits
     from threadpoolctl import threadpool_limits
 
     free: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -91,7 +94,7 @@ def _share_out(work: Callable[[Any, Any], Any], workers: Sequence[Any], parts: S
     if not _sharing.acquire(blocking=False):
         return None
     try:
-        with keep_freed_memory(), threadpool_limits(1, "blas"), ThreadPoolExecutor(len(workers)) as pool:
+        with keep_freed_memory(), threadpool_limits(1, "blas") as _limits, ThreadPoolExecutor(len(workers)) as pool:
             try:
                 results = pool.map(on_a_thread, parts)
             except RuntimeError:  # no thread can be started any more, as at the end of the process
@@ -99,3 +102,16 @@ def _share_out(work: Callable[[Any, Any], Any], workers: Sequence[Any], parts: S
             return list(results)
     finally:
         _sharing.release()
+
+
+def _in_forked_child() -> None:
+    """Undo what a thread of the parent's, which the child has not, would have undone at its end."""
+    global _sharing
+    if _sharing.locked():
+        _sharing = threading.Lock()
+        if _limits is not None:
+            _limits.restore_original_limits()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_forked_child)

@@ -88,15 +88,23 @@ def recurrent_states(model: Any) -> dict[str, dict[str, Any]]:
 def is_own(model: Any) -> bool:
     """Whether all that a model or layer computes is the library's own, and draws no random numbers.
 
-    That is, in it there is nothing of a user's class, no function in the place of a method, and no dropout that is on.
-    Anything else may count what it is asked, keep it, look at what the others keep, or differ from call to call.
+    That is, in it there is nothing of a user's class, no function in the place of a method, of one object or of a
+    class, and no dropout that is on. Anything else may count what it is asked, keep it, look at what the others keep,
+    or differ from call to call.
     """
     return all(
         type(part).__module__ in MODULES
+        and all(map(_has_its_own_methods, type(part).__mro__[:-1]))
         and not getattr(part, "train_flg", False)
         and all(map(_is_plain, vars(part).values()))
         for part in (model, *(layer for _, layer in layers(model)))
     )
+
+
+def _has_its_own_methods(kind: type) -> bool:
+    """Whether no method of a class has been replaced by a function from elsewhere, as in a notebook to watch it."""
+    own = kind.__module__
+    return not any(callable(value) and getattr(value, "__module__", own) != own for value in vars(kind).values())
 
 
 def _is_plain(value: Any) -> bool:

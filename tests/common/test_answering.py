@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import os
 import re
 import sys
 import threading
@@ -285,6 +286,26 @@ def test_two_at_once(on_two_threads, rng):
         for samples in pool.map(lambda _: generate_all(model, xs, 0, 4, batch_size=40), range(9)):
             assert (samples == expected).all()
     assert blas_threads() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_process_forked_meanwhile_is_as_before(monkeypatch, rng):
+    """Its BLAS is on the same number of threads, and it can share out again."""
+
+    def forking(self, xs, ids):
+        with forked:
+            if not children:
+                children.append(os.fork())
+                if not children[-1]:
+                    os._exit(0 if blas_threads() == before and not answering._sharing.locked() else 1)
+        return read_rows(self, xs, ids)
+
+    children, forked, read_rows, before = [], threading.Lock(), LSTMReader.read_rows, blas_threads()
+    monkeypatch.setattr(LSTMReader, "read_rows", forking)
+    monkeypatch.setattr(answering, "_blas_threads", lambda: 2)
+    generate_all(Seq2seq(V, 6, 8, rng=0), questions(rng, 20), 0, 4, batch_size=5)
+    assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
 
 
 def test_errors_arrive_and_the_rest_is_left(monkeypatch, rng):

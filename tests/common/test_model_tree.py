@@ -1,5 +1,6 @@
 from collections import OrderedDict
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy
 import pytest
@@ -251,6 +252,20 @@ class TestOwn:
         model = MODELS["seq2seq"](5, 3, 4, rng=0)
         model.decoder.affine = SimpleNamespace(forward=None)
         assert is_own(model.encoder) and not is_own(model)
+
+    @pytest.mark.parametrize("kind", [TimeEmbedding, BaseModel])
+    def test_nor_is_one_whose_class_has_got_a_method_of_a_users(self, kind, monkeypatch):
+        def mine(self, xs):
+            return xs
+
+        model = MODELS["seq2seq"](5, 3, 4, rng=0)
+        name = "forward" if kind is TimeEmbedding else "load_params"
+        with monkeypatch.context() as patch:
+            patch.setattr(kind, name, mine)
+            assert not is_own(model)
+            patch.setattr(kind, name, Mock())
+            assert not is_own(model)
+        assert is_own(model)
 
     def test_dropout_that_is_on(self):
         model = MODELS["seq2seq"](5, 3, 4, rng=0)
