@@ -19,11 +19,14 @@ from dataset.corpora import Corpus
 @script
 def main(
     weights: Annotated[Path, "Folder that ch06.train_rnnlm left."] = Path("runs/ch06_train_rnnlm"),
-    file: Annotated[Path, "Where to write."] = SHIPPED,
+    file: Annotated[Path | None, "Where to write: ch06/rnnlm.npz for ptb, rnnlm.npz beside the weights else."] = None,
     corpus: Corpus = Corpus.ptb,
 ) -> dict[str, float]:
     model = read_rnnlm(weights, Rnnlm)
     test, _, id_to_word = corpus.load("test")
+    if file is None:
+        folder = weights if weights.is_dir() else weights.parent
+        file = SHIPPED if corpus is Corpus.ptb else folder / SHIPPED.name
     path = write_rnnlm(file, model, id_to_word)
     # What float16 costs is in this score.
     return {"test_perplexity": eval_perplexity(read_rnnlm(path, Rnnlm), test), "bytes": path.stat().st_size}

@@ -118,6 +118,15 @@ def test_export():
     assert scores["bytes"] == Path("out.npz").stat().st_size
 
 
+def test_export_of_another_corpus_leaves_the_shipped_file():
+    before = trained_models.SHIPPED.read_bytes()
+    Rnnlm(328, 6, 6, rng=0).save_params("mine.npz")
+    Rnnlm(328, 6, 6, rng=0).save("runs/mine")
+    for weights, file in ("mine.npz", "rnnlm.npz"), ("runs/mine", "runs/mine/rnnlm.npz"):
+        assert export_rnnlm.main(weights, corpus="mini")["bytes"] == Path(file).stat().st_size
+    assert trained_models.SHIPPED.read_bytes() == before
+
+
 def test_sample_sentences():
     word_to_id, id_to_word = mini.load_vocab()
     model = Rnnlm(len(word_to_id), 4, 4, rng=0)
