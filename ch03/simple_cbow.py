@@ -10,13 +10,13 @@ from common.np import np
 from common.rng import Seed, generator
 
 
-def check_one_hot(model: Any, contexts: Any, target: Any, vocab_size: int) -> tuple[Any, Any]:
-    """Contexts (N, C, V) and targets (N, V), both one-hot, as arrays."""
+def checked_one_hot(name: str, contexts: Any, target: Any, vocab_size: int) -> tuple[Any, Any]:
+    """Contexts (N, C, V) and targets (N, V), both one-hot, as arrays. ValueError, beginning with `name`, for others."""
     contexts, target = np.asarray(contexts), np.asarray(target)
     fits = contexts.ndim == 3 and contexts.shape[1] > 0 and contexts.shape[2] == vocab_size
     if not fits or target.shape != (len(contexts), vocab_size):
         raise ValueError(
-            f"{type(model).__name__}: expected one-hot contexts (N, C, {vocab_size}) and target (N, {vocab_size}), "
+            f"{name}: expected one-hot contexts (N, C, {vocab_size}) and target (N, {vocab_size}), "
             f"got {contexts.shape} and {target.shape}"
         )
     return contexts, target
@@ -56,7 +56,7 @@ class SimpleCBOW(BaseModel):
 
     def forward(self, contexts: Any, target: Any) -> float:
         """The mean loss over the batch."""
-        contexts, target = check_one_hot(self, contexts, target, len(self.word_vecs))
+        contexts, target = checked_one_hot(type(self).__name__, contexts, target, len(self.word_vecs))
         return self.loss_layer.forward(self.predict(contexts), target)
 
     def backward(self, dout: Any = 1) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ch03.simple_cbow import check_one_hot
+from ch03.simple_cbow import checked_one_hot
 from common.base_model import BaseModel
 from common.checks import check_counts
 from common.initial import normal
@@ -36,7 +36,7 @@ class SimpleSkipGram(BaseModel):
 
     def forward(self, contexts: Any, target: Any) -> float:
         """The mean over the batch of the losses of all words of a context."""
-        contexts, target = check_one_hot(self, contexts, target, len(self.word_vecs))
+        contexts, target = checked_one_hot(type(self).__name__, contexts, target, len(self.word_vecs))
         scores = self.predict(target)
         self.loss_layers = [SoftmaxWithLoss() for _ in range(contexts.shape[1])]
         return sum(layer.forward(scores, contexts[:, place]) for place, layer in enumerate(self.loss_layers))

@@ -14,7 +14,7 @@ class CBOW(Word2vec):
 
     def forward(self, contexts: Any, target: Any) -> float:
         """The mean loss over the batch."""
-        contexts, target = self.check_contexts(contexts, target)
+        contexts, target = self.checked_contexts(contexts, target)
         self._shape = contexts.shape
         return self.ns_loss.forward(self.in_layer.forward(contexts).mean(axis=1), target)
 

@@ -94,10 +94,11 @@ class UnigramSampler:
         # In units of the largest weight, so that no power overflows.
         largest = counts.max() if power > 0 else counts[counts > 0].min()
         weights = numpy.where(counts > 0, numpy.power(numpy.maximum(counts, 1) / largest, float(power)), 0)
+        p = weights / weights.sum()
         self.sample_size, self.vocab_size, self.rng = sample_size, len(counts), generator(rng)
-        self.word_p = np.asarray(weights / weights.sum())
+        self.word_p = np.asarray(p)
         # Each word has an interval [start, end) as long as it is likely; end - start is exactly what was added.
-        ends = numpy.cumsum(weights / weights.sum())
+        ends = numpy.cumsum(p)
         self._starts, self._ends = np.asarray(numpy.append(0.0, ends[:-1])), np.asarray(ends)
         self._second, self._likeliest = numpy.argsort(numpy.where(counts > 0, weights, -1))[-2:].tolist()
 

@@ -15,7 +15,7 @@ class SkipGram(Word2vec):
 
     def forward(self, contexts: Any, target: Any) -> float:
         """The mean over the batch of the losses of all words of a context."""
-        contexts, target = self.check_contexts(contexts, target)
+        contexts, target = self.checked_contexts(contexts, target)
         return self.ns_loss.forward(self.in_layer.forward(target), contexts)
 
     def backward(self, dout: Any = 1) -> None:

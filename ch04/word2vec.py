@@ -70,7 +70,7 @@ class Word2vec(BaseModel):
             arguments["corpus"] = {"counts": self._counts.tolist()}
         return arguments
 
-    def check_contexts(self, contexts: Any, target: Any) -> tuple[Any, Any]:
+    def checked_contexts(self, contexts: Any, target: Any) -> tuple[Any, Any]:
         """Contexts (N, C) and targets (N,) as arrays."""
         contexts, target = np.asarray(contexts), np.asarray(target)
         if contexts.ndim != 2 or contexts.size == 0 or target.shape != contexts.shape[:1]:

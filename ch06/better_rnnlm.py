@@ -7,13 +7,13 @@ from common.computed import computed
 from common.dropout_language_model import DropoutLanguageModel
 from common.initial import new_affine, new_embedding, new_recurrent
 from common.np import np
-from common.recurrent import Recurrent
+from common.recurrent import TimeRecurrent
 from common.recurrent_variants import TimePeepholeLSTM, TimeReLURNN
 from common.regularization import VariationalDropout
 from common.rng import Seed, generator
 from common.time_layers import TimeAffine, TimeDropout, TimeGRU, TimeLSTM, TimeRNN
 
-CELLS: dict[str, type[Recurrent]] = {
+CELLS: dict[str, type[TimeRecurrent]] = {
     "rnn": TimeRNN,
     "relu": TimeReLURNN,
     "lstm": TimeLSTM,

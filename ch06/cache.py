@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from common.checks import check_counts, is_number
-from common.evaluation import check_corpus, perplexity_of
+from common.evaluation import check_has_next_word, perplexity_of
 from common.labels import checked_corpus
 from common.language_model import LanguageModel, vocab_size
 from common.model_tree import evaluation_mode
@@ -48,7 +48,7 @@ def read(model: LanguageModel, corpus: Any, time_size: int = 200) -> Reading:
     Its own state is put back. Raises ValueError for less than two words, IdError for ids that the model does not know.
     """
     corpus = checked_corpus("cache", corpus, vocab_size(model))
-    check_corpus("cache", corpus)
+    check_has_next_word("cache", corpus)
     xs, words = corpus[:-1], corpus[1:]
     hs, p = [], []
     with evaluation_mode(model):

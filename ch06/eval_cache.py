@@ -11,11 +11,9 @@ read as a single row, so the perplexity without a cache may differ in its fourth
 from pathlib import Path
 from typing import Annotated
 
-from ch06.better_rnnlm import BetterRnnlm
 from ch06.cache import WINDOW, cache_probability, perplexity, read, tune
-from ch06.trained_models import SHIPPED, Cell, check_vocabulary, read_better_rnnlm, read_language_model
+from ch06.trained_models import SHIPPED, Cell, check_vocabulary, read_language_model
 from common.experiment import Run, experiment
-from common.language_model import LanguageModel
 from dataset.corpora import Corpus
 
 
@@ -23,13 +21,11 @@ from dataset.corpora import Corpus
 def main(
     run: Run,
     weights: Annotated[Path, "What a training of chapter 6 has saved."] = SHIPPED,
-    better: Annotated[bool, "Refuse other weights than a BetterRnnlm's."] = False,
     cell: Cell = None,
     window: Annotated[int, "How many words the cache keeps."] = WINDOW,
     corpus: Corpus = Corpus.ptb,
 ) -> dict[str, float]:
-    model: LanguageModel
-    model = read_better_rnnlm(weights, BetterRnnlm, cell) if better else read_language_model(weights, cell)
+    model = read_language_model(weights, cell)
     valid, _, id_to_word = corpus.load("valid")
     check_vocabulary(weights, model, corpus, id_to_word)
     best = tune(read(model, valid), window=window)

@@ -40,7 +40,6 @@ _NAME = re.compile(f"layers[.]([0-9]+)[.]({'|'.join(_ROLES)})")
 _ORDER = re.compile("W( Wx Wh b( Wc)?)+( W)? b")
 
 R = TypeVar("R", bound=Rnnlm)
-B = TypeVar("B", bound=BetterRnnlm)
 L = TypeVar("L", bound=LanguageModel)
 
 
@@ -94,19 +93,6 @@ def read_rnnlm(path: Location, kind: type[R]) -> R:
     model = kind(*shapes[0], shapes[2][0], rng=0)
     model.load_params(path)
     return _with_words(model, _words(path, metadata))
-
-
-def read_better_rnnlm(path: Location, kind: type[B], cell: str | None = None) -> B:
-    """The BetterRnnlm, or BetterRnnlmGen, of a folder, or of a file, with as many layers, tied or not, as this says.
-
-    FileFormatError for another model, or tensors that none has; ValueError for cells as :func:`read_language_model`.
-    """
-    if folder := folder_of(path):
-        return kind.load(folder)
-    layout = _layout(path)
-    model = _better_rnnlm(path, layout, kind, cell, 0)
-    model.load_params(path)
-    return _with_words(model, layout.id_to_word)
 
 
 def read_language_model(path: Location, cell: str | None = None) -> LanguageModel:
@@ -265,26 +251,26 @@ def _words(path: Location, metadata: Mapping[str, str]) -> dict[int, str] | None
 def _model(path: Location, layout: _Layout, cell: str | None, rng: Seed) -> LanguageModel:
     V, D, H, layers = layout.vocab_size, layout.wordvec_size, layout.widths[0], len(layout.widths)
     if layout.tied and layout.cells == ("lstm",) and D != H and layout.widths == [H] * (layers - 1) + [D]:
-        _check_cell(path, layout, cell)
+        _checked_cell(path, layout, cell)
         return AwdLstm(
             V, D, H, layers=layers, embedding_dropout=0.0, input_dropout=0.0, hidden_dropout=0.0, output_dropout=0.0,
             dropconnect=0.0, rng=rng,
         )  # fmt: skip
     if not layout.tied and layout.cells == ("lstm",) and layers == 1:
-        _check_cell(path, layout, cell)
+        _checked_cell(path, layout, cell)
         return Rnnlm(V, D, H, rng=rng)
-    return _better_rnnlm(path, layout, BetterRnnlm, cell, rng)
+    return _better_rnnlm(path, layout, cell, rng)
 
 
-def _better_rnnlm(path: Location, layout: _Layout, kind: type[B], cell: str | None, rng: Seed) -> B:
+def _better_rnnlm(path: Location, layout: _Layout, cell: str | None, rng: Seed) -> BetterRnnlm:
     V, D, H, layers = layout.vocab_size, layout.wordvec_size, layout.widths[0], len(layout.widths)
     if layout.widths != [H] * layers:
         raise FileFormatError(Path(path), f"layers of the widths {layout.widths} are not those of a BetterRnnlm")
-    cell = _check_cell(path, layout, cell)
-    return kind(V, D, H, 0.0, layers=layers, cell=cell, tied=layout.tied, rng=rng)
+    cell = _checked_cell(path, layout, cell)
+    return BetterRnnlm(V, D, H, 0.0, layers=layers, cell=cell, tied=layout.tied, rng=rng)
 
 
-def _check_cell(path: Location, layout: _Layout, cell: str | None) -> str:
+def _checked_cell(path: Location, layout: _Layout, cell: str | None) -> str:
     """The cell, which the tensors say if they can."""
     possible = " or ".join(layout.cells)
     if cell is None and len(layout.cells) > 1:

@@ -14,8 +14,8 @@ from typing import Annotated, Any
 
 from ch06.trained_models import SHIPPED, Cell, new_language_model, read_language_model
 from ch07.writing_options import Vocabulary, make_writer, usual_prompt, with_writing_options, write_texts
-from common.detokenize import EOS
 from common.experiment import Run, experiment
+from common.text import EOS
 
 
 @experiment(options=("seed", "gpu", "out"))

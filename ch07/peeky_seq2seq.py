@@ -5,7 +5,7 @@ from typing import Any
 from ch07.seq2seq import Decoder, Seq2seq
 from common.np import np
 from common.reader import new_reader
-from common.recurrent import Recurrent
+from common.recurrent import TimeRecurrent
 
 
 class PeekyDecoder(Decoder):
@@ -42,7 +42,7 @@ class PeekyDecoder(Decoder):
 
     def _takes_constant(self) -> bool:
         """Whether the recurrent layer is one of ours; another one may have taken its place."""
-        return getattr(type(self.lstm), "forward", None) is Recurrent.forward
+        return getattr(type(self.lstm), "forward", None) is TimeRecurrent.forward
 
     def _first_state(self, h: Any) -> tuple[Any, ...]:
         self._reader = new_reader(self.lstm, self)

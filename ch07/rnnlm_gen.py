@@ -9,7 +9,7 @@ from common.checks import check_counts
 from common.labels import checked_integers
 from common.language_model import LanguageModel, vocab_size
 from common.model_tree import evaluation_mode, state_of
-from common.prompt import check_prompt
+from common.prompt import checked_prompt
 from common.rng import Seed, generator
 from common.sampling import Sampling
 from common.text_generation import continue_texts
@@ -39,7 +39,7 @@ class WritingModel(LanguageModel):
         model in the state of a batch; TypeError for a size that is no whole number.
         """
         check_counts(f"{type(self).__name__}.generate", sample_size=sample_size)
-        prompt = check_prompt(start_id, vocab_size(self))
+        prompt = checked_prompt(start_id, vocab_size(self))
         if len(prompt) != 1:
             raise ValueError(f"{type(self).__name__}.generate: start_id is one id, not {len(prompt)}")
         banned = [] if skip_ids is None else checked_integers(f"{type(self).__name__}.generate", skip_ids, "skip_ids")

@@ -6,13 +6,14 @@ their loss, gradients and answers are those that they have one by one.
 
 from typing import Any
 
-from common import model_tree
 from common.base_model import BaseModel
 from common.checks import check_counts, check_whole
 from common.decoding import Hypothesis, as_lists, beam_search, greedy
 from common.initial import new_affine, new_embedding, new_recurrent
 from common.losses import gradient_to_read
+from common.model_tree import layers
 from common.np import np
+from common.own_models import copy_sharing_weights, is_own
 from common.padding import PAD, add_to_last_states, as_rows, last_states, row_lengths, without_pads
 from common.reader import LSTMReader, new_reader
 from common.rng import Seed, generator
@@ -49,8 +50,8 @@ class Encoder:
 
     def _all_states(self, xs: Any) -> Any:
         """The states after each symbol, hs (N, S, H)."""
-        xs = checked_rows("Encoder", xs)
-        self.lengths = row_lengths("Encoder", xs)
+        xs = checked_rows(type(self).__name__, xs)
+        self.lengths = row_lengths(type(self).__name__, xs)
         embedded = self.embed.forward(without_pads(xs))
         if self._only_answers and type(self.lstm) is TimeLSTM:
             self.hs = LSTMReader(self.lstm).read_rows(embedded, xs)
@@ -164,10 +165,10 @@ class Seq2seq(BaseModel):
 
         None for a model with parts of a user's, which have to be asked themselves, or with a state in its encoder.
         """
-        stateful = any(getattr(layer, "stateful", False) for _, layer in model_tree.layers(self.encoder))
-        if stateful or not model_tree.is_own(self):
+        stateful = any(getattr(layer, "stateful", False) for _, layer in layers(self.encoder))
+        if stateful or not is_own(self):
             return None
-        model = model_tree.copy_of_states(self)
+        model = copy_sharing_weights(self)
         model.encoder._only_answers = True
         return model
 
@@ -176,16 +177,18 @@ class Seq2seq(BaseModel):
         return self._predict(xs, ts)
 
     def _predict(self, xs: Any, ts: Any) -> Any:
-        xs, ts = checked_rows("Seq2seq", xs), checked_rows("Seq2seq", ts)
+        name = type(self).__name__
+        xs, ts = checked_rows(name, xs), checked_rows(name, ts)
         if len(xs) != len(ts):
-            raise ValueError(f"Seq2seq: {len(xs)} questions, but {len(ts)} answers")
+            raise ValueError(f"{name}: {len(xs)} questions, but {len(ts)} answers")
         return self.decoder.forward(without_pads(ts), *self._encode(xs))
 
     def forward(self, xs: Any, ts: Any) -> float:
-        ts = checked_rows("Seq2seq", ts)
+        name = type(self).__name__
+        ts = checked_rows(name, ts)
         if ts.shape[1] < 2:
-            raise ValueError(f"Seq2seq: answers need a start symbol and one symbol more, got {ts.shape}")
-        row_lengths("Seq2seq", ts)  # checks that the padding is at the end
+            raise ValueError(f"{name}: answers need a start symbol and one symbol more, got {ts.shape}")
+        row_lengths(name, ts)  # checks that the padding is at the end
         return self.softmax.forward(self._predict(xs, ts[:, :-1]), ts[:, 1:])
 
     def backward(self, dout: Any = 1) -> None:
@@ -201,7 +204,7 @@ class Seq2seq(BaseModel):
         What a decoder with a `generate` of its own, as in the book, gives for one question is returned as it is, unless
         it is to end before `stop_id`. Several are asked one after the other.
         """
-        xs = as_rows("Seq2seq", xs)
+        xs = as_rows(type(self).__name__, xs)
         xs = xs[None] if xs.ndim == 1 else xs
         if stop_id is None and len(xs) == 1 and (generate := self._own_generate()):
             return generate(*self._encode(xs[xs != PAD][None]), start_id, sample_size)
@@ -215,8 +218,8 @@ class Seq2seq(BaseModel):
         Raises ValueError for answers of its own that are not `sample_size` ids or fewer.
         """
         if generate := self._own_generate():
-            xs = checked_rows("Seq2seq", xs)
-            row_lengths("Seq2seq", xs)  # checks that the padding is at the end; a question alone needs none
+            xs = checked_rows(type(self).__name__, xs)
+            row_lengths(type(self).__name__, xs)  # checks that the padding is at the end; a question alone needs none
             if stop_id is not None:
                 check_whole("generate", stop_id=stop_id)
             samples = np.full((len(xs), sample_size), PAD)
@@ -226,7 +229,8 @@ class Seq2seq(BaseModel):
                 row[: len(ids)] = ids
             stops = samples == stop_id
             return np.where(stops.cumsum(axis=1) > stops, PAD, samples)
-        many = as_rows("Seq2seq", xs).shape[:1] >= (MANY,)
+        xs = as_rows(type(self).__name__, xs)
+        many = xs.ndim > 0 and len(xs) >= MANY
         model = (self._copy_to_answer() if many else None) or self
         state = model.decoder._first_state(*model._encode(xs))
         return greedy(model.decoder._read, state, start_id, sample_size, stop_id)
@@ -243,13 +247,13 @@ class Seq2seq(BaseModel):
 
     def reset_state(self) -> None:
         """Forget the states of the decoder, which every forward sets anew."""
-        for _, layer in model_tree.layers(self.decoder):
+        for _, layer in layers(self.decoder):
             if hasattr(layer, "reset_state"):
                 layer.reset_state()
 
 
 def checked_rows(name: str, ids: Any) -> Any:
-    """`ids` as an array, checked to be (N, T) with at least one row and one step."""
+    """`ids` as an array (N, T). ValueError, beginning with `name`, unless it has one row and one step at least."""
     ids = as_rows(name, ids)
     if ids.ndim != 2 or ids.size == 0:
         raise ValueError(f"{name}: expected ids (N, T) of one sequence at least, got {ids.shape}")
@@ -257,7 +261,10 @@ def checked_rows(name: str, ids: Any) -> Any:
 
 
 def answered_ids(decoder: Any, answer: Any, sample_size: int) -> Any:
-    """What a decoder of a user's own has answered to one question as an array of ids, `sample_size` at most."""
+    """What a decoder of a user's own has answered to one question as an array of ids.
+
+    ValueError naming the decoder for more than `sample_size`, and for what are no ids.
+    """
     try:
         ids = np.asarray(answer).reshape(-1)
     except ValueError:  # of parts that make no array

@@ -9,14 +9,14 @@ from typing import Annotated, Any
 from ch06.trained_models import check_vocabulary, corpus_of, vocabulary
 from common.experiment import Run
 from common.language_model import LanguageModel
-from common.prompt import UNK
 from common.similarity import unknown
+from common.text import UNK
 from common.text_writer import TextWriter, checked_words
 from dataset.corpora import Corpus
 
 Vocabulary = Annotated[Corpus | None, "The corpus that bare weights were trained on, if they have no vocabulary."]
 
-BANNED = ("N", "<unk>", "$")  # words that stand for something else, which a text reads better without
+BANNED = ("N", UNK, "$")  # words that stand for something else, which a text reads better without
 
 
 def make_writer(path: Path, model: LanguageModel, corpus: Corpus | None) -> TextWriter:

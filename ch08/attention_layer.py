@@ -20,12 +20,15 @@ from common.padding import checked_lengths
 
 
 class WeightSum(Layer):
-    """c = sum_s a_s hs_s: hs (N, S, H), a (N, S) -> c (N, H)."""
+    """c = sum_s a_s hs_s: hs (N, S, H), a (N, S) -> c (N, H).
+
+    Raises ValueError for inputs and gradients that do not fit each other.
+    """
 
     def forward(self, hs: Array, a: Array) -> Array:
         hs, a = np.asarray(hs), np.asarray(a)
         if hs.ndim != 3 or a.shape != hs.shape[:2]:
-            raise ValueError(f"WeightSum: expected hs (N, S, H) and a (N, S), got {hs.shape} and {a.shape}")
+            raise ValueError(f"{self.name}: expected hs (N, S, H) and a (N, S), got {hs.shape} and {a.shape}")
         self._cache = hs, a
         return (a[:, None] @ hs)[:, 0]
 
@@ -37,12 +40,15 @@ class WeightSum(Layer):
 
 
 class AttentionWeight(Layer):
-    """a = softmax(hs h) over the steps: hs (N, S, H), h (N, H) -> a (N, S)."""
+    """a = softmax(hs h) over the steps: hs (N, S, H), h (N, H) -> a (N, S).
+
+    Raises ValueError for inputs and gradients that do not fit each other.
+    """
 
     def forward(self, hs: Array, h: Array) -> Array:
         hs, h = np.asarray(hs), np.asarray(h)
         if hs.ndim != 3 or h.shape != (hs.shape[0], hs.shape[2]):
-            raise ValueError(f"AttentionWeight: expected hs (N, S, H) and h (N, H), got {hs.shape} and {h.shape}")
+            raise ValueError(f"{self.name}: expected hs (N, S, H) and h (N, H), got {hs.shape} and {h.shape}")
         a = softmax((hs @ h[:, :, None])[:, :, 0])
         self._cache = hs, h, a
         return a.copy()
@@ -96,7 +102,7 @@ class TimeAttention(Layer):
         if score is not None:
             if not hasattr(score, "params"):
                 wanted = "a score such as ScaledScore() of ch08.attention_scores"
-                raise TypeError(f"TimeAttention: score must be {wanted}, not {score!r:.80}")
+                raise TypeError(f"{self.name}: score must be {wanted}, not {score!r:.80}")
             self.score = score
         self.params, self.grads = self.score.params, self.score.grads
 
@@ -108,7 +114,7 @@ class TimeAttention(Layer):
     def forward(self, hs_enc: Array, hs_dec: Array, lengths: Array | None = None) -> Array:
         hs_enc = np.asarray(hs_enc)
         if hs_enc.ndim == 3:  # attend refuses other states
-            lengths = checked_lengths("TimeAttention", lengths, hs_enc.shape)
+            lengths = checked_lengths(self.name, lengths, hs_enc.shape)
         context, self.weights = self.attend(hs_enc, hs_dec, lengths)
         self.attention_weights = list(self.weights.swapaxes(0, 1))
         self._cache = hs_enc, self.weights
@@ -119,10 +125,10 @@ class TimeAttention(Layer):
         hs_enc, hs_dec = np.asarray(hs_enc), np.asarray(hs_dec)
         if hs_enc.ndim != 3 or hs_dec.ndim != 3 or hs_enc.shape[::2] != hs_dec.shape[::2]:
             raise ValueError(
-                f"TimeAttention: expected hs_enc (N, S, H) and hs_dec (N, T, H), got {hs_enc.shape} and {hs_dec.shape}"
+                f"{self.name}: expected hs_enc (N, S, H) and hs_dec (N, T, H), got {hs_enc.shape} and {hs_dec.shape}"
             )
         if hs_enc.size == 0 or hs_dec.size == 0:
-            raise ValueError(f"TimeAttention: expected one step at least, got {hs_enc.shape} and {hs_dec.shape}")
+            raise ValueError(f"{self.name}: expected one step at least, got {hs_enc.shape} and {hs_dec.shape}")
         scores = self.score.forward(hs_enc, hs_dec)
         if lengths is not None:
             scores = np.where(np.arange(hs_enc.shape[1]) < np.asarray(lengths)[:, None, None], scores, -np.inf)

@@ -83,7 +83,7 @@ def _times(x: Array, W: Array) -> Array:
 
 
 def new_score(kind: str, hidden_size: int, rng: Seed = None, dtype: Any = "f") -> Any:
-    """The score "dot", "scaled" or "additive", the last with fresh weights and A = H."""
+    """The score "dot", "scaled" or "additive", the last with fresh weights and A = H. ValueError for another kind."""
     if kind == "dot":
         return DotScore()
     if kind == "scaled":

@@ -46,7 +46,7 @@ class AttentionDecoder(Decoder):
         self.attention = TimeAttention()
 
     def forward(self, xs: Any, enc_hs: Any, lengths: Any = None) -> Any:
-        self._lengths = lengths = checked_lengths("AttentionDecoder", lengths, enc_hs.shape)
+        self._lengths = lengths = checked_lengths(type(self).__name__, lengths, enc_hs.shape)
         self.lstm.set_state(last_states(enc_hs, lengths))
         hs = self.lstm.forward(self.embed.forward(xs))
         return self.affine.forward(np.concatenate([self._context(enc_hs, hs, lengths), hs], axis=2))

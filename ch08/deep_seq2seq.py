@@ -39,8 +39,8 @@ def new_cell(kind: Any, input_size: int, hidden_size: int, rng: Any, dtype: Any,
 class OneWay:
     """A recurrent layer that reads forward: xs (N, S, D) -> hs (N, S, H), and its last states (N, H)."""
 
-    def __init__(self, cell: Any, input_size: int, hidden_size: int, rng: Any, dtype: Any) -> None:
-        self.cell = new_cell(cell, input_size, hidden_size, rng, dtype)
+    def __init__(self, kind: Any, input_size: int, hidden_size: int, rng: Any, dtype: Any) -> None:
+        self.cell = new_cell(kind, input_size, hidden_size, rng, dtype)
         self.params, self.grads = self.cell.params, self.cell.grads
         self._lengths: Any = None
 
@@ -56,16 +56,17 @@ class OneWay:
 
 
 class BothWays:
-    """Two of half the width, one of which reads each row from its last true step to its first: hs (N, S, H).
+    """Two recurrent layers of half the width, one of which reads each row of xs (N, S, D) from its last true step to
+    its first: hs (N, S, H).
 
     The halves of the last states are what either has at the end of its reading.
     """
 
-    def __init__(self, cell: Any, input_size: int, hidden_size: int, rng: Any, dtype: Any) -> None:
+    def __init__(self, kind: Any, input_size: int, hidden_size: int, rng: Any, dtype: Any) -> None:
         if hidden_size % 2:
             raise ValueError(f"bidirectional: each direction gets half of the hidden size, which is odd: {hidden_size}")
-        self.ahead = OneWay(cell, input_size, hidden_size // 2, rng, dtype)
-        self.back = OneWay(cell, input_size, hidden_size // 2, rng, dtype)
+        self.ahead = OneWay(kind, input_size, hidden_size // 2, rng, dtype)
+        self.back = OneWay(kind, input_size, hidden_size // 2, rng, dtype)
         self.params = self.ahead.params + self.back.params
         self.grads = self.ahead.grads + self.back.grads
         self._lengths: Any = None
@@ -88,20 +89,20 @@ class DeepEncoder:
     """Questions xs (N, S) -> hs (N, S, H) of the last layer, and the last states (N, H) of all layers."""
 
     def __init__(
-        self, vocab_size: int, wordvec_size: int, hidden_size: int, layers: int, cell: Any, bidirectional: bool,
+        self, vocab_size: int, wordvec_size: int, hidden_size: int, layers: int, kind: Any, bidirectional: bool,
         rng: Any, dtype: Any,
     ) -> None:
         self.embed = new_embedding(vocab_size, wordvec_size, rng, dtype)
-        first = (BothWays if bidirectional else OneWay)(cell, wordvec_size, hidden_size, rng, dtype)
+        first = (BothWays if bidirectional else OneWay)(kind, wordvec_size, hidden_size, rng, dtype)
         self.layers: list[Any] = [first]
-        self.layers += [OneWay(cell, hidden_size, hidden_size, rng, dtype) for _ in range(layers - 1)]
+        self.layers += [OneWay(kind, hidden_size, hidden_size, rng, dtype) for _ in range(layers - 1)]
         self.params = self.embed.params + [param for layer in self.layers for param in layer.params]
         self.grads = self.embed.grads + [grad for layer in self.layers for grad in layer.grads]
         self.lengths: Any = None
 
     def forward(self, xs: Any) -> tuple[Any, list[Any]]:
-        xs = checked_rows("DeepEncoder", xs)
-        self.lengths = row_lengths("DeepEncoder", xs)
+        xs = checked_rows(type(self).__name__, xs)
+        self.lengths = row_lengths(type(self).__name__, xs)
         hs, last = self.layers[0].forward(self.embed.forward(without_pads(xs)), self.lengths)
         lasts = [last]
         for layer in self.layers[1:]:
@@ -121,13 +122,13 @@ class DeepDecoder:
     """xs (N, T), the encoder's hs and last states -> scores (N, T, V). The context goes to all layers but the first."""
 
     def __init__(
-        self, vocab_size: int, wordvec_size: int, hidden_size: int, layers: int, cell: Any, score: str,
+        self, vocab_size: int, wordvec_size: int, hidden_size: int, layers: int, kind: Any, score: str,
         rng: Any, dtype: Any,
     ) -> None:
         H = int(hidden_size)
         self.embed = new_embedding(vocab_size, wordvec_size, rng, dtype)
         sizes = [wordvec_size] + [2 * H] * (layers - 1)
-        self.cells = [new_cell(cell, size, H, rng, dtype, stateful=True) for size in sizes]
+        self.cells = [new_cell(kind, size, H, rng, dtype, stateful=True) for size in sizes]
         self.attention = TimeAttention(new_score(score, H, rng, dtype))
         self.affine = new_affine(2 * H, vocab_size, rng, dtype)
         layers_ = self.embed, *self.cells, self.attention, self.affine
@@ -195,8 +196,8 @@ class DeepSeq2seq(Seq2seq):
         target_size = vocab_size if target_size is None else target_size
         sizes = {"vocab_size": vocab_size, "wordvec_size": wordvec_size, "hidden_size": hidden_size}
         check_counts(type(self).__name__, **sizes, target_size=target_size, layers=layers)
-        if cell not in CELLS:
-            raise ValueError(f"DeepSeq2seq: cell must be one of {', '.join(CELLS)}, not {cell!r}")
+        if cell not in list(CELLS):  # also for what a dict cannot look up
+            raise ValueError(f"{type(self).__name__}: cell must be one of {', '.join(CELLS)}, not {cell!r}")
         rng, kind = generator(rng), CELLS[cell]
         self.encoder = DeepEncoder(vocab_size, wordvec_size, hidden_size, layers, kind, bidirectional, rng, dtype)
         self.decoder = DeepDecoder(target_size, wordvec_size, hidden_size, layers, kind, score, rng, dtype)

@@ -1,7 +1,7 @@
 """SGD whose result is the mean of its path: averaged SGD, non-monotonically triggered (Merity et al. 2018).
 
 SGD with a constant learning rate ends up wandering around the minimum; the mean of the places it visits lies closer to
-it (Polyak & Juditsky 1992). Averaging starts when the validation score has stopped to improve.
+it (Polyak & Juditsky 1992). Averaging starts when the validation score has stopped improving.
 """
 
 from collections.abc import Iterator
@@ -71,7 +71,8 @@ def check_averages(callback: Callback, trainer: Any) -> None:
 class NonMonotoneTrigger(Watcher):
     """Starts averaging after an epoch whose score is worse than the best of all but the last `patience` before it.
 
-    It begins anew with a new training or another model, and ends the averaging of the one before.
+    It begins anew with a new training or another model, and ends the averaging of the one before. Raises TypeError or
+    ValueError unless patience is a whole number of at least 1.
     """
 
     state = ("scores",)

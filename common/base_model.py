@@ -70,8 +70,8 @@ class BaseModel:
 
         ``save("mine", id_to_word=id_to_word)`` keeps a vocabulary, which the loaded model has as its attributes
         id_to_word and word_to_id; a second one may be called target_id_to_word. Raises TypeError for a model made with
-        arguments other than numbers and text, and ValueError for ids with gaps, words that are no text or occur twice,
-        and another number of words than the model has. All is checked before a file changes.
+        arguments other than numbers and text, and for words that are no text; ValueError for ids with gaps, words that
+        occur twice, and another number of words than the model has. All is checked before a file changes.
         """
         return model_folder.save(self, folder, vocabularies)
 
@@ -111,10 +111,9 @@ class BaseModel:
 
         Where there is no file of that name, one of the same name with another of the endings serves; a UserWarning
         says so where the .pkl file that is taken is older than an .npz file of save_params() beside it. The tensors go
-        by their names, or, where these are those of another class's attributes, by their order, which is that of
-        params, if all shapes fit.
-        Nothing is copied unless everything fits. Raises FileNotFoundError, and FileFormatError naming the file and the
-        first tensor that is missing, not known, or of another shape.
+        by their names, or, where the names are those of other attributes, by their order, which is that of params, if
+        all shapes fit. Nothing is copied unless everything fits. Raises FileNotFoundError, and FileFormatError naming
+        the file and the first tensor that is missing, not known, or of another shape.
         """
         name = type(self).__name__
         path = _found(name, weight_files.with_suffix(file_name or name))
@@ -148,12 +147,11 @@ def _found(name: str, path: Path) -> Path:
 
 def _check_shapes(path: Path, name: str, tensors: dict[str, Any], own: dict[str, Any]) -> None:
     """FileFormatError naming the first tensor that is missing, not known, or of another shape than the param."""
-    for missing in [key for key in own if key not in tensors]:
-        raise FileFormatError(
-            path, f"{len(tensors)} tensors, but {name} has {len(own)} and misses {missing} {own[missing].shape}"
-        )
-    for unknown in [key for key in tensors if key not in own]:
-        raise FileFormatError(path, f"tensor {unknown} {tensors[unknown].shape} has no place in {name}")
+    if missing := [key for key in own if key not in tensors]:
+        first = f"{missing[0]} {own[missing[0]].shape}"
+        raise FileFormatError(path, f"{len(tensors)} tensors, but {name} has {len(own)} and misses {first}")
+    if unknown := [key for key in tensors if key not in own]:
+        raise FileFormatError(path, f"tensor {unknown[0]} {tensors[unknown[0]].shape} has no place in {name}")
     for key, param in own.items():
         if tensors[key].shape != param.shape:
             raise FileFormatError(
@@ -179,8 +177,8 @@ def _converted(path: Path, name: str, tensors: dict[str, Any], own: dict[str, An
 
 
 def _by_order(tensors: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """The tensors under the names of the params, where all are in the params' order and shapes and those of other names
-    are called as nothing on the other side. As they are, otherwise.
+    """The tensors under the names of the params, place by place, if there are as many, each has the shape of the param
+    in its place, and names that differ in a place do not occur on the other side. Otherwise the tensors as they are.
     """
     same = len(tensors) == len(own) and all(
         (name == param or (name not in own and param not in tensors)) and tensors[name].shape == own[param].shape

@@ -10,7 +10,8 @@ class TimeBiLSTM(Layer):
 
     The first H columns of step t are the state of the one that has read steps 0 … t, the others that of the one that
     has read steps T - 1 … t (Schuster & Paliwal 1997). With ``stateful`` the forward one goes on from its state; the
-    backward one, which meets the end of a sequence first, always starts from zero.
+    backward one, which meets the end of a sequence first, always starts from zero. Raises ValueError for weights,
+    inputs, states and gradients that do not fit each other.
     """
 
     names = ("Wx1", "Wh1", "b1", "Wx2", "Wh2", "b2")

@@ -5,10 +5,9 @@ Source: S. Merity, N. S. Keskar, R. Socher, "Regularizing and Optimizing LSTM La
 Models", ICLR 2018.
 """
 
-import math
 from typing import Any
 
-from common.checks import check_counts
+from common.checks import check_counts, is_number
 from common.rng import Seed, generator
 from common.training import Step
 
@@ -24,10 +23,10 @@ class BlockLengths:
     """
 
     def __init__(self, rng: Seed = None, *, full: float = 0.95, deviation: float = 5.0, shortest: int = 5) -> None:
-        if not 0 <= full <= 1:
-            raise ValueError(f"BlockLengths: full must be a probability, not {full}")
-        if not (math.isfinite(deviation) and deviation >= 0):
-            raise ValueError(f"BlockLengths: deviation must be a number of at least 0, not {deviation}")
+        if not (is_number(full) and 0 <= full <= 1):
+            raise ValueError(f"BlockLengths: full must be a probability, not {full!r}")
+        if not (is_number(deviation) and deviation >= 0):
+            raise ValueError(f"BlockLengths: deviation must be a number of at least 0, not {deviation!r}")
         check_counts("BlockLengths", shortest=shortest)
         self.rng, self.full, self.deviation, self.shortest = generator(rng), full, deviation, shortest
 

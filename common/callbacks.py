@@ -98,7 +98,8 @@ class Monitor(Watcher):
     They begin anew with a new training or another model, and go on with a further fit of the same one.
 
     maximize    whether a higher score is better
-    best        the best score so far, waited the number of epochs since then
+    best        the best score so far
+    waited      the number of epochs since then
     """
 
     state: tuple[str, ...] = ("best", "waited")
@@ -135,7 +136,10 @@ class Monitor(Watcher):
 
 
 class EarlyStopping(Monitor):
-    """Ends the training after `patience` epochs without a better score."""
+    """Ends the training after `patience` epochs without a better score.
+
+    Raises TypeError or ValueError unless patience is a whole number of at least 1.
+    """
 
     def __init__(self, patience: int = 3, monitor: str = "valid_loss", maximize: bool = False) -> None:
         check_counts("EarlyStopping", patience=patience)
@@ -185,14 +189,17 @@ class BestWeights(Monitor):
 
 
 class Plateau(Monitor):
-    """Multiplies the learning rate by `factor` after each `patience` epochs without a better score."""
+    """Multiplies the learning rate by `factor` after each `patience` epochs without a better score.
+
+    Raises ValueError unless 0 < factor < 1, and as EarlyStopping.
+    """
 
     def __init__(
         self, factor: float = 0.25, patience: int = 1, monitor: str = "valid_loss", maximize: bool = False
     ) -> None:
         check_counts("Plateau", patience=patience)
-        if not 0 < factor < 1:
-            raise ValueError(f"Plateau: factor must lie between 0 and 1, not {factor}")
+        if not (is_number(factor) and 0 < factor < 1):
+            raise ValueError(f"Plateau: factor must lie between 0 and 1, not {factor!r}")
         super().__init__(monitor, maximize)
         self.factor, self.patience = factor, patience
 
@@ -246,7 +253,11 @@ class Schedule(Watcher):
 
 
 def step_decay(factor: float, every: int = 1, after: int = 0) -> Callable[[float], float]:
-    """1 for `after` epochs, by default `every`, then times `factor` every so many: (0.5, 2) gives 1 1 ½ ½ ¼ ¼ …"""
+    """1 for `after` epochs, by default `every`, then times `factor` every so many: (0.5, 2) gives 1 1 ½ ½ ¼ ¼ …
+
+    Raises ValueError unless 0 < factor <= 1, and TypeError or ValueError unless the others are whole numbers of at
+    least 1.
+    """
     first = after or every
     check_counts("step_decay", every=every, after=first)
     if not (is_number(factor) and 0 < factor <= 1):
@@ -262,9 +273,10 @@ def _step_factor(factor: float, every: int, first: int, epochs: float) -> float:
 def cosine_decay(max_epoch: float, warm_up: float = 0.0, floor: float = 0.0) -> Callable[[float], float]:
     """From near 0 up to 1 in a line during `warm_up` epochs, then along a cosine down to `floor` at `max_epoch`.
 
-    Without warm-up, f(e) = floor + (1 - floor) (1 + cos(pi e / max_epoch)) / 2 (Loshchilov & Hutter 2017).
+    Without warm-up, f(e) = floor + (1 - floor) (1 + cos(pi e / max_epoch)) / 2 (Loshchilov & Hutter 2017). Raises
+    ValueError unless 0 <= warm_up < max_epoch and 0 <= floor <= 1.
     """
-    if not 0 <= warm_up < max_epoch:
+    if not (is_number(warm_up) and is_number(max_epoch) and 0 <= warm_up < max_epoch):
         raise ValueError(f"cosine_decay: expected 0 <= warm_up < max_epoch, not {warm_up=}, {max_epoch=}")
     if not (is_number(floor) and 0 <= floor <= 1):
         raise ValueError(f"cosine_decay: floor must be a number from 0 to 1, not {floor!r}")
@@ -279,7 +291,10 @@ def _cosine_factor(max_epoch: float, warm_up: float, floor: float, epochs: float
 
 
 class TimeLimit(Callback):
-    """Ends the training after so many minutes, in the middle of an epoch too. A resumed training has them anew."""
+    """Ends the training after so many minutes, in the middle of an epoch too. A resumed training has them anew.
+
+    Raises ValueError unless minutes is a number of at least 0; infinity is one.
+    """
 
     def __init__(self, minutes: float) -> None:
         if not (is_number(minutes) or minutes == math.inf) or minutes < 0:

@@ -170,7 +170,10 @@ class Cell(RecurrentLayer):
 
 
 class RNN(Cell):
-    """h = tanh(x Wx + h_prev Wh + b): x (N, D), h_prev (N, H) -> h (N, H)."""
+    """h = tanh(x Wx + h_prev Wh + b): x (N, D), h_prev (N, H) -> h (N, H).
+
+    Wx (D, H), Wh (H, H), b (H,). Raises ValueError for weights, inputs and gradients that do not fit each other.
+    """
 
     def forward(self, x: Array, h_prev: Array) -> Array:
         Wx, Wh, b = self.params
@@ -193,7 +196,7 @@ class RNN(Cell):
 class LSTM(Cell):
     """One step of an LSTM, see :func:`lstm_step`: x (N, D), h_prev and c_prev (N, H) -> h, c (N, H).
 
-    Wx (D, 4H), Wh (H, 4H), b (4H,), columns f, g, i, o.
+    Wx (D, 4H), Wh (H, 4H), b (4H,), columns f, g, i, o. Raises as RNN.
     """
 
     gates = 4
@@ -220,7 +223,7 @@ class LSTM(Cell):
 class GRU(Cell):
     """One step of a GRU: x (N, D), h_prev (N, H) -> h (N, H), see :func:`gru_step`.
 
-    Wx (D, 3H), Wh (H, 3H), b (3H,), columns z, r, h~.
+    Wx (D, 3H), Wh (H, 3H), b (3H,), columns z, r, h~. Raises as RNN.
     """
 
     gates = 3

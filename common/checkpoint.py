@@ -23,7 +23,7 @@ from typing import Any
 
 from common import resuming, state_file
 from common.checks import check_counts
-from common.files import FileFormatError, Location, remove_leftovers
+from common.files import FileFormatError, Location, check_writable, remove_leftovers
 from common.folder_lock import FolderLock
 from common.progress import write
 
@@ -160,8 +160,7 @@ class Checkpoints:
             write(f"there is nothing to go on from in {self.folder}: training begins anew")
         else:
             self._set_aside()
-        (probe := self.folder / "probe").write_bytes(b"")
-        probe.unlink()
+        check_writable(self.folder)
         return state
 
     def _newest(self) -> dict[str, Any] | None:

@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
+from common.checks import as_number
 from common.np import floats, np
 from common.sparse_gradient import RowGradient
 
@@ -39,9 +41,12 @@ def _flat(grad: Any) -> Any:
 
 
 def clip_rate(grads: Sequence[Any], max_norm: float) -> tuple[float, float]:
-    """(rate, norm): what to multiply all gradients by so that their joint norm is at most `max_norm`; 1 if it is."""
-    if not max_norm > 0:
-        raise ValueError(f"max_norm must be a positive number, not {max_norm}")
+    """(rate, norm): what to multiply all gradients by so that their joint norm is at most `max_norm`; 1 if it is.
+
+    Raises as :func:`clip_grads`.
+    """
+    if not (isinstance(as_number(max_norm), Real) and max_norm > 0):  # infinity, which clips nothing, is one
+        raise ValueError(f"max_norm must be a positive number, not {max_norm!r}")
     norm = gradient_norm(grads)
     return min(1.0, max_norm / (norm + 1e-6)), norm
 

@@ -3,9 +3,8 @@
 import re
 from collections.abc import Iterable
 
-from common.text import MARKS
+from common.text import EOS, MARKS
 
-EOS = "<eos>"
 SENTENCE_ENDS = ".!?。！？"
 
 # What stands close to the word before it: marks, and what the Penn Treebank splits off, as in do n't, he 's, girls '.

@@ -17,8 +17,10 @@ def perplexity_of(loss: float) -> float:
     return math.exp(min(loss, 700))
 
 
-def check_corpus(name: str, corpus: Any) -> None:
-    """ValueError, beginning with `name`, unless the array is a corpus with a word to predict."""
+def check_has_next_word(name: str, corpus: Any) -> None:
+    """ValueError, beginning with `name`, unless the array is a corpus (n,) of two words at least, so that there is one
+    to predict.
+    """
     if corpus.ndim != 1 or len(corpus) < 2:
         raise ValueError(f"{name}: expected a corpus (n,) of 2 words at least, got {corpus.shape}")
 
@@ -32,12 +34,12 @@ def eval_perplexity(model: Any, corpus: Any, batch_size: int = 10, time_size: in
     FloatingPointError if the loss is not finite.
     """
     corpus = to_cpu(corpus)
-    check_corpus("eval_perplexity", corpus)
+    check_has_next_word("eval_perplexity", corpus)
     check_counts("eval_perplexity", batch_size=batch_size, time_size=time_size)
     words = len(corpus) - 1
     batch_size, time_size = min(int(batch_size), words), int(time_size)
     cut = words - words % batch_size
-    total, mode = 0.0, without_training(model, np.asarray(corpus[None, :1]), np.asarray(corpus[None, 1:2]))
+    total, arguments = 0.0, evaluation_arguments(model, np.asarray(corpus[None, :1]), np.asarray(corpus[None, 1:2]))
     # Not one array with padded rows: which label a loss leaves out, if any, is the model's own business.
     for rows, part in ((batch_size, corpus[: cut + 1]), (1, corpus[cut:])):
         if len(part) < 2:
@@ -46,13 +48,13 @@ def eval_perplexity(model: Any, corpus: Any, batch_size: int = 10, time_size: in
         with evaluation_mode(model):
             for start in range(0, xs.shape[1], time_size):
                 x, t = xs[:, start : start + time_size], ts[:, start : start + time_size]
-                total += float(model.forward(np.asarray(x), np.asarray(t), **mode)) * t.size
+                total += float(model.forward(np.asarray(x), np.asarray(t), **arguments)) * t.size
     if not math.isfinite(total):
         raise FloatingPointError(f"eval_perplexity: the loss is {total}, the model has weights that are not finite")
     return perplexity_of(total / words)
 
 
-def without_training(model: Any, x: Any, t: Any) -> dict[str, bool]:
+def evaluation_arguments(model: Any, x: Any, t: Any) -> dict[str, bool]:
     """The arguments by name with which a model's forward does not train: ``train_flg=False`` if it takes that.
 
     A forward that takes any argument by name, as the wrapper of another one does, is tried with the batch x, t.

@@ -31,7 +31,6 @@ import functools
 import inspect
 import operator
 import os
-import tempfile
 import types
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -41,7 +40,7 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 
 from common import config
-from common.files import remove_leftovers
+from common.files import check_writable, remove_leftovers
 from common.folder_lock import FolderLock
 from common.run import Run
 
@@ -224,8 +223,7 @@ def _folder(path: Path) -> Iterator[Path]:
     try:
         try:
             path.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=path, buffering=0) as file:
-                file.write(b"0")  # an empty file has its place on a full disk, too
+            check_writable(path)
         except OSError as error:
             reason = "it is a file" if path.is_file() else error.strerror
             try:

@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -72,6 +73,12 @@ def _sync_folder(folder: Path) -> None:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+
+
+def check_writable(folder: Location) -> None:
+    """Raise OSError unless a file with something in it can be written in the folder."""
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+        file.write(b"0")  # an empty file has its place on a full disk, too
 
 
 def write_bytes(path: Location, data: bytes) -> None:

@@ -33,7 +33,10 @@ class History(list[dict[str, Any]]):
         return list(dict.fromkeys(name for epoch in self for name in epoch))
 
     def save(self, path: Location) -> Path:
-        """Write a .json or .csv file; numbers that are not finite become null, or an empty field. Returns the path."""
+        """Write a .json or .csv file; numbers that are not finite become null, or an empty field. Returns the path.
+
+        Raises ValueError for another ending, and OSError as :func:`common.files.atomic_write`.
+        """
         path = Path(path)
         rows = [{name: value if _finite(value) else None for name, value in epoch.items()} for epoch in self]
         if path.suffix == ".json":

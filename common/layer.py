@@ -38,7 +38,10 @@ class Layer:
         return self._cache
 
     def check_weights(self, **shapes: tuple[Any, tuple[Any, ...]]) -> None:
-        """Check ``W=(W, ("D", "M"))``: a letter stands for any size, but for the same one everywhere."""
+        """Check ``W=(W, ("D", "M"))``: a letter stands for any size, but for the same one everywhere.
+
+        TypeError for what is no array, ValueError for another shape and for a size of 0.
+        """
         sizes: dict[str, int] = {}
         for name, (array, expected) in shapes.items():
             shape = getattr(array, "shape", None)
@@ -56,7 +59,10 @@ class Layer:
                 raise ValueError(f"{self.name}: every size of {name} must be at least 1, not {shape}")
 
     def check_input(self, x: Array, *shape: Any) -> Array:
-        """`x` as an array in the dtype of the weights, checked to have the shape; letters stand for any size."""
+        """`x` as an array in the dtype of the weights, checked to have the shape; letters stand for any size.
+
+        ValueError for another shape.
+        """
         x = self.cast(x)
         if x.ndim != len(shape) or any(
             isinstance(size, int) and size != found for size, found in zip(shape, x.shape, strict=True)
@@ -67,8 +73,9 @@ class Layer:
     def check_gradient(self, dout: Array, shape: tuple[int, ...]) -> Array:
         """`dout` as an array in the dtype of the weights, checked to be shaped like the output.
 
-        A single number is the gradient of every output, such as the 0 that loops over time begin with. TypeError for a
-        gradient with fractions where weights are integers, which no gradient array of theirs could hold.
+        A single number is the gradient of every output, such as the 0 that loops over time begin with. ValueError for
+        another shape; TypeError for a gradient with fractions where weights are integers, which no gradient array of
+        theirs could hold.
         """
         dout = self.cast(dout)
         for param in self.params:

@@ -33,7 +33,8 @@ __all__ = [
 class MatMul(Layer):
     """y = x W over the last axis: x (..., D), W (D, M) -> y (..., M).
 
-    dx = dy Wᵀ and dW = xᵀ dy, summed over the leading axes.
+    dx = dy Wᵀ and dW = xᵀ dy, summed over the leading axes. Raises ValueError for weights, inputs and gradients that
+    do not fit each other.
     """
 
     names: tuple[str, ...] = ("W",)
@@ -64,7 +65,7 @@ class MatMul(Layer):
 class Affine(MatMul):
     """y = x W + b over the last axis: x (..., D), W (D, M), b (M,) -> y (..., M).
 
-    As MatMul, and db is dy summed over the leading axes. W may be a transposed view of another layer's weight.
+    As MatMul, errors too, and db is dy summed over the leading axes. W may be a transposed view of another layer's weight.
     """
 
     names = ("W", "b")

@@ -29,7 +29,7 @@ def keep_freed_memory() -> Iterator[bool]:
 
     When the last of several contexts ends, in whatever thread, all that is free is returned, and from then on an array
     of 32 MiB or more is again mapped by itself, and returned as soon as it is freed. The context gives whether the C
-    library is glibc; nothing else changes.
+    library, glibc, has agreed; with another one nothing changes.
     """
     library, this = _glibc(), object()
     if library is None:

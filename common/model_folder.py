@@ -62,8 +62,7 @@ def save(model: Any, folder: Location, vocabularies: Mapping[str, Mapping[int, s
     """Write the folder; returns its path. See :meth:`common.base_model.BaseModel.save`.
 
     Whatever cannot be saved is found out before an existing folder is changed, a full disk too. Beside what is said
-    there, ValueError for a vocabulary that has another size than the model or a word twice, TypeError for one that is
-    not of text; ValueError for the empty name, FileExistsError for that of a file.
+    there, ValueError for the empty name, FileExistsError for that of a file.
     """
     if folder == "":
         raise ValueError("save: expected the name of a folder, got ''; '.' is the current one")

@@ -1,19 +1,12 @@
 """A model as the tree of its layers: what is in it, by which name, and in which state."""
 
-import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from common import weight_files
 from common.object_tree import GLOBAL_GENERATOR, generators
 from common.shared_weights import SharedWeights
-
-MODULES = frozenset({  # with the classes that models of questions and answers are made of
-    "ch07.peeky_seq2seq", "ch07.seq2seq", "ch08.attention_layer", "ch08.attention_scores", "ch08.attention_seq2seq",
-    "ch08.deep_seq2seq", "common.layers", "common.losses", "common.recurrent", "common.recurrent_variants",
-    "common.regularization", "common.time_layers",
-})  # fmt: skip
+from common.tensor_names import is_name
 
 
 def layers(model: Any) -> Iterator[tuple[str, Any]]:
@@ -58,7 +51,7 @@ def named_params(model: Any) -> dict[str, Any]:
     named: dict[str, Any] = {}
     for place, param in enumerate(model.params):
         name = names.get(id(param), "")
-        name = name if weight_files.is_name(name) else str(place)
+        name = name if is_name(name) else str(place)
         if named.setdefault(name, param) is not param:
             raise ValueError(f"{type(model).__name__}: two weights have the name {name}, give their layers other names")
     return named
@@ -83,55 +76,6 @@ def state_of(layer: Any) -> dict[str, Any]:
 def recurrent_states(model: Any) -> dict[str, dict[str, Any]]:
     """The states of the layers that can reset theirs, by the layers' names."""
     return {name: state_of(layer) for name, layer in layers(model) if hasattr(layer, "reset_state")}
-
-
-def is_own(model: Any) -> bool:
-    """Whether all that a model or layer computes is the library's own, and draws no random numbers.
-
-    That is, in it there is nothing of a user's class, no function in the place of a method, of one object or of a
-    class, and no dropout that is on. Anything else may count what it is asked, keep it, look at what the others keep,
-    or differ from call to call.
-    """
-    return all(
-        type(part).__module__ in MODULES
-        and all(map(_has_its_own_methods, type(part).__mro__[:-1]))
-        and not getattr(part, "train_flg", False)
-        and all(map(_is_plain, vars(part).values()))
-        for part in (model, *(layer for _, layer in layers(model)))
-    )
-
-
-def _has_its_own_methods(kind: type) -> bool:
-    """Whether no method of a class has been replaced by a function from elsewhere, as in a notebook to watch it."""
-    own = kind.__module__
-    return not any(callable(value) and getattr(value, "__module__", own) != own for value in vars(kind).values())
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether an attribute is data: a number, an array, a collection, or what is the library's own."""
-    module = type(value).__module__
-    own = module in MODULES or module in ("common.model_folder", "common.reader")
-    return (own or module.partition(".")[0] in ("builtins", "numpy") or hasattr(value, "dtype")) and not callable(value)
-
-
-def copy_of_states(model: Any) -> Any:
-    """A copy of a model and its layers, with the same weights and gradients: what a forward of it leaves behind for a
-    backward, and states, are its own. So each thread may have one. It costs no memory until it is used.
-    """
-    return _copy(model, {})
-
-
-def _copy(item: Any, copies: dict[int, Any]) -> Any:
-    if type(item) in (list, tuple):
-        return type(item)(_copy(part, copies) for part in item)
-    if type(item) is dict:
-        return {key: _copy(part, copies) for key, part in item.items()}
-    if not hasattr(item, "params") or not hasattr(item, "__dict__"):
-        return item
-    if id(item) not in copies:
-        copies[id(item)] = copied = copy.copy(item)
-        vars(copied).update({key: _copy(part, copies) for key, part in vars(item).items()})
-    return copies[id(item)]
 
 
 @contextmanager

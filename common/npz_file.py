@@ -17,8 +17,8 @@ import numpy
 
 from common.files import Location, parse_json
 from common.tensor_bytes import HEADER_LIMIT, check_size, fill, raw
+from common.tensor_names import METADATA
 
-METADATA = "__metadata__"
 # Compressed archives (not ours) may grow to twice the file and this; a zip bomb of 1 MiB would make 1 GiB.
 ALLOWANCE = 16 << 20
 

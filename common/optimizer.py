@@ -41,9 +41,8 @@ class Optimizer:
     and to multiply here, where g is read anyway, saves one more pass over all gradients.
     """
 
-    # Long names: a subclass with an attribute of the same name would overwrite these.
-    slots = 0
-    _states_of_params: ParameterStates
+    slots = 0  # a subclass says how many arrays of state a parameter has
+    _states_of_params: ParameterStates  # a long name, lest a subclass has an attribute of the same one
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """A new one. What it keeps begins here: the __init__ of a subclass may set lr alone."""
@@ -64,9 +63,7 @@ class Optimizer:
 
     @lr.setter
     def lr(self, lr: Any) -> None:
-        lr = as_number(lr)
-        _check_number(self, "lr", lr)
-        self._checked_lr = float(lr)
+        self._checked_lr = _checked_number(self, "lr", lr)
 
     def update(self, params: Sequence[Any], grads: Sequence[Any], scale: float = 1.0) -> None:
         """Take one step along -`scale` times the gradients.
@@ -150,8 +147,7 @@ class SGD(Optimizer):
 
     def __init__(self, lr: float = 0.01, *, weight_decay: float = 0.0) -> None:
         super().__init__(lr)
-        _check_number(self, "weight_decay", weight_decay)
-        self._sgd_decay = float(weight_decay)
+        self._sgd_decay = _checked_number(self, "weight_decay", weight_decay)
 
     def _update_array(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
         pull = g * (self.lr * scale)
@@ -167,14 +163,16 @@ class SGD(Optimizer):
 
 
 class Momentum(Optimizer):
-    """v = momentum v + g, p -= lr v."""
+    """v = momentum v + g, p -= lr v.
+
+    Raises TypeError unless momentum is a number, and ValueError unless 0 <= momentum < 1.
+    """
 
     slots = 1
 
     def __init__(self, lr: float = 0.01, momentum: float = 0.9) -> None:
         super().__init__(lr)
-        _check_number(self, "momentum", momentum, below=1)
-        self.momentum = momentum
+        self.momentum = _checked_number(self, "momentum", momentum, below=1)
 
     def _update_array(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
         (v,) = state
@@ -212,14 +210,16 @@ class AdaGrad(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """s = decay_rate s + (1 - decay_rate) g², p -= lr g / (sqrt(s) + 1e-7) (Tieleman & Hinton 2012)."""
+    """s = decay_rate s + (1 - decay_rate) g², p -= lr g / (sqrt(s) + 1e-7) (Tieleman & Hinton 2012).
+
+    Raises TypeError unless decay_rate is a number, and ValueError unless 0 <= decay_rate < 1.
+    """
 
     slots = 1
 
     def __init__(self, lr: float = 0.01, decay_rate: float = 0.99) -> None:
         super().__init__(lr)
-        _check_number(self, "decay_rate", decay_rate, below=1)
-        self.decay_rate = decay_rate
+        self.decay_rate = _checked_number(self, "decay_rate", decay_rate, below=1)
 
     def _update_array(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
         (s,) = state
@@ -235,16 +235,16 @@ class Adam(Optimizer):
         m = beta1 m + (1 - beta1) g,    v = beta2 v + (1 - beta2) g²
         p -= lr (m / (1 - beta1^k)) / (sqrt(v / (1 - beta2^k)) + 1e-7)        at the k-th step
 
-    Source: Kingma & Ba 2015.
+    Source: Kingma & Ba 2015. Raises TypeError unless beta1 and beta2 are numbers, and ValueError unless both lie in
+    [0, 1).
     """
 
     slots = 2
 
     def __init__(self, lr: float = 0.001, beta1: float = 0.9, beta2: float = 0.999) -> None:
         super().__init__(lr)
-        _check_number(self, "beta1", beta1, below=1)
-        _check_number(self, "beta2", beta2, below=1)
-        self.beta1, self.beta2 = beta1, beta2
+        self.beta1 = _checked_number(self, "beta1", beta1, below=1)
+        self.beta2 = _checked_number(self, "beta2", beta2, below=1)
 
     def _update_array(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
         m, v = state
@@ -285,14 +285,15 @@ def _check_arrays(name: str, params: Sequence[Any], grads: Sequence[Any]) -> Non
             raise ValueError(f"{name}: params[{i}] is {p.shape}, grads[{i}] {g.shape}")
 
 
-def _check_number(optimizer: Optimizer, name: str, value: Any, below: float = math.inf) -> None:
-    """TypeError unless the value is a number, ValueError unless it lies in [0, below)."""
-    kind = type(optimizer).__name__
+def _checked_number(optimizer: Optimizer, name: str, value: Any, below: float = math.inf) -> float:
+    """The value as Python's number. TypeError unless it is a number, ValueError unless it lies in [0, below)."""
+    kind, value = type(optimizer).__name__, as_number(value)
     if not isinstance(value, Real):
         raise TypeError(f"{kind}: {name} must be a number, not {value!r}")
     if not 0 <= float(value) < below:
         end = "" if below == math.inf else f" and below {below}"
         raise ValueError(f"{kind}: {name} must be a number of at least 0{end}, not {value!r}")
+    return float(value)
 
 
 def _pieces(*arrays: Any) -> Any:

@@ -1,7 +1,7 @@
 """Several scripts at once, each in a process of its own.
 
     scripts = {"plain": Call("ch07.train_seq2seq", {"seed": 0, "out": folder}), "peeky": Call(...)}
-    run_scripts(scripts, at_once=2, done=print)
+    run_scripts(scripts, jobs=2, done=print)
 
 A small recurrent network leaves most of a second core idle, since its products are too small to be shared among
 threads; two trainings side by side use both. Each process is the command line of its script, and the BLAS in it gets
@@ -48,36 +48,36 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def how_many(at_once: int | None, scripts: int) -> int:
-    """How many of so many scripts run at once: `at_once`, or by default one for each core, or a single one on the GPU.
+def how_many(jobs: int | None, scripts: int) -> int:
+    """How many of so many scripts run at once: `jobs`, or by default one for each core, or a single one on the GPU.
 
     Fewer than twice as many scripts as cores run all at once, or the last ones would leave cores idle. ValueError for
-    `at_once` below 1.
+    `jobs` below 1.
     """
-    if at_once is not None and at_once < 1:
-        raise ValueError(f"jobs must be at least 1, not {at_once}")
-    if at_once is None:
-        at_once = 1 if config.GPU else scripts if scripts < 2 * cores() else cores()
-    return min(at_once, max(1, scripts))
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"jobs must be at least 1, not {jobs}")
+    if jobs is None:
+        jobs = 1 if config.GPU else scripts if scripts < 2 * cores() else cores()
+    return min(jobs, max(1, scripts))
 
 
-def run_scripts(scripts: Mapping[str, Call], at_once: int | None, done: Callable[[str], object]) -> None:
+def run_scripts(scripts: Mapping[str, Call], jobs: int | None, done: Callable[[str], object]) -> None:
     """Run all scripts, :func:`how_many` at a time, and call ``done(name)`` after each of them.
 
     A single one at a time runs in this process, and its errors are its own. Otherwise ChildProcessError says which
     script failed, and with what message. After Ctrl-C the scripts that run are stopped, and TrainingInterrupted is
     raised when they have ended; a second Ctrl-C does not wait for them.
     """
-    at_once = how_many(at_once, len(scripts))
-    if at_once == 1:
+    jobs = how_many(jobs, len(scripts))
+    if jobs == 1:
         for name, call in scripts.items():
             write(f"--- {name}")
             importlib.import_module(call.module).main.execute(**call.arguments)
             done(name)
         return
-    processes = _Processes(max(1, cores() // at_once))
+    processes = _Processes(max(1, cores() // jobs))
     try:
-        with ThreadPoolExecutor(at_once) as pool:
+        with ThreadPoolExecutor(jobs) as pool:
             try:
                 waiting = [pool.submit(processes.run, name, call) for name, call in scripts.items()]
                 for finished in as_completed(waiting):

@@ -37,7 +37,7 @@ WORD_PLACES = numpy.array([(1, 1), (1, -1), (-1, 1), (-1, -1)])
 
 
 def has_viewer() -> bool:
-    """Whether somebody can look at a figure: the process runs a notebook, or where there is a display."""
+    """Whether somebody can look at a figure: in a notebook, or where there is a display."""
     display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     return "ipykernel" in sys.modules or sys.platform in ("win32", "darwin") or bool(display)
 
@@ -121,7 +121,10 @@ def plot_curve(
 
 
 def scatter_points(x: Any, t: Any, ax: "Axes | None" = None) -> "Axes":
-    """The points x (n, 2), one marker and colour for each class; t (n,) class ids or (n, K) one-hot."""
+    """The points x (n, 2), one marker and colour for each class; t (n,) class ids or (n, K) one-hot.
+
+    Raises ValueError for other shapes.
+    """
     x, t = to_cpu(x), to_cpu(t)
     if x.ndim != 2 or x.shape[1] != 2 or len(x) != len(t):
         raise ValueError(f"scatter_points: expected x (n, 2) and t (n,) or (n, K), got x {x.shape} and t {t.shape}")
@@ -133,7 +136,7 @@ def scatter_points(x: Any, t: Any, ax: "Axes | None" = None) -> "Axes":
 
 
 def plot_decision_boundary(
-    predict: Callable[[Any], Any], x: Any, t: Any, ax: "Axes | None" = None, resolution: int = 300
+    predict: Callable[[Any], Any], x: Any, t: Any, resolution: int = 300, ax: "Axes | None" = None
 ) -> "Axes":
     """The plane coloured by the class that `predict` scores highest, and the points x (n, 2) of classes t on it.
 
@@ -167,7 +170,8 @@ def plot_words(points: Any, words: Sequence[str], ax: "Axes | None" = None) -> "
     """The points (n, 2), each beside its word; words for which there is no room are left out.
 
     Those are the words that would cover one before them, wherever beside their point they stood: let the important ones
-    come first. For more than 30 words a figure of our own is larger than usual.
+    come first. For more than 30 words a figure of our own is larger than usual. Raises ValueError unless there are as
+    many points as words.
     """
     points = to_cpu(points)
     if points.shape != (len(words), 2):
@@ -222,7 +226,8 @@ def plot_heatmap(
 ) -> "Axes":
     """weights (rows, columns) of attention (output step, input step), black 0 and white 1; the first row on top.
 
-    Where labels of the columns are longer than two characters, all stand upright, lest they run into each other.
+    Where labels of the columns are longer than two characters, all stand upright, lest they run into each other. Raises
+    ValueError for weights of other shapes.
     """
     weights = to_cpu(weights)
     if weights.ndim != 2:

@@ -6,12 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from common.detokenize import EOS, SENTENCE_ENDS
+from common.detokenize import SENTENCE_ENDS
 from common.labels import checked_ids
 from common.similarity import unknown
-from common.text import MARKS
+from common.text import EOS, MARKS, UNK
 
-UNK = "<unk>"
 OPENS = "\"'`“‘’„«([{$#"  # what may stand close to a word, before it
 CLOSES = "\"'`”’“»)]}%"  # and after it
 
@@ -34,7 +33,7 @@ def encode(prompt: str | int | Sequence[int], word_to_id: Mapping[str, int]) -> 
     a word, or with none that is known; IdError for ids out of range.
     """
     if not isinstance(prompt, str):
-        return Prompt(check_prompt(prompt, len(word_to_id)), [])
+        return Prompt(checked_prompt(prompt, len(word_to_id)), [])
     words = split(prompt, word_to_id)
     missing = [word for word in words if word not in word_to_id]
     if not words:
@@ -46,7 +45,7 @@ def encode(prompt: str | int | Sequence[int], word_to_id: Mapping[str, int]) -> 
     return Prompt([word_to_id.get(word, word_to_id.get(UNK, -1)) for word in words], missing)
 
 
-def check_prompt(ids: Any, vocab_size: int) -> list[int]:
+def checked_prompt(ids: Any, vocab_size: int) -> list[int]:
     """Ids (n,), or one id, as a list. ValueError for none, IdError or TypeError for what are no ids of the words."""
     array = numpy.atleast_1d(numpy.asarray(ids))
     if array.ndim != 1 or array.size == 0:

@@ -10,8 +10,8 @@ A state is a tuple of arrays of N rows, of which the first is h. So rows can be 
 from typing import Any
 
 from common.cells import lstm_step
-from common.model_tree import is_own
 from common.np import Array, np
+from common.own_models import is_own
 from common.recurrent import TimeLSTM
 
 State = tuple[Array, ...]
@@ -103,6 +103,6 @@ def new_reader(layer: Any, owner: Any) -> Any:
     """A reader with a recurrent layer of the model or part of a model `owner`.
 
     That is :class:`LSTMReader` with a TimeLSTM, if all in the owner is the library's own, see
-    :func:`common.model_tree.is_own`, and :class:`LayerReader` otherwise: what is a user's may look at the layer.
+    :func:`common.own_models.is_own`, and :class:`LayerReader` otherwise: what is a user's may look at the layer.
     """
     return LSTMReader(layer) if type(layer) is TimeLSTM and is_own(owner) else LayerReader(layer)

@@ -27,11 +27,12 @@ from common.np import Array, np
 SMALL_BATCH = 64
 
 
-class Recurrent(RecurrentLayer):
+class TimeRecurrent(RecurrentLayer):
     """Base of the recurrent layers over time.
 
     h      state (N, H) after the last step, None before the first forward
     dh     gradient (N, H) of the state before the first step, after a backward
+
     A forward may get a `constant` input (N, K) too, as if it stood in front of xs at every step: the first K rows of Wx
     are its own, and `dconstant` (N, K) is its gradient after a backward.
     With ``stateful`` the next forward goes on from h (truncated backpropagation through time: no gradient flows to the
@@ -166,7 +167,7 @@ def times_transposed(dA: Array, W: Array) -> Array:
     return dA @ W.T if len(dA) > SMALL_BATCH else (W @ dA.T).T
 
 
-class TimeRNN(Recurrent):
+class TimeRNN(TimeRecurrent):
     """h_t = tanh(x_t Wx + h_{t-1} Wh + b). Wx (D, H), Wh (H, H), b (H,)."""
 
     def _activate(self, A: Array, h: Array) -> None:
@@ -193,7 +194,7 @@ class TimeRNN(Recurrent):
         return A, dh
 
 
-class TimeLSTM(Recurrent):
+class TimeLSTM(TimeRecurrent):
     """An LSTM, see :func:`common.cells.lstm_step`. Wx (D, 4H), Wh (H, 4H), b (4H,), columns f, g, i, o.
 
     The state is h and the cell c (N, H); dh and dc are their gradients after a backward.
@@ -262,7 +263,7 @@ class TimeLSTM(Recurrent):
         self.grads[1][...], dWx[...] = dW[:H], dW[H:]
 
 
-class TimeGRU(Recurrent):
+class TimeGRU(TimeRecurrent):
     """A GRU, see :func:`common.cells.gru_step`. Wx (D, 3H), Wh (H, 3H), b (3H,), columns z, r, h~."""
 
     gates = 3

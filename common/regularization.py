@@ -1,7 +1,7 @@
 """What keeps a large language model from learning its training text by heart.
 
 Dropout in its variational form and of whole words, and penalties on the activations. For dropout inside the recurrence
-see :class:`common.recurrent.Recurrent`.
+see :class:`common.recurrent.TimeRecurrent`.
 """
 
 from typing import Any
@@ -69,11 +69,9 @@ class Penalty(Layer):
         self.weight, self.penalty = weight, 0.0
 
     def forward(self, xs: Array) -> Array:
-        self._cache = xs.shape, None
-        self.penalty = 0.0
-        if self.train_flg and self.weight:
-            self.penalty, gradient = self._value(xs)
-            self._cache = xs.shape, gradient
+        active = self.train_flg and self.weight
+        self.penalty, gradient = self._value(xs) if active else (0.0, None)
+        self._cache = xs.shape, gradient
         return xs
 
     def backward(self, dout: Array) -> Array:

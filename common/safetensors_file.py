@@ -17,6 +17,7 @@ import numpy
 
 from common.files import Location, parse_json
 from common.tensor_bytes import HEADER_LIMIT, check_size, fill, raw
+from common.tensor_names import METADATA
 
 CHECKSUM = "nlp-from-scratch.sha256"  # this metadata entry is the format's own, not the caller's
 _SIGN = "sha256:"  # starts its value too: should the name be damaged, the checksum is still missed
@@ -34,7 +35,7 @@ def write(file: BinaryIO, tensors: Mapping[str, numpy.ndarray], metadata: Mappin
     order = sorted(tensors, key=lambda name: -tensors[name].itemsize)
     ends = numpy.cumsum([tensors[name].nbytes for name in order], dtype=numpy.int64).tolist()
     place = {name: [end - tensors[name].nbytes, end] for name, end in zip(order, ends, strict=True)}
-    header: dict[str, Any] = {"__metadata__": {**metadata, CHECKSUM: _digest(tensors, metadata)}}
+    header: dict[str, Any] = {METADATA: {**metadata, CHECKSUM: _digest(tensors, metadata)}}
     for name, array in tensors.items():
         header[name] = {"dtype": _CODES[array.dtype], "shape": array.shape, "data_offsets": place[name]}
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
@@ -57,7 +58,7 @@ def read(path: Location) -> tuple[dict[str, numpy.ndarray], dict[str, Any]]:
         if not 0 < length <= min(size, HEADER_LIMIT):
             raise ValueError(f"a header of {length} bytes is announced, {max(size, 0)} bytes follow")
         header = parse_json(file.read(length))
-        metadata = header.pop("__metadata__", {})
+        metadata = header.pop(METADATA, {})
         places = {name: _place(name, entry) for name, entry in header.items()}
         end = 0
         for name, (start, stop, _, _) in sorted(places.items(), key=lambda item: item[1][:2]):

@@ -14,6 +14,7 @@ import numpy
 from common import weight_files
 from common.files import FileFormatError, Location, parse_json
 from common.np import to_cpu
+from common.tensor_names import is_name
 
 _TREE, _ARRAY, _NUMBER, _ITEMS = "__state__", "__array__", "__number__", "__items__"
 _OWN = {_ARRAY, _NUMBER, _ITEMS}  # the keys of what JSON has no form for
@@ -72,7 +73,7 @@ def _pack(value: Any, place: str, arrays: dict[str, numpy.ndarray]) -> Any:
         return {_ITEMS: [[key if isinstance(key, str) else int(key), item] for key, item in packed.items()]}
     if hasattr(value, "dtype") and hasattr(value, "shape") and not isinstance(value, numpy.generic):
         name = place[1:]
-        if name in arrays or not weight_files.is_name(name):  # such as for the keys 1 and "1", or "a b"
+        if name in arrays or not is_name(name):  # such as for the keys 1 and "1", or "a b"
             name = f"{_ARRAY}.{len(arrays)}"
         arrays[name] = to_cpu(value)
         return {_ARRAY: name}

@@ -11,6 +11,8 @@ from common.np import np
 
 __all__ = ["convert_one_hot", "create_contexts_target", "preprocess"]
 
+EOS = "<eos>"  # the word that ends a sentence
+UNK = "<unk>"  # the word in the place of all that the vocabulary lacks
 # A mark that ends a sentence or a part of one is a word of its own: in Latin, Chinese, Japanese and Arabic script.
 MARKS = ".,;:!?。、，；：！？،؛؟"
 _WORD = re.compile(f"[{MARKS}]|[^\\s{MARKS}]+")

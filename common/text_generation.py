@@ -11,7 +11,7 @@ from common.labels import checked_ids, checked_integers
 from common.language_model import LanguageModel, vocab_size
 from common.model_tree import evaluation_mode
 from common.np import np, to_cpu
-from common.prompt import check_prompt
+from common.prompt import checked_prompt
 from common.rng import Seed, generator
 from common.sampling import Sampling
 
@@ -44,7 +44,7 @@ def generate_texts(
     whole number, and for what are no ids; IdError for ids out of range, those of `stop` too.
     """
     size = vocab_size(model)
-    prompts = [check_prompt(prompt, size) for prompt in prompts]
+    prompts = [checked_prompt(prompt, size) for prompt in prompts]
     rngs = streams(rng, len(prompts))
     with evaluation_mode(model):
         return continue_texts(model, prompts, sample_size, sampling, stop, rngs)
@@ -98,7 +98,7 @@ def next_words(model: LanguageModel, prompt: Any, topn: int = 10) -> list[tuple[
     is no whole number.
     """
     check_counts("next_words", topn=topn)
-    prompt = check_prompt(prompt, vocab_size(model))
+    prompt = checked_prompt(prompt, vocab_size(model))
     with evaluation_mode(model):
         p = distribution(to_cpu(next_scores(model, np.asarray([prompt])))[0])[1]
     best = numpy.argsort(-p, kind="stable")[:topn]

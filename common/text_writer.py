@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from common import prompt as prompts
 from common.checks import check_counts
-from common.detokenize import EOS, detokenize
+from common.detokenize import detokenize
 from common.language_model import LanguageModel, vocab_size
-from common.prompt import UNK, Prompt
+from common.prompt import Prompt, encode
 from common.rng import Seed
 from common.sampling import Sampling
+from common.text import EOS, UNK
 from common.text_generation import Seeds, generate_texts, next_words
 
 
@@ -73,7 +73,7 @@ class TextWriter:
         """The ids of a prompt; None is the beginning of a sentence, what follows ``<eos>``."""
         if prompt is None and EOS not in self.word_to_id:
             raise ValueError(f"this vocabulary has no {EOS}, so a text needs a prompt to begin with")
-        return prompts.encode(EOS if prompt is None else prompt, self.word_to_id)
+        return encode(EOS if prompt is None else prompt, self.word_to_id)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The words of ids as readable text."""

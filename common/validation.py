@@ -5,7 +5,7 @@ from inspect import Parameter
 from typing import Any
 
 from common.checks import as_number
-from common.evaluation import check_corpus, eval_perplexity, without_training
+from common.evaluation import check_has_next_word, eval_perplexity, evaluation_arguments
 from common.labels import checked_corpus
 from common.layers import Embedding
 from common.model_tree import evaluation_mode, layers
@@ -33,7 +33,7 @@ def checked_text(valid: Any, model: Any) -> Any:
         raise ValueError(f"fit: valid must be a corpus (n,) or a function of the model, not {_what(valid)}") from error
     tables = [layer.params[0] for _, layer in layers(model) if isinstance(layer, Embedding)]
     corpus = to_cpu(checked_corpus("fit: valid", corpus, len(tables[0]) if len(tables) == 1 else None))
-    check_corpus("fit: valid", corpus)
+    check_has_next_word("fit: valid", corpus)
     return corpus
 
 
@@ -72,12 +72,12 @@ def example_scores(model: Any, x: Any, t: Any, batch_size: int) -> dict[str, flo
     padded = t.dtype.kind == "i" and bool((t == PAD).any())
     losses = [layer for _, layer in layers(model) if hasattr(layer, "counted")] if padded else []
     last = losses[0] if len(losses) == 1 else None
-    mode = without_training(model, x[:batch_size], t[:batch_size])
+    arguments = evaluation_arguments(model, x[:batch_size], t[:batch_size])
     loss, counted = 0.0, 0
     with evaluation_mode(model):
         for start in range(0, len(x), batch_size):
             batch, labels = x[start : start + batch_size], t[start : start + batch_size]
-            mean = float(model.forward(batch, labels, **mode))
+            mean = float(model.forward(batch, labels, **arguments))
             weight = getattr(last, "counted", None)
             weight = len(batch) if weight is None else weight  # None is that of a loss with a forward of its own, too
             loss += mean * weight

@@ -5,7 +5,6 @@
 .pkl          the book's layout: a list of float16 arrays without names, with a SHA-256 after the pickle
 """
 
-import re
 import struct
 import zipfile
 import zlib
@@ -18,10 +17,10 @@ import numpy
 from common import npz_file, safe_pickle, safetensors_file
 from common.files import FileFormatError, Location, atomic_write, regular
 from common.tensor_bytes import check_finite, is_numeric, to_float16
+from common.tensor_names import is_name
 
 SUFFIXES = (".npz", ".safetensors", ".pkl")
 
-_NAME = re.compile(r"\w[\w.\-]*")  # not a path
 _DAMAGE = (ValueError, EOFError, NotImplementedError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error)
 
 
@@ -101,11 +100,6 @@ def _ready(name: str, array: Any, half: bool, allow_nonfinite: bool) -> numpy.nd
     elif not allow_nonfinite:
         check_finite(array, name)
     return numpy.asarray(array, array.dtype.newbyteorder("<"), order="C")
-
-
-def is_name(name: Any) -> bool:
-    """Whether a tensor may have this name."""
-    return isinstance(name, str) and len(name) <= 1000 and bool(_NAME.fullmatch(name)) and name != npz_file.METADATA
 
 
 def _check_name(name: Any) -> None:

@@ -21,8 +21,9 @@ import numpy
 from numpy.typing import NDArray
 
 from common.rng import stream
+from common.text import EOS
 from dataset.mini_grammar import grammar
-from dataset.mini_lexicon import EOS, analogies, word_classes
+from dataset.mini_lexicon import analogies, word_classes
 
 __all__ = ["analogies", "entropy", "load_data", "load_vocab", "log_probability", "perplexity", "word_classes"]
 

@@ -21,13 +21,13 @@ from collections.abc import Iterable, Sequence
 from itertools import permutations
 from typing import TypeAlias, TypeVar
 
+from common.text import EOS
 from dataset.grammar import Expansion, Grammar, Symbol
 from dataset.mini_lexicon import (
     ARTICLES,
     BE,
     DEGREES,
     DETERMINERS,
-    EOS,
     GENDERS,
     LOOKS,
     NAMES,

@@ -12,7 +12,6 @@ from typing import NamedTuple
 TENSES = ("past", "present", "future")
 NUMBERS = ("singular", "plural")
 GENDERS = ("masculine", "feminine")
-EOS = "<eos>"
 
 
 class Noun(NamedTuple):

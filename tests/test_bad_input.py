@@ -12,7 +12,7 @@ from ch07.rnnlm_gen import RnnlmGen
 from ch08.deep_seq2seq import DeepSeq2seq
 from common import layers, time_layers, util
 from common.block_lengths import BlockLengths
-from common.callbacks import EarlyStopping, TimeLimit
+from common.callbacks import EarlyStopping, Plateau, TimeLimit, cosine_decay
 from common.checkpoint import Checkpoints
 from common.evaluation import seq2seq_accuracy
 from common.optimizer import SGD, Adam
@@ -167,6 +167,7 @@ TABLE = {
         (lambda: Rnnlm(7, 3, 4).load_params("nowhere.npz"), FileNotFoundError, r"nowhere\.npz"),
         (lambda: DeepSeq2seq(7, 3, 0), ValueError, "DeepSeq2seq: hidden_size must be at least 1, not 0"),
         (lambda: DeepSeq2seq(7, 3, 4, target_size=0), ValueError, "DeepSeq2seq: target_size must be at least 1, not 0"),
+        (lambda: DeepSeq2seq(7, 3, 4, cell=["lstm"]), ValueError, r"cell must be one of lstm, gru, not \['lstm'\]"),
     ],
     "optimizers and clipping": [
         (lambda: SGD().update([ones(2)], []), ValueError, "SGD: 1 params, but 0 grads"),
@@ -177,6 +178,7 @@ TABLE = {
         (lambda: SGD().update([[3.0]], [ones(1)]), TypeError, r"SGD: params\[0\] must be an array.* not \[3.0\]"),
         (lambda: SGD().update([ones()], [1.0]), TypeError, r"SGD: grads\[0\] must be an array, not 1.0"),
         (lambda: util.clip_grads([ones(2)], 0), ValueError, "max_norm must be a positive number, not 0"),
+        (lambda: util.clip_grads([ones(2)], "5"), ValueError, "max_norm must be a positive number, not '5'"),
         (lambda: util.clip_grads([ones(2)], math.nan), ValueError, "max_norm must be a positive number, not nan"),
         (lambda: util.clip_grads([ones(2), NAN], 1), FloatingPointError, r"gradient 1 of shape \(2,\) holds NaN"),
     ],
@@ -211,6 +213,10 @@ TABLE = {
         (lambda: fit(eval_interval=2.5), TypeError, "fit: eval_interval must be a whole number, not 2.5"),
         (lambda: Checkpoints("c", keep=1.5), TypeError, "Checkpoints: keep must be a whole number, not 1.5"),
         (lambda: Checkpoints("c", settings={"data": {1}}), TypeError, "set is not JSON serializable"),
+        (lambda: BlockLengths(full="1"), ValueError, "BlockLengths: full must be a probability, not '1'"),
+        (lambda: BlockLengths(deviation="1"), ValueError, "deviation must be a number of at least 0, not '1'"),
+        (lambda: Plateau("1"), ValueError, "Plateau: factor must lie between 0 and 1, not '1'"),
+        (lambda: cosine_decay("9"), ValueError, "expected 0 <= warm_up < max_epoch, not .* max_epoch='9'"),
         (lambda: BlockLengths(shortest=2.5), TypeError, "BlockLengths: shortest must be a whole number, not 2.5"),
         (lambda: fit(callbacks=TimeLimit(1)), TypeError,
          r"fit: callbacks must be a list, such as \[EarlyStopping\(\)\], not a TimeLimit"),

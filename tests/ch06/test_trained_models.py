@@ -8,13 +8,12 @@ from ch06.better_rnnlm import CELLS, BetterRnnlm
 from ch06.rnnlm import Rnnlm
 from ch06.trained_models import (
     new_language_model,
-    read_better_rnnlm,
     read_language_model,
     read_rnnlm,
     vocabulary,
     write_rnnlm,
 )
-from ch07.rnnlm_gen import BetterRnnlmGen, RnnlmGen
+from ch07.rnnlm_gen import RnnlmGen
 from ch07.seq2seq import Seq2seq
 from common import weight_files
 from common.files import FileFormatError
@@ -60,14 +59,6 @@ class TestRead:
         assert type(model) is (AwdLstm if layers > 1 else BetterRnnlm)
         assert numpy.shares_memory(model.params[0], model.params[-2])
 
-    def test_better_rnnlm_by_its_own_reader(self, ending):
-        model = BetterRnnlm(V, H, H, cell="gru", rng=0)
-        found = read_better_rnnlm(model.save_params(f"weights.{ending}"), BetterRnnlmGen)
-        numpy.testing.assert_allclose(found.predict(IDS), model.predict(IDS), atol=1e-3)
-        other = AwdLstm(V, 5, 8, rng=0).save_params(f"other.{ending}")
-        with pytest.raises(FileFormatError, match=r"layers of the widths \[8, 8, 5\] are not those of a BetterRnnlm"):
-            read_better_rnnlm(other, BetterRnnlmGen)
-
 
 WORDS = {i: f"w{i}" for i in range(V)}
 
@@ -94,15 +85,12 @@ class TestFolder:
             numpy.testing.assert_array_equal(own, expected)
 
     def test_of_models_that_write(self):
-        for read, kind, model in (
-            (read_rnnlm, RnnlmGen, Rnnlm(V, 5, 7, rng=0)),
-            (read_better_rnnlm, BetterRnnlmGen, BetterRnnlm(V, H, H, cell="relu", rng=0)),
-        ):
-            found = read(model.save("trained"), kind)
-            assert type(found) is kind
-            numpy.testing.assert_array_equal(found.predict(IDS), model.predict(IDS))
-            with pytest.raises(FileFormatError, match="config"):
-                read(AwdLstm(V, 5, 8, rng=0).save("other"), kind)
+        model = Rnnlm(V, 5, 7, rng=0)
+        found = read_rnnlm(model.save("trained"), RnnlmGen)
+        assert type(found) is RnnlmGen
+        numpy.testing.assert_array_equal(found.predict(IDS), model.predict(IDS))
+        with pytest.raises(FileFormatError, match="config"):
+            read_rnnlm(AwdLstm(V, 5, 8, rng=0).save("other"), RnnlmGen)
 
     def test_its_weights_are_read_like_others_but_for_the_words_beside_them(self):
         """Whatever the class in the configuration is: one of a reader's own, which only the reader can load."""

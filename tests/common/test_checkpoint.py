@@ -386,6 +386,15 @@ class TestDamage:
         LanguageTraining().fit(checkpoint=folder)  # as it says
         assert len(list(folder.with_name("checkpoints-before").iterdir())) == 2
 
+    def test_a_users_file_in_the_folder_stays(self, folder):
+        folder.mkdir(parents=True)
+        (folder / "probe").write_bytes(b"mine")
+        checkpoints = Checkpoints(folder)
+        checkpoints.start()
+        assert (folder / "probe").read_bytes() == b"mine"
+        checkpoints.release()
+        assert [path.name for path in folder.iterdir()] == ["probe"]
+
     def test_damaged_settings(self, folder):
         Checkpoints(folder).start()
         Checkpoints(folder).save({"__settings__": [3]})

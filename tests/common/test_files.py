@@ -12,7 +12,15 @@ import pytest
 
 from common import safe_pickle, state_file, weight_files
 from common.base_model import BaseModel
-from common.files import FileFormatError, atomic_write, parse_json, regular, remove_leftovers, write_bytes
+from common.files import (
+    FileFormatError,
+    atomic_write,
+    check_writable,
+    parse_json,
+    regular,
+    remove_leftovers,
+    write_bytes,
+)
 from common.vector_evaluation import read_analogies, read_word_pairs
 from common.word_vector_files import read_projector
 from common.word_vectors import WordVectors
@@ -185,3 +193,11 @@ def test_json_is_utf8():
     assert parse_json('{"語": "é"}'.encode()) == {"語": "é"}
     with pytest.raises(ValueError):
         parse_json('{"é": 1}'.encode("latin-1"))
+
+
+def test_check_writable(tmp_path):
+    (tmp_path / "mine").write_bytes(b"x")
+    check_writable(tmp_path)
+    assert names(tmp_path) == ["mine"]
+    with pytest.raises(FileNotFoundError):
+        check_writable(tmp_path / "nowhere")

@@ -1,6 +1,5 @@
 from collections import OrderedDict
 from types import SimpleNamespace
-from unittest.mock import Mock
 
 import numpy
 import pytest
@@ -8,21 +7,18 @@ from small_trainings import DropoutNet
 
 from ch05.simple_rnnlm import SimpleRnnlm
 from ch06.rnnlm import Rnnlm
-from ch08.answerer import MODELS
 from common.base_model import BaseModel
 from common.language_model import LanguageModel
 from common.layers import Dropout
 from common.model_tree import (
-    copy_of_states,
     evaluation_mode,
     fresh_state,
-    is_own,
     layers,
     named_params,
     recurrent_states,
 )
 from common.object_tree import parts
-from common.time_layers import Affine, TimeDropout, TimeEmbedding, TimeLSTM, TimeRNN
+from common.time_layers import Affine, TimeDropout, TimeLSTM, TimeRNN
 
 
 class Part:
@@ -219,75 +215,3 @@ def test_an_interrupt_on_the_way_in_leaves_dropout_and_state_as_they_were(rng):
             pass
         assert model.dropout.train_flg
         assert layer.h[0, 0] == layer.c[0, 0] == 1
-
-
-class OwnEmbedding(TimeEmbedding):
-    pass
-
-
-class TestOwn:
-    @pytest.mark.parametrize("kind", sorted(MODELS))
-    def test_the_librarys_models_are(self, kind):
-        assert is_own(MODELS[kind](5, 3, 4, rng=0))
-
-    def test_anything_of_a_users_is_not(self):
-        class OwnModel(MODELS["seq2seq"]):
-            pass
-
-        assert not is_own(OwnModel(5, 3, 4, rng=0))
-        for name in ("encoder", "decoder"):
-            model = MODELS["attention"](5, 3, 4, rng=0)
-            half = getattr(model, name)
-            half.embed = OwnEmbedding(*half.embed.params)
-            assert not is_own(model)
-        model = MODELS["seq2seq"](5, 3, 4, rng=0)
-        model.decoder.affine.forward = lambda x: x
-        assert not is_own(model)
-
-    def test_nor_is_a_class_of_a_users_in_a_folder_of_ours_or_a_layer_without_params(self, monkeypatch):
-        model = MODELS["seq2seq"](5, 3, 4, rng=0)
-        monkeypatch.setattr(OwnEmbedding, "__module__", "ch07.my_model")
-        model.encoder.embed = OwnEmbedding(*model.encoder.embed.params)
-        assert not is_own(model)
-        model = MODELS["seq2seq"](5, 3, 4, rng=0)
-        model.decoder.affine = SimpleNamespace(forward=None)
-        assert is_own(model.encoder) and not is_own(model)
-
-    @pytest.mark.parametrize("kind", [TimeEmbedding, BaseModel])
-    def test_nor_is_one_whose_class_has_got_a_method_of_a_users(self, kind, monkeypatch):
-        def mine(self, xs):
-            return xs
-
-        model = MODELS["seq2seq"](5, 3, 4, rng=0)
-        name = "forward" if kind is TimeEmbedding else "load_params"
-        with monkeypatch.context() as patch:
-            patch.setattr(kind, name, mine)
-            assert not is_own(model)
-            patch.setattr(kind, name, Mock())
-            assert not is_own(model)
-        assert is_own(model)
-
-    def test_dropout_that_is_on(self):
-        model = MODELS["seq2seq"](5, 3, 4, rng=0)
-        model.encoder.lstm.weight_dropout = TimeDropout(0.5, rng=0)
-        assert not is_own(model)
-        with evaluation_mode(model):
-            assert is_own(model)
-
-
-@pytest.mark.parametrize("kind", sorted(MODELS))
-def test_a_copy_has_the_weights_and_nothing_else_in_common(kind, rng):
-    model = MODELS[kind](5, 3, 4, rng=0)
-    xs = rng.integers(0, 5, (2, 6))
-    loss = model.forward(xs, xs)
-    copied = copy_of_states(model)
-    assert type(copied) is type(model) and copied.forward(xs, xs) == loss
-    for (name, layer), (other_name, other) in zip(layers(copied), layers(model), strict=True):
-        assert name == other_name and layer is not other and type(layer) is type(other)
-        assert all(a is b for a, b in zip(layer.params, other.params, strict=True))
-        assert all(a is b for a, b in zip(layer.grads, other.grads, strict=True))
-    model.backward()
-    before = [grad.copy() for grad in model.grads]
-    copied.forward(xs[:1], xs[:1])
-    model.backward()
-    assert all((a == b).all() for a, b in zip(model.grads, before, strict=True))

@@ -465,3 +465,20 @@ def test_a_weight_decay_is_a_number():
             SGD(weight_decay=value)
     with pytest.raises(TypeError, match="SGD: weight_decay must be a number, not '0'"):
         SGD(weight_decay="0")
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"), [(SGD, ["weight_decay"]), (Momentum, ["momentum"]), (Nesterov, ["momentum"]),
+                        (RMSprop, ["decay_rate"]), (Adam, ["beta1", "beta2"])]
+)  # fmt: skip
+@pytest.mark.parametrize("number", [numpy.float64(0.7), numpy.float32(0.7), numpy.array(0.7)], ids=repr)
+def test_numpys_numbers_are_taken_as_pythons(kind, names, number, rng):
+    """With NumPy's a step would be computed in another precision."""
+    weights = [rng.standard_normal(5).astype("f") for _ in range(2)]
+    weights[1][:] = weights[0]
+    gradient = rng.standard_normal(5).astype("f")
+    for p, value in zip(weights, (number, number.item()), strict=True):
+        optimizer = kind(0.1, **dict.fromkeys(names, value))
+        for _ in range(3):
+            optimizer.update([p], [gradient])
+    assert (weights[0] == weights[1]).all()

@@ -2,8 +2,8 @@
 
 from collections import Counter
 
+from common.text import EOS
 from dataset import mini
-from dataset.mini_lexicon import EOS
 
 
 def test_classes_partition_the_vocabulary():
