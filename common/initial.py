@@ -17,7 +17,10 @@ AnyRecurrent = TypeVar("AnyRecurrent", bound=TimeRecurrent)
 
 
 def normal(rows: int, columns: int, scale: float, rng: numpy.random.Generator, dtype: Any = "f") -> Any:
-    """A matrix (rows, columns) of normal numbers with standard deviation `scale`. ValueError unless dtype is floating point."""
+    """A matrix (rows, columns) of normal numbers with standard deviation `scale`.
+
+    Raises ValueError unless dtype is floating point.
+    """
     if numpy.dtype(dtype).kind != "f":
         raise ValueError(f"weights must have a dtype of floating-point numbers, not {numpy.dtype(dtype)}")
     return np.asarray((rng.standard_normal((rows, columns)) * scale).astype(dtype))

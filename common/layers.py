@@ -65,7 +65,8 @@ class MatMul(Layer):
 class Affine(MatMul):
     """y = x W + b over the last axis: x (..., D), W (D, M), b (M,) -> y (..., M).
 
-    As MatMul, errors too, and db is dy summed over the leading axes. W may be a transposed view of another layer's weight.
+    As MatMul, errors too, and db is dy summed over the leading axes. W may be a transposed view of another layer's
+    weight.
     """
 
     names = ("W", "b")
