@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -35,7 +34,8 @@ def main(tasks: Mapping[str, SIDES], packages: tuple[str, ...] = ("numpy", "torc
     chosen = arguments.tasks or list(tasks)
     if arguments.side:
         result = dict(tasks[chosen[0]][arguments.side]())
-        result["peak_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        if (peak := _peak_mib()) is not None:
+            result["peak_mib"] = peak
         print(json.dumps(result))
         return
     versions = ", ".join(f"{package} {_version(package)}" for package in packages)
@@ -44,14 +44,24 @@ def main(tasks: Mapping[str, SIDES], packages: tuple[str, ...] = ("numpy", "torc
         _compare(task, list(tasks[task]), arguments.rounds, arguments.threads)
 
 
+def _peak_mib() -> int | None:
+    """The memory of this process at its highest, or None on Windows, which does not say."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
+
+
 def _compare(task: str, sides: list[str], rounds: int, threads: int) -> None:
     found: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
     environment = os.environ | {name: str(threads) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")}
     for _ in range(rounds):
         for side in sides:
             command = [sys.executable, sys.argv[0], task, "--side", side]
-            output = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True).stdout
-            found[side].append(json.loads(output.splitlines()[-1]))
+            done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, encoding="utf-8")
+            found[side].append(json.loads(done.stdout.splitlines()[-1]))
     for key in found[sides[0]][0]:
         values = {side: statistics.median(row[key] for row in rows) for side, rows in found.items()}
         text = ", ".join(f"{side} {value:.4g}" for side, value in values.items())

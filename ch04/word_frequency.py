@@ -29,7 +29,7 @@ def keep_frequent(
         raise ValueError(f"keep_frequent: no word occurs min_count = {min_count} times")
     words = (word for word, i in sorted(word_to_id.items(), key=lambda item: item[1]) if kept[i])
     id_to_word = dict(enumerate(words))
-    new_ids = numpy.cumsum(kept) - 1
+    new_ids = numpy.cumsum(kept, dtype=numpy.int64) - 1
     return new_ids[corpus[kept[corpus]]], {word: i for i, word in id_to_word.items()}, id_to_word
 
 

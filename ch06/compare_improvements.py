@@ -21,7 +21,7 @@ from typing import Annotated, Any
 from common.experiment import TRAINING, Run, experiment
 from common.files import FileFormatError, parse_json, write_bytes
 from common.parallel import Call, run_scripts
-from common.progress import short
+from common.progress import short, write
 from common.run import plain
 from dataset.corpora import Corpus
 
@@ -82,7 +82,7 @@ def main(
         run_scripts(
             {name: Call("ch06.train_better_rnnlm", settings[name] | more | {"out": run.path(name)}) for name in todo},
             jobs,
-            done=lambda name: write_tables(run, settings),
+            done=lambda name: write_tables_or_say(run, settings),
         )
     found = write_tables(run, settings)
     print(markdown(found))
@@ -118,6 +118,14 @@ def write_tables(run: Run, settings: dict[str, Row]) -> dict[str, Row]:
     writer.writerows({"row": name, **row} for name, row in found.items())
     write_bytes(run.path("table.csv"), file.getvalue().encode())
     return found
+
+
+def write_tables_or_say(run: Run, settings: dict[str, Row]) -> None:
+    """As :func:`write_tables`, but an error is printed: it must not end the rows that still train."""
+    try:
+        write_tables(run, settings)
+    except OSError as error:
+        write(f"the tables could not be written: {error}")
 
 
 def markdown(found: dict[str, Row]) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from ch06.trained_models import check_vocabulary, corpus_of, vocabulary
 from common.experiment import Run
 from common.language_model import LanguageModel
+from common.progress import write
 from common.similarity import unknown
 from common.text import UNK
 from common.text_writer import TextWriter, checked_words
@@ -47,7 +48,7 @@ def usual_prompt(writer: TextWriter, usual: str) -> str:
 def note_unknown(writer: TextWriter, prompt: str | None) -> None:
     """Say which words of the prompt the vocabulary lacks."""
     if missing := writer.encode(prompt).unknown:
-        print(f"(not in the vocabulary, read as <unk>: {', '.join(missing)})")
+        write(f"(not in the vocabulary, read as <unk>: {', '.join(missing)})")
 
 
 def write_texts(
@@ -88,7 +89,7 @@ def write_texts(
         note = f"\n(mean log probability {mean:.2f} of {len(written.log_probs)} words)" if scores else ""
         parts.append(written.text.rstrip("\n") + note)
     text = "\n---\n".join(parts)
-    print(text)
+    write(text)
     run.path("text.txt").write_text(text + "\n", encoding="utf-8")
 
 

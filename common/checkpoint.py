@@ -129,7 +129,8 @@ class Checkpoints:
         try:
             state_file.write(path, {**state, _SETTINGS: self.settings} if self.settings else state)
             for old in files[: max(0, len(files) + 1 - self.keep)]:
-                old.unlink()
+                with contextlib.suppress(OSError):  # Windows removes none that somebody is reading
+                    old.unlink()
         finally:
             end = time.monotonic()
             self._next_time = end + max(self.seconds, (end - begin) / SHARE)

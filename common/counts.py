@@ -36,10 +36,11 @@ def sum_over_pairs(
     check_counts(name, window_size=window_size)
     ids = to_cpu(checked_corpus(name, corpus, vocab_size))
     shape = (vocab_size, vocab_size)
-    after = sparse.csr_array(shape, dtype=type(weight(1)))
+    dtype = numpy.int64 if isinstance(weight(1), int) else numpy.float64  # not int, which may have 32 bits on Windows
+    after = sparse.csr_array(shape, dtype=dtype)
     for distance in range(1, min(int(window_size), len(ids) - 1) + 1):
         pairs = ids[:-distance], ids[distance:]
-        weights = numpy.full(len(pairs[0]), weight(distance))
+        weights = numpy.full(len(pairs[0]), weight(distance), dtype)
         after = after + sparse.coo_array((weights, pairs), shape).tocsr()
     return sparse.csr_array(after + after.T)  # j is before i as often as i is after j
 

@@ -10,6 +10,7 @@ from common.labels import checked_ids
 from common.model_tree import evaluation_mode
 from common.np import np, to_cpu
 from common.padding import PAD, as_rows, row_lengths
+from common.progress import write
 
 
 def perplexity_of(loss: float) -> float:
@@ -100,10 +101,10 @@ def eval_seq2seq(
     right = guess == answer[1:]
     if verbose:
         shown = _true_ids(question)[:: -1 if is_reverse else 1]
-        print("Q", "".join(id_to_char[i] for i in shown))
-        print("T", "".join(id_to_char[i] for i in answer[1:]))
-        print("right" if right else "wrong", "".join(id_to_char[i] for i in guess))
-        print("---")
+        guessed = "".join(id_to_char[i] for i in guess)
+        write(f"Q {''.join(id_to_char[i] for i in shown)}")
+        write(f"T {''.join(id_to_char[i] for i in answer[1:])}")
+        write(f"{'right' if right else 'wrong'} {guessed}\n---")
     return int(right)
 
 

@@ -119,5 +119,8 @@ def _release(path: Path, process: int, thread: threading.Thread) -> None:
         _holders[path].remove(thread)
         if not _holders[path]:
             with _files.pop(path) as file, contextlib.suppress(OSError):
-                if _is_at(path, file):
-                    path.unlink()  # before it is unlocked; Windows refuses, and an unlocked file is no obstacle
+                is_ours = _is_at(path, file)
+                if sys.platform == "win32":  # which removes no open file, nor one that another process opens now
+                    file.close()
+                if is_ours:
+                    path.unlink()  # elsewhere before it is unlocked; an unlocked file that stays is no obstacle

@@ -11,8 +11,9 @@ import inspect
 import json
 import math
 import re
+import secrets
+import shutil
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from functools import partial
@@ -73,13 +74,17 @@ def save(model: Any, folder: Location, vocabularies: Mapping[str, Mapping[int, s
     words = {name: _words(model, name, table) for name, table in vocabularies.items()}
     text = json.dumps(words, indent=0, ensure_ascii=False).encode()
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as new:
-        model.save_params(Path(new, WEIGHTS))
-        write_bytes(Path(new, VOCABULARY), text)
-        config["checksums"] = {name: _checksum(Path(new, name)) for name in (WEIGHTS, VOCABULARY)}
-        write_bytes(Path(new, CONFIG), json.dumps(config, indent=1, ensure_ascii=False).encode())
+    new = folder / f".{secrets.token_hex(8)}"  # none of tempfile's, whose files on Windows stay their owner's alone
+    new.mkdir()
+    try:
+        model.save_params(new / WEIGHTS)
+        write_bytes(new / VOCABULARY, text)
+        config["checksums"] = {name: _checksum(new / name) for name in (WEIGHTS, VOCABULARY)}
+        write_bytes(new / CONFIG, json.dumps(config, indent=1, ensure_ascii=False).encode())
         for name in (WEIGHTS, VOCABULARY, CONFIG):
-            Path(new, name).replace(folder / name)
+            (new / name).replace(folder / name)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
     return folder
 
 

@@ -23,17 +23,25 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
 
 from common import config
 from common.interrupt import TrainingInterrupted
 from common.progress import write
 
+if sys.platform == "win32":
+    import _winapi
+    import msvcrt
+
 # The numbers of threads of OpenBLAS, of BLAS libraries on OpenMP, of Intel's, and of Apple's.
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+_OWN_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # on Windows, which sends Ctrl-C to a group
 
 
 class Call(NamedTuple):
@@ -79,9 +87,11 @@ def run_scripts(scripts: Mapping[str, Call], jobs: int | None, done: Callable[[s
     try:
         with ThreadPoolExecutor(jobs) as pool:
             try:
-                waiting = [pool.submit(processes.run, name, call) for name, call in scripts.items()]
-                for finished in as_completed(waiting):
-                    done(finished.result())
+                waiting = {pool.submit(processes.run, name, call) for name, call in scripts.items()}
+                while waiting:
+                    finished, waiting = wait(waiting, 0.5, FIRST_COMPLETED)  # Ctrl-C on Windows interrupts no long wait
+                    for script in finished:
+                        done(script.result())
             except KeyboardInterrupt:
                 raise TrainingInterrupted("All trainings were stopped. With --resume they go on.") from None
             finally:  # the pool waits for its threads, and these for their processes
@@ -113,7 +123,7 @@ class _Processes:
             process = subprocess.Popen(
                 [sys.executable, "-c", start, *options(call.arguments)],
                 env=self.environment, text=True, encoding="utf-8", errors="replace",
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, creationflags=_OWN_GROUP,
             )  # fmt: skip
             self.running.add(process)
         last: deque[str] = deque(maxlen=5)
@@ -164,8 +174,8 @@ _START = "import sys; sys.path[:] = {path!r}; from common.parallel import _child
 def _child(module: str) -> None:
     """What a process does: its script, by the command line. Only the process that started it can interrupt it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # A terminal's Ctrl-C, which goes to all processes, has been blocked before this one began: the other one passes it
-    # on, by the end of the pipe. (On Windows it arrives here as well.)
+    # A terminal's Ctrl-C, which goes to all processes, has been blocked before this one began, on Windows by a group of
+    # its own: the other one passes it on, by the end of the pipe.
     sys.stdout = sys.stderr = io.TextIOWrapper(
         io.BufferedWriter(_ToParent(1, "w", closefd=False)), "utf-8", "backslashreplace", line_buffering=True
     )
@@ -181,12 +191,19 @@ class _ToParent(io.FileIO):
     """Standard output, which a process that has lost the other one, and is to save its work, need not care for."""
 
     def write(self, data: Any, /) -> int:
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(OSError):
             return super().write(data)
         return len(data)
 
 
 def _interrupt_at_the_end_of_the_pipe() -> None:
-    while os.read(0, 1):
-        pass
+    if sys.platform == "win32":
+        # A read that waits would let everybody else wait who asks what standard input is, as the BLAS does when loaded.
+        with contextlib.suppress(OSError):
+            while True:
+                _winapi.PeekNamedPipe(msvcrt.get_osfhandle(0))
+                time.sleep(0.2)
+    else:
+        while os.read(0, 1):
+            pass
     _thread.interrupt_main()

@@ -72,8 +72,9 @@ def _axes(of_pyplot: bool) -> "Axes":
     except ImportError as error:
         raise ImportError(f"figures need Matplotlib, the extra `plot`: pip install matplotlib ({error})") from error
     if of_pyplot:
-        # Without a display after all, or without its toolkit, the backend that was asked for cannot be imported.
-        with contextlib.suppress(ImportError):
+        # Without a display after all, or without its toolkit, the backend that was asked for cannot be imported, or
+        # fails in its own way: the figure is worth more than its window.
+        with contextlib.suppress(Exception):
             from matplotlib import pyplot
 
             ax = pyplot.figure(layout="constrained").add_subplot()

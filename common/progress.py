@@ -7,6 +7,7 @@
 The bar goes to standard error and only where that is a terminal; the lines are the same with and without a bar.
 """
 
+import errno
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -40,11 +41,17 @@ def write(line: str) -> None:
         show(line)
     except UnicodeEncodeError as error:
         show(line.encode(error.encoding, "backslashreplace").decode(error.encoding))
-    except BrokenPipeError as error:
-        if not interrupt.request(error):
-            raise
-    except OSError:
-        pass
+    except OSError as error:
+        if not _nobody_reads(error):
+            return
+        ended = error if isinstance(error, BrokenPipeError) else BrokenPipeError(*error.args)
+        if not interrupt.request(ended):
+            raise ended from None
+
+
+def _nobody_reads(error: OSError) -> bool:
+    """Whether the pipe has no reader any more, which Windows calls an invalid argument."""
+    return isinstance(error, BrokenPipeError) or (sys.platform == "win32" and error.errno == errno.EINVAL)
 
 
 def on_terminal() -> bool:

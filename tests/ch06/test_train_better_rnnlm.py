@@ -12,7 +12,7 @@ from ch06 import compare_improvements, train_awd_lstm, train_better_rnnlm
 from ch06.better_rnnlm import BetterRnnlm
 from common import weight_files
 from common.evaluation import eval_perplexity
-from common.files import FileFormatError
+from common.files import FileFormatError, write_bytes
 from common.layers import Dropout
 from common.trainer import RnnlmTrainer
 from dataset import mini
@@ -170,6 +170,22 @@ def test_table_of_improvements(capsys, monkeypatch):
     assert compare_improvements.main(**TABLE, only="start,tied,gru", resume=True) == rows and folders == []
     with pytest.raises(ValueError, match="only: there is no row 'nothing'"):
         compare_improvements.main(**{**TABLE, "only": "nothing"})
+
+
+def test_a_table_that_cannot_be_written_now_is_written_in_the_end(capsys, monkeypatch):
+    """As while it is open in another program."""
+
+    def refusing(path, data):
+        if path.name == "table.csv" and len(refused) < 2:
+            refused.append(path)
+            raise PermissionError(13, "Permission denied", str(path))
+        write_bytes(path, data)
+
+    refused = []
+    monkeypatch.setattr(compare_improvements, "write_bytes", refusing)
+    assert list(compare_improvements.main(**TABLE, only="start,gru")) == ["start", "gru"]
+    assert capsys.readouterr().out.count("the tables could not be written: [Errno 13]") == len(refused) == 2
+    assert Path("run/table.csv").read_text("utf-8").count("\n") == 3
 
 
 def test_rows_side_by_side_are_the_rows_one_by_one(capsys, monkeypatch):

@@ -135,7 +135,7 @@ def test_from_inside_the_folders_and_the_shell():
     code = "from seq2seq import Seq2seq; from peeky_seq2seq import PeekySeq2seq"
     subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=ROOT / "ch07", check=True)
     command = [sys.executable, "-W", "error", "visualize_attention.py", "september 27, 1994", "--out", str(Path.cwd())]
-    output = subprocess.run(command, cwd=ROOT / "ch08", check=True, capture_output=True, text=True).stdout
+    output = subprocess.run(command, cwd=ROOT / "ch08", check=True, capture_output=True, encoding="utf-8").stdout
     assert "september 27, 1994" in output
 
 

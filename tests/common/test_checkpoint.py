@@ -386,6 +386,25 @@ class TestDamage:
         LanguageTraining().fit(checkpoint=folder)  # as it says
         assert len(list(folder.with_name("checkpoints-before").iterdir())) == 2
 
+    def test_an_old_one_that_cannot_be_removed_now(self, folder, monkeypatch):
+        """As on Windows, while another program reads it."""
+        unlink, busy = Path.unlink, folder / "000001.npz"
+
+        def refusing(path, missing_ok=False):
+            if path == busy:
+                raise PermissionError(13, "Permission denied", str(path))
+            unlink(path, missing_ok)
+
+        monkeypatch.setattr(Path, "unlink", refusing)
+        (checkpoints := Checkpoints(folder)).start()
+        for step in range(5):
+            checkpoints.save({"step": step})
+        assert [path.stem for path in checkpoints.files()] == ["000001", "000004", "000005"]
+        monkeypatch.undo()
+        checkpoints.save({"step": 5})
+        assert [path.stem for path in checkpoints.files()] == ["000005", "000006"]
+        checkpoints.release()
+
     def test_a_users_file_in_the_folder_stays(self, folder):
         folder.mkdir(parents=True)
         (folder / "probe").write_bytes(b"mine")

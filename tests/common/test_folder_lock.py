@@ -35,10 +35,10 @@ def test_another_process_is_kept_out_until_the_end(tmp_path, other):
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_a_killed_process_keeps_nobody_out(tmp_path, other):
     other.end(signal.SIGKILL)
-    assert (tmp_path / NAME).read_text() == str(other.number)
-    (tmp_path / NAME).write_text("1")  # a number that a running process has now
+    assert (tmp_path / NAME).read_text("utf-8") == str(other.number)
+    (tmp_path / NAME).write_text("1", "utf-8")  # a number that a running process has now
     lock = FolderLock(tmp_path)
-    assert (tmp_path / NAME).read_text() == str(os.getpid())
+    assert (tmp_path / NAME).read_text("utf-8") == str(os.getpid())
     lock.release()
     assert list(tmp_path.iterdir()) == []
 
@@ -52,7 +52,7 @@ def test_a_full_disk_leaves_it_without_the_number(tmp_path, monkeypatch):
     lock = FolderLock(tmp_path)
     other = OtherProcess(tmp_path)
     other.end()
-    assert not other.holds and (tmp_path / NAME).read_text() == ""
+    assert not other.holds and (tmp_path / NAME).read_text("utf-8") == ""
     lock.release()
     assert list(tmp_path.iterdir()) == []
 

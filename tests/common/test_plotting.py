@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy
 import pytest
@@ -231,6 +232,37 @@ plotting.has_viewer = lambda: True
 plotting.show(plotting.plot_curve([1.0, 2.0]))
 """
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
+
+
+def test_a_backend_that_opens_no_window_does_without_one(tmp_path):
+    (tmp_path / "failing.py").write_text(
+        """
+from matplotlib.backend_bases import FigureManagerBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+
+class FigureManager(FigureManagerBase):
+    def __init__(self, canvas, number):
+        raise RuntimeError("no usable init.tcl")
+
+
+class FigureCanvas(FigureCanvasAgg):
+    manager_class = FigureManager
+""",
+        "utf-8",
+    )
+    program = """
+import os, sys
+sys.path.append(os.getcwd())
+os.environ["MPLBACKEND"] = "module://failing"
+import common.plotting as plotting
+plotting.has_viewer = lambda: True
+plotting.plot_curve([1.0, 2.0]).figure.savefig("curve.png")
+"""
+    root = str(Path(plotting.__file__).parents[1])
+    program = f"import sys; sys.path.insert(0, {root!r})" + program
+    subprocess.run([sys.executable, "-W", "error", "-c", program], cwd=tmp_path, check=True)
+    assert (tmp_path / "curve.png").exists()
 
 
 def test_missing_matplotlib_is_named_with_the_remedy(monkeypatch):

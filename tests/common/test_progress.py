@@ -110,6 +110,18 @@ def test_a_log_on_a_full_disk_loses_lines_and_a_closed_pipe_is_an_error(monkeypa
         write("a line")
 
 
+def test_a_closed_pipe_on_windows(monkeypatch):
+    class Broken(io.StringIO):
+        def write(self, text):
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr("sys.stdout", Broken())
+    write("a line")
+    monkeypatch.setattr("sys.platform", "win32")
+    with pytest.raises(BrokenPipeError, match="Invalid argument"):
+        write("a line")
+
+
 def test_bar_ends_with_an_exception(monkeypatch):
     terminal = terminal_for(monkeypatch, "stderr")
     with pytest.raises(KeyboardInterrupt):

@@ -1,3 +1,4 @@
+import io
 import re
 
 import numpy
@@ -80,6 +81,14 @@ class TestMostSimilar:
         assert capsys.readouterr().out == "goodby is not found, the nearest known words are: goodbye\n"
         assert most_similar("xyz", WORD_TO_ID, ID_TO_WORD, C) == []
         assert capsys.readouterr().out == "xyz is not found\n"
+
+    def test_what_the_encoding_lacks_is_printed_as_escapes(self, monkeypatch):
+        stream = io.TextIOWrapper(io.BytesIO(), "ascii", newline="")
+        monkeypatch.setattr("sys.stdout", stream)
+        words = {0: "日", 1: "é"}
+        assert most_similar("日", {"日": 0, "é": 1}, words, numpy.eye(2))[0][0] == "é"
+        stream.flush()
+        assert stream.buffer.getvalue() == b"\n[query] \\u65e5\n \\xe9: 0.0\n"
 
     def test_top(self):
         assert len(most_similar("you", WORD_TO_ID, ID_TO_WORD, C, top=100)) == 6

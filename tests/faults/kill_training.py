@@ -82,7 +82,7 @@ def can_resume(script: str) -> bool:
     """Whether there is such a script, with the option --resume."""
     command = [sys.executable, "-c", START, script, "--help"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "COLUMNS": "100"}
-    found = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    found = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, check=False)
     return found.returncode == 0 and "--resume" in found.stdout
 
 

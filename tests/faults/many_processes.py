@@ -69,7 +69,9 @@ def main(argv: list[str] | None = None) -> int:
             cache = Path(folder, "cache")
             command = [sys.executable, "-c", CLIENT, str(cache), url]
             started = [
-                subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables)
+                subprocess.Popen(
+                    command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", env=variables
+                )
                 for _ in range(args.processes)
             ]
             for process in started:
