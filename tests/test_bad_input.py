@@ -47,7 +47,8 @@ def stateful_lstm(batch):
 def fit(x=None, t=None, learning_rate=0.01, **settings):
     x, t = ones(6, 2) if x is None else x, ids(6) if t is None else t
     with numpy.errstate(over="ignore", invalid="ignore"):
-        Trainer(TwoLayerNet(2, 3, 3), SGD(learning_rate)).fit(x, t, **{"batch_size": 2, "max_epoch": 1} | settings)
+        trainer = Trainer(TwoLayerNet(2, 3, 3, rng=0), SGD(learning_rate))
+        trainer.fit(x, t, **{"batch_size": 2, "max_epoch": 1} | settings)
 
 
 def fit_rnnlm(xs=None, ts=None, model=None, **settings):

@@ -162,8 +162,8 @@ def test_batched_equals_one_by_one(make):
         assert len(drawn) == len(text.log_probs) == (drawn.index(9) + 1 if 9 in drawn else 25)
     array = generate_texts(model, prompts, 25, sampling, stop=[9], rng=numpy.array(seeds))
     assert [text.ids for text in array] == [text.ids for text in together]
-    for seeds in ([5, 6], numpy.array([5, 6])):
-        with pytest.raises(ValueError, match="2 seeds for 3 texts"):
+    for seeds in ([5, 6], numpy.array([5, 6]), [5, 6, 7, 8]):
+        with pytest.raises(ValueError, match=f"{len(seeds)} seeds for 3 texts"):
             generate_texts(model, prompts, 25, rng=seeds)
 
 
@@ -206,6 +206,9 @@ def test_next_words():
     assert sorted(found) == [(i, pytest.approx(p[i])) for i in range(V)]
     assert [q for _, q in found] == pytest.approx(sorted(p, reverse=True))
     assert next_words(model, 1, topn=3) == next_words(model, [1], topn=V)[:3]
+    for param in model.params:
+        param *= 0
+    assert [word for word, _ in next_words(model, [1], topn=3)] == [0, 1, 2]  # all are equally likely
     with pytest.raises(ValueError, match="topn"):
         next_words(model, [1], topn=0)
 
@@ -245,6 +248,8 @@ def test_misuse_of_batches():
     for stop, wrong in (([99], 99), (numpy.array([3, -1]), -1)):
         with pytest.raises(IdError, match=f"generate: stop ids must lie in 0 … 19, got {wrong}"):
             generate_texts(model, [[1]], 5, stop=stop, rng=0)
+    with pytest.raises(IdError, match="Sampling: banned ids must lie in 0 … 19, got -1"):
+        generate_texts(model, [[1]], 5, Sampling(banned=[-1]), rng=0)
     for stop in (5, "you", [None], [2.0]):
         with pytest.raises(TypeError, match="generate: stop must be ids, integers, not "):
             generate_texts(model, [[1]], 5, stop=stop, rng=0)

@@ -90,6 +90,40 @@ def test_stop_symbol_ends_an_answer():
     assert model.generate(XS[:1], 0, 6, stop_id=stop) == free[0, : free[0].tolist().index(stop)].tolist()
 
 
+class TestDecoderOfOnesOwn:
+    @pytest.fixture
+    def model(self):
+        class Own(Decoder):
+            def generate(self, h, start_id, sample_size):
+                return [4, 2, 3]
+
+        model = small(Seq2seq)
+        model.decoder = Own(7, 3, 4)
+        return model
+
+    def test_its_answer_ends_before_the_stop_symbol(self, model):
+        assert model.generate(XS[:1], 0, 3) == [4, 2, 3]
+        assert model.generate(XS[:1], 0, 3, stop_id=2) == [4]
+
+    def test_a_question_reaches_its_encoder_without_padding(self, model):
+        class Own(Encoder):
+            def forward(self, xs):
+                self.asked = xs.tolist()
+                return super().forward(xs)
+
+        model.encoder = Own(7, 3, 4)
+        model.generate(XS[1:2], 0, 3)
+        assert model.encoder.asked == [[5, 6]]
+
+
+def test_the_decoders_state_is_forgotten():
+    model = small(Seq2seq)
+    model.predict(XS, TS)
+    assert model.decoder.lstm.h is not None
+    model.reset_state()
+    assert model.decoder.lstm.h is None and model.decoder.lstm.c is None
+
+
 def test_halves_as_the_book_uses_them(rng):
     encoder, decoder = Encoder(7, 3, 4, rng=0), Decoder(7, 3, 4, rng=0)
     h = encoder.forward(XS)

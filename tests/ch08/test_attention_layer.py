@@ -95,6 +95,12 @@ def test_scores(rng):
     numpy.testing.assert_allclose(AdditiveScore(We, Wd, v).forward(hs_enc, hs_dec), expected)
 
 
+def test_weights_are_those_of_the_score():
+    score = new_score("additive", H)
+    layer = TimeAttention(score)
+    assert layer.params is score.params and layer.grads is score.grads and len(layer.params) == 3
+
+
 def test_float32_stays(rng):
     hs_enc, hs_dec = (x.astype("f") for x in states(rng))
     for kind in ("dot", "scaled", "additive"):

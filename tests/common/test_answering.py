@@ -274,6 +274,20 @@ def test_one_thread_of_the_blas_for_each_of_ours(on_two_threads, rng):
     assert blas_threads() == before
 
 
+def test_each_thread_has_a_copy_of_its_own(monkeypatch, rng):
+    layers, both, read_rows = [], threading.Barrier(2, timeout=60), LSTMReader.read_rows
+
+    def together(self, xs, ids):
+        both.wait()
+        layers.append(self.layer)
+        return read_rows(self, xs, ids)
+
+    monkeypatch.setattr(LSTMReader, "read_rows", together)
+    monkeypatch.setattr(answering, "_blas_threads", lambda: 2)
+    generate_all(Seq2seq(V, 6, 8, rng=0), questions(rng, 20), 0, 4, batch_size=10)
+    assert len(layers) == 2 and layers[0] is not layers[1]
+
+
 def test_two_at_once(on_two_threads, rng):
     """The second to begin has no threads of its own, as the first one has set the BLAS's."""
     model, xs, before = Seq2seq(V, 6, 8, rng=0), questions(rng, 400), blas_threads()

@@ -55,6 +55,16 @@ def test_float16(count, size):
     assert grads[0].dtype == "f2" and float(grads[0][0]) == pytest.approx(10 / count**0.5, rel=1e-3)
 
 
+def test_the_largest_number_may_be_negative():
+    assert gradient_norm([numpy.array([-1e30, 0], "f")]) == pytest.approx(1e30)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_numbers_that_are_not_finite(bad):
+    with pytest.raises(FloatingPointError, match=r"^gradient 1 of shape \(2,\) holds NaN or infinity$"):
+        gradient_norm([numpy.ones(3), numpy.array([bad, 1.0])])
+
+
 def test_a_norm_beyond_float64_is_no_reason_to_delete_the_gradients():
     grads = [numpy.full(4, 1.7e308)]
     with pytest.raises(FloatingPointError, match="the joint norm of the gradients is beyond float64"):

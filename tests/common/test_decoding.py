@@ -50,6 +50,34 @@ def test_a_wide_beam_is_exhaustive(seed, penalty):
     assert [h.score for h in found] == pytest.approx([score for score, _ in best])
 
 
+def plain_beam(step, sample_size, width, penalty):
+    """The sequences that a beam search ends with, prolonged one by one, with their scores, the best first."""
+    beam = [(0.0, [], (numpy.zeros(1, int),))]
+    for _ in range(sample_size):
+        pool = []
+        for total, symbols, state in beam:
+            if STOP in symbols:
+                pool.append((total, symbols, state))
+                continue
+            scores, after = step(numpy.array([[START, *symbols][-1]]), state)
+            pool += [(total + log_p, [*symbols, s], after) for s, log_p in enumerate(distribution(scores)[0][0])]
+        beam = sorted(pool, key=lambda h: -h[0] / len(h[1]) ** penalty)[:width]
+    return [(total / len(symbols) ** penalty, [s for s in symbols if s != STOP]) for total, symbols, _ in beam]
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("penalty", [0.0, 0.7])
+@pytest.mark.parametrize("width", [2, 3, 5])
+def test_a_narrow_beam_keeps_the_best_of_each_step(seed, penalty, width):
+    step = chain(numpy.random.default_rng(seed))
+    best = plain_beam(step, 5, width, penalty)
+    found = beam_search(
+        step, (numpy.zeros(1, int),), START, 5, width, stop_id=STOP, length_penalty=penalty, n_best=width
+    )
+    assert [h.ids for h in found] == [ids for _, ids in best]
+    assert [h.score for h in found] == pytest.approx([score for score, _ in best])
+
+
 def test_lists_end_before_padding_and_before_the_stop_symbol():
     samples = numpy.array([[2, -1, -1], [3, STOP, 2], [3, 2, 3], [STOP, -1, -1]])
     assert as_lists(samples, STOP) == [[2], [3], [3, 2, 3], []]
@@ -63,6 +91,16 @@ def test_width_1_is_greedy(seed, stop):
     state = (numpy.zeros(1, int),)
     (found,) = beam_search(step, state, START, 6, 1, stop_id=stop)
     assert [found.ids] == as_lists(greedy(step, state, START, 6, stop), stop)
+
+
+def test_greedy_reads_no_further_than_the_last_stop_symbol():
+    def step(ids, state):
+        read.append(ids.tolist())
+        return numpy.eye(V)[[2, STOP] if len(read) == 1 else [STOP, 3]], state
+
+    read = []
+    assert greedy(step, (numpy.zeros(2, int),), START, 50, STOP)[:, :3].tolist() == [[2, STOP, -1], [STOP, -1, -1]]
+    assert read == [[START, START], [2, STOP]]
 
 
 def test_the_best_of_a_beam_is_never_worse_than_greedy():

@@ -13,6 +13,7 @@ from ch08.answerer import MODELS
 from common.evaluation import eval_perplexity, eval_seq2seq, seq2seq_accuracy
 from common.functions import softmax
 from common.language_model import LanguageModel
+from common.layers import Dropout
 from common.np import np
 from common.padding import pad
 from common.time_layers import SoftmaxWithLoss, TimeAffine, TimeDropout, TimeEmbedding, TimeSoftmaxWithLoss
@@ -267,9 +268,12 @@ class TestSeq2seq:
     def test_a_generate_batch_that_is_overridden_counts_too(self):
         class Mine(MODELS["seq2seq"]):
             def generate_batch(self, xs, start_id, sample_size, stop_id=None):
+                sizes.append(len(xs))
                 return numpy.ones((len(xs), sample_size), int)
 
-        assert seq2seq_accuracy(Mine(7, 3, 4, rng=0), numpy.array([[1, 2], [3, 4]]), pad([[0, 1], [0, 2]])) == 0.5
+        model, xs, ts, sizes = Mine(7, 3, 4, rng=0), numpy.array([[1, 2], [3, 4]]), pad([[0, 1], [0, 2]]), []
+        assert seq2seq_accuracy(model, xs, ts) == seq2seq_accuracy(model, xs, ts, batch_size=1) == 0.5
+        assert sizes == [2, 1, 1]
 
     def test_a_model_with_generate_alone_is_asked_one_by_one(self):
         model = self.Model([3, 4])
@@ -343,6 +347,19 @@ class TestLossOfPaddedPairs:
         model, t = tagger(rng), numpy.array([[0, -1], [1, 1], [2, -1]])
         model.loss_layer = Whole()
         assert example_scores(model, t.clip(0), t, 2)["loss"] == pytest.approx((2 * 2 + 1) / 3)
+
+    def test_of_two_losses_nothing_is_known_and_the_mean_is_that_of_the_rows(self):
+        class Two:
+            def __init__(self):
+                self.params, self.grads, self.losses = [], [], [TimeSoftmaxWithLoss(), TimeSoftmaxWithLoss()]
+
+            def forward(self, x, t):
+                for loss in self.losses:
+                    loss.forward(x, t)
+                return float(len(x))
+
+        x, t = numpy.zeros((3, 2, 3)), numpy.array([[0, -1], [1, 1], [-1, -1]])
+        assert example_scores(Two(), x, t, 2)["loss"] == pytest.approx((2 * 2 + 1) / 3)
 
     @pytest.mark.parametrize("ignore_label", [None, -1])
     def test_labels_of_minus_one_that_are_no_padding(self, ignore_label):
@@ -458,6 +475,23 @@ class TestAccuracy:
             assert example_scores(Named(), x, t, 3) == {"loss": 1.5}
         assert example_scores(Named(), x[:, :1], rng.integers(0, 2, 7), 3) == {"loss": 1.5}  # logits of one class
 
+    def test_labels_that_are_not_one_of_the_classes_scored(self):
+        several_or_none = numpy.array([[1, 0, 1], [0, 0, 0], [0, 1, 0]])
+        for x, t in ((numpy.eye(3), several_or_none), (numpy.eye(4)[:3], numpy.eye(3, dtype=int))):
+            assert example_scores(Named(), x, t, 2) == {"loss": 1.5}
+
+    def test_dropout_is_off(self):
+        class Dropping(Net):
+            def __init__(self):
+                super().__init__()
+                self.dropout = Dropout(0.9, rng=0)
+
+            def predict(self, x):
+                return self.dropout.forward(x)
+
+        t = numpy.arange(60) % 3
+        assert example_scores(Dropping(), numpy.eye(3)[t], t, 20) == {"loss": 1.5, "accuracy": 1}
+
     def test_positional_arguments_are_left_alone(self, rng):
         class Fixed(Net):
             def predict(self, x, train_flg=False, /):
@@ -495,6 +529,7 @@ def test_dropout_is_off_in_models_that_know_of_no_such_argument():
     found = [scores() for _ in range(2)]
     model.layers[1].train_flg = False
     assert found == [scores()] * 2
+    assert not model.layers[1].train_flg
 
 
 class TestWrappedForward:

@@ -118,11 +118,12 @@ class TestTimeSoftmaxWithLoss:
             warnings.simplefilter("ignore")  # inf - inf, at the ignored place
             assert TimeSoftmaxWithLoss().forward(x, [[-1, 0]]) == pytest.approx(math.log(2))
 
-    def test_another_label_to_ignore(self, rng):
+    @pytest.mark.parametrize("ignored", [0, -100])
+    def test_another_label_to_ignore(self, ignored, rng):
         layer, x = TimeSoftmaxWithLoss(), rng.standard_normal((2, 2, 5))
-        layer.ignore_label = 0
+        layer.ignore_label = ignored
         alone = TimeSoftmaxWithLoss().forward(x[:1], [[3, 4]])
-        assert layer.forward(x, [[3, 4], [0, 0]]) == pytest.approx(alone)
+        assert layer.forward(x, [[3, 4], [ignored, ignored]]) == pytest.approx(alone)
 
     def test_how_many_labels_counted(self, rng):
         layer, x = TimeSoftmaxWithLoss(), rng.standard_normal((2, 3, 5))
@@ -168,7 +169,7 @@ def test_gradients_belong_to_the_caller(kind, rng):
     layer, x = kind(), rng.standard_normal((2, 3, 4) if kind is TimeSoftmaxWithLoss else (2, 3))
     layer.forward(x, rng.integers(0, 2, x.shape if "Sigmoid" in kind.__name__ else x.shape[:-1]))
     for dout in (1, 1.0, 3, numpy.float32(1)):
-        expected = layer.backward(dout)
+        expected = layer.backward(dout).copy()
         changed = layer.backward(dout)
         changed *= 0
         numpy.testing.assert_array_equal(layer.backward(dout), expected)
@@ -283,6 +284,12 @@ class TestSigmoidWithLoss:
         column_loss, column_gradient = loss_and_gradient(SigmoidWithLoss(), x[:, None], t)
         assert column_loss == loss
         numpy.testing.assert_array_equal(column_gradient[:, 0], gradient)
+
+    @pytest.mark.parametrize(("scores", "labels"), [((4,), (4, 1)), ((2, 3), (3, 2))])
+    def test_labels_of_another_shape(self, scores, labels):
+        with pytest.raises(ValueError) as error:
+            SigmoidWithLoss().forward(numpy.zeros(scores), numpy.zeros(labels, int))
+        assert str(error.value) == f"SigmoidWithLoss: expected labels {scores} like the scores, got {labels}"
 
     def test_a_confident_mistake_costs_what_it_should(self):
         assert SigmoidWithLoss().forward(numpy.array([40.0]), [0]) == pytest.approx(40)

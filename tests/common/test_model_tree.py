@@ -114,6 +114,13 @@ def test_layers_in_dictionaries_are_found(rng):
     assert lstm.h == 1 and model.layers["drop_layer"].train_flg
 
 
+def test_layers_in_tuples_are_found():
+    model = Collected(layers=(affine(1), Dropout(0.5)))
+    assert [name for name, _ in layers(model)] == ["layers.0", "layers.1"]
+    with evaluation_mode(model):
+        assert not model.layers[1].train_flg
+
+
 def test_chains_of_objects_may_be_long():
     first = last = SimpleNamespace()
     for _ in range(5000):

@@ -85,9 +85,11 @@ def test_weights_of_today(rng):
     """A reader begins with the weights that its layer has then."""
     layer, x, h = new_layer(TimeLSTM, rng), rng.normal(size=(1, D)), rng.normal(size=(1, H))
     reader = new_reader(layer, layer)
-    first = reader.read(x, reader.start(h))[0]
+    state = reader.start(h)
+    first = reader.read(x, state)[0]
     for param in layer.params:
         param *= 0.5
+    assert (reader.read(x, state)[0] == first).all()
     layer.set_state(h)
     assert not numpy.allclose(reader.read(x, reader.start(h))[0], first)
     close(reader.read(x, reader.start(h))[0], layer.forward(x[:, None])[:, 0])

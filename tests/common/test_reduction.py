@@ -57,9 +57,18 @@ def test_width_does_not_fit(width):
         truncated_svd(numpy.ones((4, 6)), width)
 
 
-def test_values_must_be_finite():
+@pytest.mark.parametrize("form", [numpy.asarray, sparse.csr_array])
+def test_values_must_be_finite(form):
+    M = matrix(30, 30)
+    M[3, 4] = numpy.nan
     with pytest.raises(ValueError, match="not finite"):
-        truncated_svd(numpy.full((3, 3), numpy.nan), 1)
+        truncated_svd(form(M), 2)
+
+
+def test_zeros_that_a_sparse_matrix_holds():
+    M = sparse.csr_array((numpy.zeros(3), ([0, 1, 2], [0, 1, 2])), shape=(60, 60))
+    U, S, Vt = truncated_svd(M, 2)
+    assert not S.any() and U.shape == (60, 2) and Vt.shape == (2, 60)
 
 
 def test_pca_finds_the_directions_of_greatest_spread():

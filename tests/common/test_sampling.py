@@ -1,4 +1,5 @@
 import math
+from types import SimpleNamespace
 
 import numpy
 import pytest
@@ -96,6 +97,12 @@ def test_impossible_options(options):
         Sampling(**options)
 
 
+def test_banned_words_of_an_iterator_stay_banned():
+    sampling = Sampling(banned=iter([1, 3]))
+    for _ in range(2):
+        assert sampling.probabilities(LOG_P) == pytest.approx(Sampling(banned=[1, 3]).probabilities(LOG_P))
+
+
 def test_arrays_without_axes_are_numbers():
     options = {"temperature": 0.5, "top_k": 3, "top_p": 0.9, "repetition_penalty": 1.2}
     found = Sampling(**{name: numpy.array(value) for name, value in options.items()}).probabilities(LOG_P)
@@ -156,6 +163,12 @@ def test_equals_the_plain_way_on_a_whole_vocabulary(options, spread, rng):
         one, two = numpy.random.default_rng(k), numpy.random.default_rng(k)
         for _ in range(10):
             assert sampling.draw(scores, one, seen)[0] == plain_draw(sampling, scores, two, seen)
+
+
+@pytest.mark.parametrize(("number", "banned", "word"), [(0.0, 0, 1), (1.0, 4, 3)])
+def test_no_random_number_draws_a_banned_word(number, banned, word):
+    rng = SimpleNamespace(random=lambda: number)  # 1, as random() * sum may be rounded to the sum
+    assert Sampling(banned=[banned]).draw(LOG_P, rng)[0] == word
 
 
 def test_draws_leave_scores_and_model_as_they_are(rng):

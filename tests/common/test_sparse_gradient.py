@@ -1,3 +1,4 @@
+import copy
 import operator
 
 import numpy
@@ -168,6 +169,7 @@ class TestAsArray:
             lambda g: operator.isub(g, g.copy()),
             lambda g: operator.imul(g, 3),
             lambda g: operator.imul(g, numpy.arange(2.0)),
+            lambda g: operator.imul(g, numpy.arange(6.0)[:, None]),
             lambda g: operator.itruediv(g, 3),
             lambda g: operator.itruediv(g, numpy.arange(1.0, 3.0)),
             lambda g: operator.setitem(g, slice(1, 3), 7),
@@ -213,6 +215,8 @@ class TestAsArray:
             lambda g: numpy.nan_to_num(g, copy=False),
             lambda g: [operator.setitem(g[2], slice(None), 5), operator.imul(g, 2), operator.iadd(g, 1)],
             lambda g: [g[0], operator.iadd(g, gradient([2, 2]) if isinstance(g, RowGradient) else gradient([2, 2])[:])],
+            lambda g: [row := g[0], operator.iadd(g, gradient([2]) if type(g) is RowGradient else gradient([2])[:]),
+                       row.fill(7)],
         ],
     )  # fmt: skip
     def test_what_is_written_into_views_belongs_to_the_gradient(self, write):
@@ -234,6 +238,21 @@ class TestAsArray:
         grad = gradient([1, 3])
         grad[0], grad.T, grad.sum(), numpy.asarray(grad)
         assert grad.ids.tolist() == [1, 3]  # so Adam still leaves the other rows alone
+        grad.assign(numpy.array([1, 3]), numpy.array([[1.0, 2.0], [0.0, 0.0]]))  # a row that happens to be zero
+        grad[0]
+        assert grad.ids.tolist() == [1, 3]
+
+    @pytest.mark.parametrize("looked_at", [False, True])
+    @pytest.mark.parametrize("copied", [RowGradient.to_dense, RowGradient.copy, numpy.array, copy.deepcopy])
+    def test_a_copy_is_the_callers(self, copied, looked_at):
+        grad, dense = gradient([1, 3]), gradient([1, 3]).to_dense()
+        if looked_at:
+            grad[0]
+        other = copied(grad)
+        assert type(other) is (RowGradient if copied in (RowGradient.copy, copy.deepcopy) else numpy.ndarray)
+        other *= 2
+        numpy.testing.assert_array_equal(other, 2 * dense)
+        numpy.testing.assert_array_equal(grad.to_dense(), dense)
 
     def test_changes_that_would_be_lost_are_refused(self):
         grad = gradient([1, 3])

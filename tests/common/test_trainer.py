@@ -281,8 +281,8 @@ class TestValidationDataAreChecked:
     def test_of_other_embeddings_nothing_is_known(self):
         class Two(Rnnlm):
             def __init__(self):
+                self.first = Embedding(numpy.zeros((3, 2), "f"))
                 super().__init__(7, 3, 4)
-                self.other = Embedding(numpy.zeros((2, 2), "f"))
 
         text = numpy.arange(100) % 7
         RnnlmTrainer(Two(), SGD()).fit(text, text, 1, batch_size=2, valid=text)
