@@ -156,7 +156,7 @@ class CorpusTrainer:
         settings = {"max_epoch": max_epoch, "data": checksum(ids)}
         epochs_done = steps_done = 0
         self._end = (self._end if self._later_state else self.current_epoch) + max_epoch
-        if checkpoint and (state := checkpoint.start() or self._later_state):
+        if checkpoint and (state := checkpoint.start(alone=True) or self._later_state):
             with checkpoint.restoring():
                 epochs_done, steps_done = self._restore(state, settings)
             self._later_state = state if self.current_epoch - epochs_done >= self._end else None

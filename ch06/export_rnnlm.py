@@ -27,6 +27,8 @@ def main(
     if file is None:
         folder = weights if weights.is_dir() else weights.parent
         file = SHIPPED if corpus is Corpus.ptb else folder / SHIPPED.name
+    if file.exists() and weights.exists() and file.samefile(weights):
+        raise ValueError(f"file: {file} has the weights to export, name another one to write")
     path = write_rnnlm(file, model, id_to_word)
     # What float16 costs is in this score.
     return {"test_perplexity": eval_perplexity(read_rnnlm(path, Rnnlm), test), "bytes": path.stat().st_size}

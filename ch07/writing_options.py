@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from ch06.trained_models import check_vocabulary, corpus_of, vocabulary
 from common.experiment import Run
 from common.language_model import LanguageModel
-from common.progress import write
+from common.progress import print_line
 from common.similarity import unknown
 from common.text import UNK
 from common.text_writer import TextWriter, checked_words
@@ -48,7 +48,7 @@ def usual_prompt(writer: TextWriter, usual: str) -> str:
 def note_unknown(writer: TextWriter, prompt: str | None) -> None:
     """Say which words of the prompt the vocabulary lacks."""
     if missing := writer.encode(prompt).unknown:
-        write(f"(not in the vocabulary, read as <unk>: {', '.join(missing)})")
+        print_line(f"(not in the vocabulary, read as <unk>: {', '.join(missing)})")
 
 
 def write_texts(
@@ -89,7 +89,7 @@ def write_texts(
         note = f"\n(mean log probability {mean:.2f} of {len(written.log_probs)} words)" if scores else ""
         parts.append(written.text.rstrip("\n") + note)
     text = "\n---\n".join(parts)
-    write(text)
+    print_line(text)
     run.path("text.txt").write_text(text + "\n", encoding="utf-8")
 
 

@@ -255,8 +255,8 @@ class Schedule(Watcher):
 def step_decay(factor: float, every: int = 1, after: int = 0) -> Callable[[float], float]:
     """1 for `after` epochs, by default `every`, then times `factor` every so many: (0.5, 2) gives 1 1 ½ ½ ¼ ¼ …
 
-    Raises ValueError unless 0 < factor <= 1, and TypeError or ValueError unless the others are whole numbers of at
-    least 1.
+    Raises ValueError unless 0 < factor <= 1, and TypeError or ValueError unless `every` and `after` are whole numbers
+    of at least 1, which `after` may also be left at 0 for.
     """
     first = after or every
     check_counts("step_decay", every=every, after=first)
@@ -276,7 +276,7 @@ def cosine_decay(max_epoch: float, warm_up: float = 0.0, floor: float = 0.0) -> 
     Without warm-up, f(e) = floor + (1 - floor) (1 + cos(pi e / max_epoch)) / 2 (Loshchilov & Hutter 2017). Raises
     ValueError unless 0 <= warm_up < max_epoch and 0 <= floor <= 1.
     """
-    if not (is_number(warm_up) and is_number(max_epoch) and 0 <= warm_up < max_epoch):
+    if not (is_number(warm_up) and (is_number(max_epoch) or max_epoch == math.inf) and 0 <= warm_up < max_epoch):
         raise ValueError(f"cosine_decay: expected 0 <= warm_up < max_epoch, not {warm_up=}, {max_epoch=}")
     if not (is_number(floor) and 0 <= floor <= 1):
         raise ValueError(f"cosine_decay: floor must be a number from 0 to 1, not {floor!r}")

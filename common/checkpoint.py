@@ -46,7 +46,7 @@ class Checkpoints:
     before     the settings in that file
 
     From :meth:`start` to :meth:`release`, or to the end of the object, no other process or thread can train in the
-    folder.
+    folder, and with ``start(alone=True)``, as trainers begin, nothing else in the same thread.
 
     Raises ValueError or TypeError unless keep is a whole number of at least 1.
     """
@@ -79,7 +79,7 @@ class Checkpoints:
         """Let :meth:`start` compare max_epoch too, as what was trained before depends on it; `reason` says how."""
         self._length_matters = reason
 
-    def start(self) -> dict[str, Any] | None:
+    def start(self, alone: bool = False) -> dict[str, Any] | None:
         """What to go on from: the newest sound state with `resume`, else None, and None in every further call,
         but for the first after :meth:`restart`.
 
@@ -88,7 +88,7 @@ class Checkpoints:
         anything is computed, for a folder that cannot be written to.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FolderLock(self.folder)  # also for a further start, which may come from another thread
+        lock = FolderLock(self.folder, alone)  # also for a further start, which may come from another thread
         self.release()
         self._lock = lock
         if self._started:

@@ -48,7 +48,7 @@ def clip_rate(grads: Sequence[Any], max_norm: float) -> tuple[float, float]:
     if not (isinstance(as_number(max_norm), Real) and max_norm > 0):  # infinity, which clips nothing, is one
         raise ValueError(f"max_norm must be a positive number, not {max_norm!r}")
     norm = gradient_norm(grads)
-    return min(1.0, max_norm / (norm + 1e-6)), norm
+    return min(1.0, float(as_number(max_norm)) / (norm + 1e-6)), norm  # with NumPy's number others would be computed
 
 
 def clip_grads(grads: Sequence[Any], max_norm: float) -> None:

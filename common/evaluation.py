@@ -10,7 +10,7 @@ from common.labels import checked_ids
 from common.model_tree import evaluation_mode
 from common.np import np, to_cpu
 from common.padding import PAD, as_rows, row_lengths
-from common.progress import write
+from common.progress import print_line
 
 
 def perplexity_of(loss: float) -> float:
@@ -102,9 +102,9 @@ def eval_seq2seq(
     if verbose:
         shown = _true_ids(question)[:: -1 if is_reverse else 1]
         guessed = "".join(id_to_char[i] for i in guess)
-        write(f"Q {''.join(id_to_char[i] for i in shown)}")
-        write(f"T {''.join(id_to_char[i] for i in answer[1:])}")
-        write(f"{'right' if right else 'wrong'} {guessed}\n---")
+        print_line(f"Q {''.join(id_to_char[i] for i in shown)}")
+        print_line(f"T {''.join(id_to_char[i] for i in answer[1:])}")
+        print_line(f"{'right' if right else 'wrong'} {guessed}\n---")
     return int(right)
 
 

@@ -241,7 +241,7 @@ def _folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """Inside, no other process runs in the folder. ValueError naming the one that does.
+    """Inside, no other process or thread runs in the folder. ValueError, naming the process, where one does.
 
     Where no file for this can be written, nobody is kept out.
     """

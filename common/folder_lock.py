@@ -1,7 +1,7 @@
 """One process and thread at a time in a folder: a file in it that the system locks, with the number of the process.
 
 The system lets go of the lock however the process ends. So what a killed process leaves behind binds nobody, whatever
-program has been given its number since. Within one thread a folder may be locked several times.
+program has been given its number since. Within one thread a folder may be locked several times, unless alone.
 """
 
 import contextlib
@@ -21,33 +21,37 @@ else:
 NAME = ".nlp-from-scratch.lock"  # no file of a user's
 
 _files: dict[Path, FileIO] = {}  # of this process, open and locked
-_holders: defaultdict[Path, list[threading.Thread]] = defaultdict(list)
+_holders: defaultdict[Path, list[tuple[threading.Thread, bool]]] = defaultdict(list)  # and whether alone
 _mutex = threading.RLock()  # of the two; reentrant, as what is collected while it is held may be a FolderLock
 
 
 class FolderLock:
-    """Holds an existing folder until ``release()`` is called, this object, its thread, or the process is gone.
+    """Holds an existing folder until ``release()`` is called, this object or the process is gone.
 
-    Raises ValueError naming the folder and the other process that holds it, or saying that another thread does, and
-    OSError if no file can be made. On a disk that knows no locks, no other process is kept out.
+    alone    keep others of the current thread out, too
+
+    Other threads of the process are kept out until the thread that has made it has ended, if that is known. Raises
+    ValueError naming the folder and the process that holds it, or saying that it is this one, and OSError if no file
+    can be made. On a disk that knows no locks, no other process is kept out.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, alone: bool = False) -> None:
         path, self._thread = folder.resolve() / NAME, threading.current_thread()
+        holder = self._thread, alone
         with _mutex:
-            if not all(map(_is_over, _holders[path])):
+            if any(thread.is_alive() if alone else not _is_over(thread) for thread, alone in _holders[path]):
                 raise ValueError(
-                    f"{folder}: another thread of this process is at work in this folder. Wait for its end, or take "
-                    "another"
+                    f"{folder}: another training or thread of this process is at work in this folder. Wait for its "
+                    "end, or take another"
                 )
-            _holders[path].append(self._thread)  # first, so that the file stays whatever is released meanwhile
+            _holders[path].append(holder)  # first, so that the file stays whatever is released meanwhile
             try:
                 if path not in _files or not _is_at(path, _files[path]):
                     _files[path] = _locked(folder, path)
             except BaseException:
-                _holders[path].remove(self._thread)
+                _holders[path].remove(holder)
                 raise
-        self.release = weakref.finalize(self, _release, path, os.getpid(), self._thread)
+        self.release = weakref.finalize(self, _release, path, os.getpid(), holder)
 
     def is_anothers(self) -> bool:
         """Whether it was made by another thread, which is still running."""
@@ -112,11 +116,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
-def _release(path: Path, process: int, thread: threading.Thread) -> None:
+def _release(path: Path, process: int, holder: tuple[threading.Thread, bool]) -> None:
     if os.getpid() != process:  # a child, which has a copy of this
         return
     with _mutex:
-        _holders[path].remove(thread)
+        _holders[path].remove(holder)
         if not _holders[path]:
             with _files.pop(path) as file, contextlib.suppress(OSError):
                 is_ours = _is_at(path, file)

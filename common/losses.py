@@ -48,8 +48,8 @@ def gradient_to_read(loss: Any, dout: Any = 1) -> Array:
 class SoftmaxWithLoss(Loss):
     """-log softmax(x)[n, t_n], the mean over the batch; its gradient is (y - t) / N with y the softmax and t one-hot.
 
-    x (N, K) scores, or (K,) for a single case, which counts as (1, K), in the gradient too; t class ids (N,) or one-hot
-    (N, K). `y` and `t` are the probabilities (N, K) and the class ids (N,)
+    x (N, K) scores, t class ids (N,) or one-hot (N, K); or a single case, x (K,) with t an id or one-hot (K,), which
+    counts as N = 1, in the gradient too. `y` and `t` are the probabilities (N, K) and the class ids (N,)
     of the last forward; if a forward of one's own sets them, the gradient is made of these. Raises ValueError and
     IdError for labels that do not fit the scores.
     """

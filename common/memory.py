@@ -1,6 +1,7 @@
 """How the C library is asked to hand out memory to a training, which frees and takes the same arrays all the time."""
 
 import ctypes
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +48,20 @@ def keep_freed_memory() -> Iterator[bool]:
                 for name, value in USUAL.items():
                     library.mallopt(name, value)
                 library.malloc_trim(0)
+
+
+def _in_forked_child() -> None:
+    """None of the contexts that other threads of the parent are in will end here, and one of them may hold the lock."""
+    global _lock
+    _lock = threading.Lock()
+    if _running and (library := _glibc()):
+        for name, value in USUAL.items():
+            library.mallopt(name, value)
+    _running.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_forked_child)
 
 
 def _glibc() -> Any:

@@ -4,6 +4,7 @@ What computes an answer in another way than layer by layer, because that is fast
 """
 
 import copy
+import functools
 from typing import Any
 
 from common.model_tree import layers
@@ -33,8 +34,18 @@ def is_own(model: Any) -> bool:
 
 def _has_its_own_methods(kind: type) -> bool:
     """Whether no method of a class has been replaced by a function from elsewhere, as in a notebook to watch it."""
-    own = kind.__module__
-    return not any(callable(value) and getattr(value, "__module__", own) != own for value in vars(kind).values())
+    for value in vars(kind).values():
+        if isinstance(value, type):
+            if value.__module__ not in MODULES:
+                return False
+            continue
+        function = getattr(value, "__func__", value)  # of a static method
+        if callable(function) or isinstance(value, functools.partialmethod):
+            # Its globals say where it is from; functools.wraps gives it the name of another module, and __wrapped__.
+            home = getattr(function, "__globals__", {}).get("__name__")
+            if home != kind.__module__ or hasattr(function, "__wrapped__"):
+                return False
+    return True
 
 
 def _is_plain(value: Any) -> bool:

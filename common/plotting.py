@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from common.checks import check_counts
 from common.fonts import legible
 from common.np import np, to_cpu
 
@@ -145,6 +146,7 @@ def plot_decision_boundary(
     """
     from matplotlib.colors import ListedColormap
 
+    check_counts("plot_decision_boundary", resolution=resolution)
     ax = scatter_points(x, t, ax)
     x = to_cpu(x)
     (left, bottom), (right, top) = x.min(axis=0) - 0.1, x.max(axis=0) + 0.1

@@ -28,19 +28,24 @@ def progress(work: Iterable[Any] | int, description: str = "", **options: Any) -
     return tqdm(**todo, desc=description or None, **shown | options)
 
 
-def write(line: str) -> None:
-    """Print a line to standard output, above the bar if there is one.
-
-    Characters that its encoding lacks are printed as backslash escapes. A log whose disk is full loses the line: the
-    work that it tells of is worth more. Where nobody reads any longer, as behind ``| head``, a training that is under
-    way ends as after Ctrl-C, with a checkpoint; otherwise BrokenPipeError.
-    """
+def print_line(line: str) -> None:
+    """Print a line to standard output, above the bar if there is one, and what its encoding lacks as escapes."""
     # Without a terminal there is no bar, and print is ten times faster.
     show = tqdm.write if on_terminal() else print
     try:
         show(line)
     except UnicodeEncodeError as error:
         show(line.encode(error.encoding, "backslashreplace").decode(error.encoding))
+
+
+def write(line: str) -> None:
+    """:func:`print_line` for what tells of work under way.
+
+    A log whose disk is full loses the line: the work is worth more. Where nobody reads any longer, as behind
+    ``| head``, a training that is under way ends as after Ctrl-C, with a checkpoint; otherwise BrokenPipeError.
+    """
+    try:
+        print_line(line)
     except OSError as error:
         if not _nobody_reads(error):
             return

@@ -13,7 +13,7 @@ import numpy
 
 from common.checks import check_whole
 from common.np import np, to_cpu
-from common.progress import write
+from common.progress import print_line
 
 __all__ = ["analogy", "cos_similarity", "most_similar", "normalize"]
 
@@ -66,7 +66,7 @@ def most_similar(
     word_matrix = _check("most_similar", word_matrix, top, [query], word_to_id)
     if not _all_known([query], word_to_id):
         return []
-    write(f"\n[query] {query}")
+    print_line(f"\n[query] {query}")
     number = word_to_id[query]
     return _print(best(to_cpu(cosines(word_matrix, word_matrix[number])), id_to_word, top, without=[number]))
 
@@ -84,12 +84,12 @@ def analogy(
     word_matrix = _check("analogy", word_matrix, top, [a, b, c, *([] if answer is None else [answer])], word_to_id)
     if not _all_known([a, b, c], word_to_id):
         return []
-    write(f"\n[analogy] {a}:{b} = {c}:?")
+    print_line(f"\n[analogy] {a}:{b} = {c}:?")
     ids = [word_to_id[word] for word in (a, b, c)]
     unit_a, unit_b, unit_c = normalize(word_matrix[ids])
     scores = to_cpu(cosines(word_matrix, unit_b - unit_a + unit_c))
     if answer is not None and _all_known([answer], word_to_id):
-        write(f"==>{answer}:{scores[word_to_id[answer]]}")
+        print_line(f"==>{answer}:{scores[word_to_id[answer]]}")
     return _print(best(scores, id_to_word, top, without=ids))
 
 
@@ -122,7 +122,7 @@ def _all_known(words: Iterable[str], word_to_id: Mapping[str, int]) -> bool:
     """Whether all words are known; prints a message for the first one that is not."""
     for word in words:
         if word not in word_to_id:
-            write(unknown(word, word_to_id))
+            print_line(unknown(word, word_to_id))
             return False
     return True
 
@@ -130,7 +130,7 @@ def _all_known(words: Iterable[str], word_to_id: Mapping[str, int]) -> bool:
 def _print(found: list[tuple[str, numpy.floating[Any]]]) -> Pairs:
     """Print the pairs as NumPy writes their numbers, a float32 with eight digits, and return plain floats."""
     for word, score in found:
-        write(f" {word}: {score}")
+        print_line(f" {word}: {score}")
     return [(word, float(score)) for word, score in found]
 
 

@@ -18,7 +18,7 @@ else:
 class TrainerCheckpoints:
     """The checkpoints of one fit. It begins by putting back the one to go on from, if there is one.
 
-    From then to the end of :meth:`blamed` no other process or thread can train in the folder.
+    From then to the end of :meth:`blamed` nobody else can train in the folder.
 
     where       a folder, or Checkpoints
     settings    what must be the same when the training goes on
@@ -29,7 +29,7 @@ class TrainerCheckpoints:
         self.trainer, self.settings = trainer, settings
         self.checkpoints = checkpoints_of(where, trainer._checkpoints)
         trainer._checkpoints = self.checkpoints
-        state = self.checkpoints.start()
+        state = self.checkpoints.start(alone=True)
         if state is not None:
             trainer._end = end
         try:

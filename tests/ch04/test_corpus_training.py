@@ -172,7 +172,7 @@ def test_a_training_that_fails_leaves_its_folder_free(begun, tmp_path):
 
 def test_a_folder_that_another_thread_trains_in(tmp_path):
     def fit():
-        with pytest.raises(ValueError, match="another thread of this process is at work in this folder"):
+        with pytest.raises(ValueError, match="another training or thread of this process is at work in this folder"):
             CorpusTrainer(CBOW(WORDS, 4, 2, CORPUS)).fit(CORPUS, 1, verbose=False, checkpoint=tmp_path / "mine")
         refused.append(1)
 

@@ -125,6 +125,10 @@ def test_export_of_another_corpus_leaves_the_shipped_file():
     for weights, file in ("mine.npz", "rnnlm.npz"), ("runs/mine", "runs/mine/rnnlm.npz"):
         assert export_rnnlm.main(weights, corpus="mini")["bytes"] == Path(file).stat().st_size
     assert trained_models.SHIPPED.read_bytes() == before
+    mine = Path("rnnlm.npz").read_bytes()
+    with pytest.raises(ValueError, match=r"rnnlm\.npz has the weights to export, name another one"):
+        export_rnnlm.main("rnnlm.npz", corpus="mini")
+    assert Path("rnnlm.npz").read_bytes() == mine
 
 
 def test_sample_sentences():

@@ -315,10 +315,12 @@ def test_a_process_forked_meanwhile_is_as_before(monkeypatch, rng):
                     os._exit(0 if blas_threads() == before and not answering._sharing.locked() else 1)
         return read_rows(self, xs, ids)
 
-    children, forked, read_rows, before = [], threading.Lock(), LSTMReader.read_rows, blas_threads()
+    children, forked, read_rows = [], threading.Lock(), LSTMReader.read_rows
     monkeypatch.setattr(LSTMReader, "read_rows", forking)
-    monkeypatch.setattr(answering, "_blas_threads", lambda: 2)
-    generate_all(Seq2seq(V, 6, 8, rng=0), questions(rng, 20), 0, 4, batch_size=5)
+    with threadpool_limits(2, "blas"):
+        before = blas_threads()
+        assert max(before) == 2
+        generate_all(Seq2seq(V, 6, 8, rng=0), questions(rng, 20), 0, 4, batch_size=5)
     assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
 
 

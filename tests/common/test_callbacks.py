@@ -293,6 +293,7 @@ class TestLearningRate:
         assert 0 < factor(0) < 0.01
         with pytest.raises(ValueError, match="warm_up=3, max_epoch=3"):
             cosine_decay(3, warm_up=3)
+        assert [cosine_decay(math.inf, 2)(e) for e in (1, 2, 100)] == [0.5, 1, 1]  # never falls
         for floor in (-0.1, 5.0, math.nan):
             with pytest.raises(ValueError, match=f"cosine_decay: floor must be a number from 0 to 1, not {floor}"):
                 cosine_decay(3, 1, floor)

@@ -27,7 +27,7 @@ from small_trainings import (
 
 from ch04.skip_gram import SkipGram
 from ch06.better_rnnlm import BetterRnnlm
-from common import checkpoint, state_file, weight_files
+from common import checkpoint, folder_lock, state_file, weight_files
 from common.callbacks import BestWeights, Callback, EarlyStopping, Plateau, Schedule, cosine_decay
 from common.checkpoint import Checkpoints, checkpoints_of
 from common.experiment import TRAINING, Run, experiment
@@ -477,7 +477,7 @@ class TestDamage:
                 if not link.is_symlink():
                     link.symlink_to(folder, target_is_directory=True)
                 for place in (folder, link, training.trainer._checkpoints):
-                    with pytest.raises(ValueError, match="another thread of this process is at work in this folder"):
+                    with pytest.raises(ValueError, match="another training or thread of this process is at"):
                         fit_there(place)
                     refused.append(place)
 
@@ -499,6 +499,20 @@ class TestDamage:
         fit_there()
         assert len(refused) == 33
 
+    @pytest.mark.parametrize("shared", [False, True])
+    def test_no_training_within_another_one_in_its_folder(self, shared, folder):
+        class Nested(Callback):
+            def on_iteration(self, trainer):
+                with pytest.raises(ValueError, match="another training or thread of this process is at work in this"):
+                    LanguageTraining().fit(checkpoint=checkpoints if shared else folder)
+                refused.append((folder / folder_lock.NAME).exists())
+
+        refused, checkpoints = [], Checkpoints(folder, seconds=0)
+        done = LanguageTraining().fit(checkpoint=checkpoints, callbacks=[Nested()])
+        assert done.result == LanguageTraining().fit().result
+        assert refused and all(refused) and not (folder / folder_lock.NAME).exists()
+        assert not folder.with_name("checkpoints-before").exists()
+
     def test_one_loop_of_ones_own_at_a_time_in_a_folder(self, folder):
         def start(checkpoints):
             try:
@@ -513,7 +527,7 @@ class TestDamage:
             thread = threading.Thread(target=start, args=[other])
             thread.start()
             thread.join()
-        assert len(errors) == 2 and all("another thread of this process is at work" in error for error in errors)
+        assert len(errors) == 2 and all("another training or thread of this" in error for error in errors)
         mine.release()
         thread = threading.Thread(target=start, args=[Checkpoints(folder)])
         thread.start()

@@ -76,3 +76,10 @@ def test_rate_is_one_at_most():
     assert clip_rate([numpy.array([3.0, 4.0])], 10) == (1.0, 5.0)
     rate, norm = clip_rate([numpy.array([3.0, 4.0])], 1)
     assert (rate, norm) == (pytest.approx(0.2, rel=1e-6), 5.0)
+
+
+@pytest.mark.parametrize("kind", [numpy.float64, numpy.float32, numpy.array], ids=lambda kind: kind.__name__)
+def test_numpys_numbers_are_taken_as_pythons(kind):
+    """A rate of float64 would make float64 of float32 gradients."""
+    rate, _ = clip_rate([numpy.ones(4, "f")], kind(0.5))
+    assert type(rate) is float and rate == pytest.approx(0.25)

@@ -76,7 +76,7 @@ def in_a_thread(function):
 def test_another_thread_is_kept_out_until_the_end(tmp_path):
     lock = FolderLock(tmp_path)
     error = in_a_thread(lambda: FolderLock(tmp_path))
-    assert str(error).startswith(f"{tmp_path}: another thread of this process is at work in this folder. Wait")
+    assert str(error).startswith(f"{tmp_path}: another training or thread of this process is at work in")
     assert in_a_thread(lock.is_anothers) and not lock.is_anothers()
     lock.release()
     theirs = in_a_thread(lambda: FolderLock(tmp_path))
@@ -95,6 +95,18 @@ def test_a_thread_that_was_refused_a_file_holds_nothing(tmp_path):
     lock = in_a_thread(lambda: FolderLock(tmp_path / "nowhere"))
     lock.release()
     assert list((tmp_path / "nowhere").iterdir()) == []
+
+
+def test_alone(tmp_path):
+    one = FolderLock(tmp_path)  # which its thread may have left behind
+    alone = FolderLock(tmp_path, alone=True)
+    for again in (False, True):
+        with pytest.raises(ValueError, match="another training or thread of this process"):
+            FolderLock(tmp_path, alone=again)
+    alone.release()
+    FolderLock(tmp_path).release()
+    one.release()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_many_threads_one_of_which_gets_it(tmp_path):

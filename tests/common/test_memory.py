@@ -1,4 +1,5 @@
 import ctypes
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,32 @@ print(stays() < 40)
 }
 
 
+if hasattr(os, "fork"):
+    PROGRAMS["in a process forked meanwhile"] = """
+import os
+from common import memory
+began, end = threading.Event(), threading.Event()
+def other():
+    with keep_freed_memory():
+        began.set()
+        end.wait()
+thread = threading.Thread(target=other)
+thread.start()
+began.wait()
+memory._lock.acquire()  # as the other thread may have it at that moment
+child = os.fork()
+if not child:
+    start = resident()
+    fit()
+    print(stays() < 40, flush=True)
+    os._exit(0)
+memory._lock.release()
+os.waitpid(child, 0)
+end.set()
+thread.join()
+"""
+
+
 @pytest.mark.parametrize("case", PROGRAMS)
 def test_it_is_returned_when_the_last_training_ends(case):
     with keep_freed_memory() as kept:
@@ -102,7 +129,7 @@ def test_it_is_returned_when_the_last_training_ends(case):
     root = Path(__file__).parents[2]
     paths = f"import sys; sys.path[:0] = {[str(root), str(root / 'tests' / 'support')]!r}\n"
     command = [sys.executable, "-c", paths + STAYS + PROGRAMS[case]]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True)
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True, timeout=120)
     answers = [line for line in done.stdout.splitlines() if line in ("True", "False")]
     assert answers == ["True"] * PROGRAMS[case].count("print"), done.stdout
 

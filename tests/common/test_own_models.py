@@ -1,3 +1,4 @@
+import functools
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -54,6 +55,20 @@ class TestOwn:
             assert not is_own(model)
             patch.setattr(kind, name, Mock())
             assert not is_own(model)
+        assert is_own(model)
+
+    def test_nor_is_one_with_a_method_wrapped_to_watch_it(self, monkeypatch):
+        forward = TimeEmbedding.forward
+
+        @functools.wraps(forward)
+        def watched(self, xs):
+            return forward(self, xs)
+
+        model = MODELS["seq2seq"](5, 3, 4, rng=0)
+        for function in (watched, functools.partialmethod(forward), staticmethod(watched)):
+            with monkeypatch.context() as patch:
+                patch.setattr(TimeEmbedding, "forward", function)
+                assert not is_own(model)
         assert is_own(model)
 
     def test_dropout_that_is_on(self):

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from common.progress import progress, write
+from common.progress import print_line, progress, write
 
 
 class Terminal(io.StringIO):
@@ -108,6 +108,16 @@ def test_a_log_on_a_full_disk_loses_lines_and_a_closed_pipe_is_an_error(monkeypa
     error = BrokenPipeError(errno.EPIPE, "Broken pipe")
     with pytest.raises(BrokenPipeError):
         write("a line")
+
+
+def test_a_result_is_not_lost_unnoticed(monkeypatch):
+    class Full(io.StringIO):
+        def write(self, text):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("sys.stdout", Full())
+    with pytest.raises(OSError, match="No space"):
+        print_line("a line")
 
 
 def test_a_closed_pipe_on_windows(monkeypatch):
