@@ -1,6 +1,8 @@
 """How CBOW predicts: two words around a gap, and a score for each word that may fill it (book, section 3.2.1).
 
     python -m ch03.cbow_predict
+
+prints the scores (1, 7) of seven words for the words 0 and 2 around the gap, with random weights.
 """
 
 from typing import Any
@@ -13,7 +15,6 @@ from common.rng import generator
 
 @script
 def main(seed: int = 0) -> Any:
-    """The scores (1, 7) of seven words for the words 0 and 2 around the gap, with random weights."""
     rng = generator(seed)
     contexts = [np.asarray([[1, 0, 0, 0, 0, 0, 0]], "f"), np.asarray([[0, 0, 1, 0, 0, 0, 0]], "f")]
     W_in = np.asarray(rng.standard_normal((7, 3), "f"))

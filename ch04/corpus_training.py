@@ -1,4 +1,4 @@
-"""Training word2vec straight from a text, hundreds of times faster than from single windows.
+"""Training word2vec straight from a text, more than ten times faster than from single windows.
 
     trainer = CorpusTrainer(CBOW(vocab_size, 100, 5, corpus))
     trainer.fit(corpus, max_epoch=10)

@@ -4,7 +4,7 @@
 
 The default are the vectors that come with the project, which ``ch04/train.py`` made from the Penn Treebank. Any file
 that word2vec, GloVe or gensim wrote will do as well. With ``--pairs wordsim353.tsv`` and ``--questions
-questions-words.txt`` the vectors are scored: both files come with gensim, among its test data.
+questions-words.txt`` the vectors are scored, which is printed last: both files come with gensim, among its test data.
 """
 
 from pathlib import Path
@@ -27,7 +27,6 @@ def main(
     pairs: Annotated[Path | None, "Pairs of words with people's scores, to correlate with."] = None,
     questions: Annotated[Path | None, "Analogies to solve, in sections."] = None,
 ) -> dict[str, float]:
-    """Print the answers to the book's questions; returns the scores, if there are files to score with."""
     found = WordVectors.load(vectors)
     words = found.key_to_index, dict(enumerate(found.index_to_key)), found.vectors
     for query in QUERIES:

@@ -6,8 +6,8 @@ Leaves the vectors, the most frequent words first, in the files of this project 
 ``cbow_params.pkl``. ``python -m ch04.eval --vectors runs/ch04_train/vectors.npz`` asks them questions.
 
 The text is read in long stretches (:mod:`ch04.corpus_training`). ``--plain`` trains as the book does, on shuffled
-single windows with Adam: the same model and the same expected gradient, in more than a minute instead of a second an
-epoch. Only the fast way shrinks windows and sub-samples.
+single windows with Adam: the same model and the same expected gradient, in more than ten seconds instead of one an
+epoch, for skip-gram more than a minute. Only the fast way shrinks windows and sub-samples.
 
 The vectors that come with the project, ``ch04/vectors.npz``, were made by ``python -m ch04.train --half``.
 """

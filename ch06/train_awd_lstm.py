@@ -1,6 +1,6 @@
 """Train an AWD-LSTM by averaged SGD.
 
-    python -m ch06.train_awd_lstm                           # Penn Treebank as in the paper: hours on a GPU, --gpu
+    python -m ch06.train_awd_lstm                           # Penn Treebank as in the paper: days on a CPU
     python -m ch06.train_awd_lstm --resume                  # goes on where the training was cut off
     python -m ch06.train_awd_lstm --corpus mini --quick     # the whole path in seconds
 

@@ -1,4 +1,4 @@
-"""Teach a model with attention to write dates in one form: 10 epochs, all test dates right from the fourth on.
+"""Teach a model with attention to write dates in one form: from the fourth of 10 epochs on, 99.98 to 100 % are right.
 
     python -m ch08.train                                  figure 8-25 of the book
     python -m ch08.train --model peeky                    the other curves of figure 8-26

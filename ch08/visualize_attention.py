@@ -2,6 +2,9 @@
 
     python ch08/visualize_attention.py                                  some dates of the book's forms
     python ch08/visualize_attention.py "september 27, 1994"             a date of one's own
+
+It shows other models with attention too, such as that of ``python -m ch07.train_seq2seq --model attention``:
+
     python ch08/visualize_attention.py "3+4" --model runs/ch07_train_seq2seq/model.npz
 
 Each row belongs to a character of the answer and shows, the lighter the more, which characters of the question it was
