@@ -43,12 +43,13 @@ def train_gensim(model: str, epochs: int, workers: int = 1, seed: int = 1) -> tu
     """(words per second, vectors)."""
     from gensim.models import Word2Vec
 
+    from common.text import EOS
     from common.word_vectors import WordVectors
     from dataset import ptb
 
     corpus, _, id_to_word = ptb.load_data()
     text = " ".join(map(id_to_word.__getitem__, corpus.tolist()))
-    sentences = [[*line.split(), ptb.EOS] for line in text.split(ptb.EOS)[:-1]]
+    sentences = [[*line.split(), EOS] for line in text.split(EOS)[:-1]]
     start = time.perf_counter()
     peer = Word2Vec(
         sentences, vector_size=WIDTH, window=WINDOW, negative=NEGATIVES, sg=int(model == "skipgram"), hs=0,

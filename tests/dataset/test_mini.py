@@ -10,8 +10,8 @@ from itertools import permutations
 import numpy
 import pytest
 
+from common.text import EOS
 from dataset import mini
-from dataset import mini_lexicon as lexicon
 from dataset.mini_grammar import grammar
 
 
@@ -25,13 +25,13 @@ def sentences(train):
     """The first 3,000 sentences of the training text, without <eos>."""
     corpus, _, id_to_word = train
     text = " ".join(id_to_word[i] for i in corpus.tolist())
-    return [sentence.split() for sentence in text.split(f" {lexicon.EOS}")[:3000]]
+    return [sentence.split() for sentence in text.split(f" {EOS}")[:3000]]
 
 
 class TestEntropy:
     def test_a_big_sample_agrees(self, sentences):
         """Means of 3,000 sentences lie within four standard errors of the exact values."""
-        surprise = numpy.array([-math.log(grammar().inside([*words, lexicon.EOS]).probability) for words in sentences])
+        surprise = numpy.array([-math.log(grammar().inside([*words, EOS]).probability) for words in sentences])
         length = numpy.array([len(words) + 1 for words in sentences])
         for sample, exact in ((surprise, grammar().entropy()), (length, grammar().mean_length())):
             error = sample.std(ddof=1) / math.sqrt(len(sample))
@@ -46,7 +46,7 @@ class TestEntropy:
         """Σ over the vocabulary of p(words so far, word) is p(words so far), at every place of a sentence."""
         vocabulary = list(mini.load_vocab()[0])
         for sentence in sentences[:3]:
-            words = [*sentence, lexicon.EOS]
+            words = [*sentence, EOS]
             for end in range(len(words)):
                 so_far = grammar().inside(words[:end], prefix=True).probability
                 following = [grammar().inside([*words[:end], word], prefix=True).probability for word in vocabulary]
@@ -74,7 +74,7 @@ class TestEntropy:
 
 class TestLogProbability:
     def test_sentences_add_up(self, sentences):
-        texts = [[*words, lexicon.EOS] for words in sentences[:5]]
+        texts = [[*words, EOS] for words in sentences[:5]]
         assert mini.log_probability([word for words in texts for word in words]) == pytest.approx(
             sum(map(mini.log_probability, texts))
         )
@@ -125,7 +125,7 @@ class TestLogProbability:
 class TestText:
     def test_splits(self, train):
         corpora = {split: mini.load_data(split) for split in ("train", "test", "valid", "val")}
-        eos = train[1][lexicon.EOS]
+        eos = train[1][EOS]
         for split, (corpus, word_to_id, id_to_word) in corpora.items():
             assert corpus.dtype == numpy.int64 and corpus.ndim == 1
             assert mini.SIZES[split] <= len(corpus) < mini.SIZES[split] + 40

@@ -3,6 +3,7 @@
 import numpy
 import pytest
 
+from common.text import EOS
 from dataset import mini_lexicon as lexicon
 from dataset.mini_grammar import grammar
 
@@ -12,7 +13,7 @@ def sentences():
     """3,000 sentences without <eos>."""
     rng = numpy.random.default_rng(0)
     drawn = [grammar().sentence(rng) for _ in range(3000)]
-    assert all(words.index(lexicon.EOS) == len(words) - 1 for words in drawn)
+    assert all(words.index(EOS) == len(words) - 1 for words in drawn)
     return [words[:-1] for words in drawn]
 
 
