@@ -47,7 +47,9 @@ class FolderLock:
             _holders[path].append(holder)  # first, so that the file stays whatever is released meanwhile
             try:
                 if path not in _files or not _is_at(path, _files[path]):
-                    _files[path] = _locked(folder, path)
+                    removed, _files[path] = _files.get(path), _locked(folder, path)
+                    if removed:  # by somebody, while it was held
+                        removed.close()
             except BaseException:
                 _holders[path].remove(holder)
                 raise

@@ -48,6 +48,7 @@ def test_products_become_logarithms_of_counts(rng):
     trainer = Trainer(model, AdaGrad(0.2), rng=0)
     trainer.fit(pairs, counts.reshape(-1), 300, 16, eval_interval=None)
     assert trainer.history[-1]["loss"] < 1e-3
+    assert (model.word_vecs == model.params[0][:, :5] + model.params[1][:, :5]).all()
     assert model.word_vecs.shape == (8, 5)
     assert model.word_vecs.dtype == numpy.float32
 

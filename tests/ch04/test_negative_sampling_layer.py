@@ -195,8 +195,9 @@ class TestNegativeSamplingLoss:
 
     def test_a_sampler_of_ones_own(self, rng):
         W, sampler = rng.standard_normal((6, 3)), UnigramSampler(self.corpus, 0.5, 4)
-        with pytest.raises(ValueError, match="NegativeSamplingLoss: W has 5 words, the sampler 6"):
-            NegativeSamplingLoss.from_sampler(W[:5], sampler)
+        for size in (5, 7):
+            with pytest.raises(ValueError, match=f"NegativeSamplingLoss: W has {size} words, the sampler 6"):
+                NegativeSamplingLoss.from_sampler(numpy.zeros((size, 3)), sampler)
         layer = NegativeSamplingLoss.from_sampler(W, sampler)
         assert layer.sampler is sampler
         assert layer.forward(numpy.zeros((2, 3)), numpy.array([0, 1])) == pytest.approx(5 * numpy.log(2))

@@ -105,6 +105,9 @@ class TestFolder:
         (folder / "vocab.json").write_bytes(b'{"id_to_word": ["a"')
         with pytest.raises(FileFormatError, match=r"vocab\.json: its vocabulary is not sound JSON"):
             read_language_model(folder / "weights.npz")
+        (folder / "vocab.json").write_bytes(b'{"id_to_word": ["a", "a"]}')
+        with pytest.raises(FileFormatError, match=r"vocab\.json: its vocabulary is no list of different words"):
+            read_language_model(folder / "weights.npz")
 
     def test_without_words(self):
         assert vocabulary(read_language_model(Rnnlm(V, 5, 7, rng=0).save("trained"))) is None

@@ -95,6 +95,12 @@ def test_scores(rng):
     numpy.testing.assert_allclose(AdditiveScore(We, Wd, v).forward(hs_enc, hs_dec), expected)
 
 
+def test_fresh_weights_of_an_additive_score():
+    """As everywhere, normal with standard deviation 1 / sqrt(inputs)."""
+    for weight in new_score("additive", 400, rng=0).params:
+        assert weight.std() == pytest.approx(400**-0.5, rel=0.1)
+
+
 def test_weights_are_those_of_the_score():
     score = new_score("additive", H)
     layer = TimeAttention(score)

@@ -160,6 +160,13 @@ def test_patience_is_how_many_of_the_last_scores_do_not_count(patience, begins):
     assert (started.index(True) if True in started else None) == begins
 
 
+def test_a_score_that_is_as_good_as_the_best_starts_nothing():
+    trainer, trigger = SimpleNamespace(optimizer=AveragedSGD(), history=[{"valid_loss": 7}]), NonMonotoneTrigger(1)
+    for _ in range(4):
+        trigger.on_epoch(trainer)
+    assert not trainer.optimizer.averaging
+
+
 class TestCallbacksAreCheckedBeforeTraining:
     @pytest.mark.parametrize("kind", [NonMonotoneTrigger, BestAverages])
     def test_validation_data_and_optimizer(self, kind):

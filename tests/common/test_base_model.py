@@ -313,6 +313,11 @@ class TestRefused:
         weight_files.write("w.npz", {**tensors, "affine.b": numpy.ones(1, "f")})
         self.check(Lm(), r"affine.b: Lm expects the shape \(5,\), the file has \(1,\)")
 
+    def test_as_many_numbers_in_another_shape(self):
+        tensors, _ = weight_files.read(Lm().save_params("w.npz"))
+        weight_files.write("w.npz", {**tensors, "lstm.Wx": tensors["lstm.Wx"].T})
+        self.check(Lm(), r"lstm.Wx: Lm expects the shape \(3, 12\), the file has \(12, 3\)")
+
     def test_the_first_tensor_that_is_missing(self):
         weight_files.write("w.npz", {"embed.W": numpy.ones((5, 3), "f")})
         self.check(Lm(), r"1 tensors, but Lm has 5 and misses lstm.Wx \(3, 12\)")

@@ -1,4 +1,5 @@
 import numpy
+import pytest
 from layer_cases import Draw
 
 from common.bidirectional import TimeBiLSTM
@@ -28,3 +29,9 @@ def test_stateful_carries_the_forward_half_only():
     assert (first != second)[..., :2].all() and (first == second)[..., 2:].all()
     layer.reset_state()
     numpy.testing.assert_array_equal(layer.forward(xs), first)
+
+
+def test_both_halves_have_one_width():
+    d = Draw()
+    with pytest.raises(ValueError, match=r"TimeBiLSTM: Wx1 \(3, 8\) and Wx2 \(3, 12\) must have one shape"):
+        TimeBiLSTM(*d.cell(4), *d.cell(4, 3, 3))

@@ -59,6 +59,18 @@ class TestEarlyStopping:
     def test_higher_may_be_better(self):
         assert train([1, 2, 3, 4], EarlyStopping(patience=1, maximize=True)).current_epoch == 4
 
+    def test_a_training_that_has_ended_and_is_put_back_ends_at_once(self, tmp_path):
+        scores = iter([1, 2, 3])
+        for resume in (False, True):
+            training = ExampleTraining()
+            training.valid = lambda model: {"loss": next(scores)}
+            training.fit(5, callbacks=[EarlyStopping(2)], checkpoint=Checkpoints(tmp_path, resume=resume))
+            assert (training.trainer.current_epoch, training.trainer.iteration) == (3, 0)
+
+    @pytest.mark.parametrize("maximize", [False, True])
+    def test_a_score_that_is_as_good_is_not_better(self, maximize):
+        assert train([2, 2, 2, 2], EarlyStopping(patience=2, maximize=maximize)).current_epoch == 3
+
     def test_nan_is_never_better(self):
         assert train([math.nan, math.nan, 1, 2], EarlyStopping(patience=2)).current_epoch == 2
 
@@ -206,6 +218,15 @@ class TestSeveralTrainings:
         resumed = LanguageTraining(seed=2).fit(4, callbacks=callbacks, checkpoint=checkpoint)
         assert resumed.result == whole.result
 
+    def test_what_is_put_back_is_not_forgotten_for_another_model_before(self, tmp_path):
+        scores, stopping, other = iter([1, 2, 3, 5]), EarlyStopping(9), LanguageTraining(seed=1)
+        for training in (other, first := LanguageTraining(), resumed := LanguageTraining()):
+            training.valid = lambda model: {"loss": next(scores)}
+        first.fit(2, callbacks=[EarlyStopping(9)], checkpoint=tmp_path)
+        other.fit(1, callbacks=[stopping])
+        resumed.fit(3, callbacks=[stopping], checkpoint=Checkpoints(tmp_path, resume=True))
+        assert (stopping.best, stopping.waited) == (1, 2)
+
 
 class TestLearningRate:
     def test_plateau(self):
@@ -246,6 +267,13 @@ class TestLearningRate:
             trainer = train([3, 4, 2, 1], *callbacks, lr=8.0)
             assert trainer.history.column("lr") == pytest.approx([8, 4, 0.2, 0.1])
             assert trainer.optimizer.lr == pytest.approx(0.05)
+
+    def test_a_learning_rate_that_has_fallen_to_0_stays_there(self):
+        class Raise(Callback):
+            def on_epoch(self, trainer):
+                trainer.optimizer.lr += 1.0
+
+        assert train([1, 1, 1], Schedule(cosine_decay(1)), Raise()).history.column("lr")[1:] == [0, 0]
 
     def test_two_schedules(self):
         trainer = train([1, 1, 1, 1], Schedule(step_decay(0.5, 1)), Schedule(step_decay(0.1, 2)), lr=1.0)

@@ -67,8 +67,10 @@ def test_the_first_weight_decides_the_dtype(kind, size):
     H, gates = 3, CELLS[kind]
     weights = [numpy.ones((4, gates * H), "f"), numpy.ones((H, gates * H), "f"), numpy.zeros(gates * H)]
     state = [numpy.zeros((size, H), "f")] * (2 if kind == "LSTM" else 1)
-    outputs = getattr(time_layers, kind)(*weights).forward(numpy.ones((size, 4), "f"), *state)
-    outputs = (*(outputs if isinstance(outputs, tuple) else (outputs,)),)
+    step = getattr(time_layers, kind)(*weights)
+    outputs = step.forward(numpy.ones((size, 4), "f"), *state)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    outputs = (*outputs, *step.backward(*outputs))
     whole = getattr(time_layers, f"Time{kind}")(*weights)
     hs = whole.forward(numpy.ones((size, 2, 4), "f"))
     assert {array.dtype for array in (*outputs, hs, whole.h, whole.backward(hs))} == {numpy.dtype("f")}

@@ -252,10 +252,12 @@ class TestProcess:
         assert (package / where / results / "history.json").exists()
 
     def test_a_terminal_that_lacks_letters(self, package, start):
+        path = package / "ch99" / "train.py"
+        path.write_text(path.read_text("utf-8").replace('"epoch"', '"章"'), "utf-8")
         with start("-m", "ch99.train", "--quick", "--out", "日本", ascii=True) as process:
             out, err = process.communicate()
         assert (process.returncode, err) == (0, "")
-        assert out.splitlines()[-1] == "results in \\u65e5\\u672c"
+        assert [out.splitlines()[i] for i in (0, -1)] == ["\\u7ae0 1", "results in \\u65e5\\u672c"]
 
     @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
     def test_ctrl_c(self, start):

@@ -80,6 +80,12 @@ class TestCoOccurrences:
         with pytest.raises(TypeError, match="ids of the corpus must be integers, not float64"):
             count([0.0], 7)
 
+    def test_counts_that_a_dense_matrix_cannot_hold(self, monkeypatch):
+        counts = sparse.csr_array(numpy.array([[0, 2**31], [2**31, 0]]))
+        monkeypatch.setattr("common.counts.sum_over_pairs", lambda *_: counts)
+        with pytest.raises(OverflowError, match="count of 2147483648 exceeds int32, use co_occurrences"):
+            create_co_matrix([0, 1], 2)
+
 
 class TestPPMI:
     def test_books_sentence(self):
@@ -110,6 +116,11 @@ class TestPPMI:
         ppmi(C)
         assert numpy.asarray(C.toarray() if sparse.issparse(C) else C).tolist() == [[0, 3], [3, 1]]
 
+    def test_a_pair_that_is_stored_twice_or_as_0(self):
+        rows, columns = [0, 1, 1, 0, 1, 0], [1, 0, 0, 1, 1, 0]
+        C = sparse.coo_array(([1, 1, 2, 2, 1, 0], (rows, columns)), (2, 2))
+        assert (ppmi(C).toarray() == ppmi(numpy.array([[0, 3], [3, 1]]))).all()
+
     def test_float16(self):
         assert ppmi(numpy.eye(2, dtype="f2")).tolist() == [[1, 0], [0, 1]]
 
@@ -134,6 +145,7 @@ class TestPPMI:
             (numpy.zeros((2, 3)), r"square counts C \(V, V\), got \(2, 3\)"),
             (numpy.array([[0, -1], [-1, 0]]), "not negative"),
             (numpy.array([[0, numpy.nan], [1, 0]]), "finite"),
+            (numpy.array([[0, numpy.inf], [numpy.inf, 0]]), "finite"),
             (numpy.array([[0, 1], [0, 0]]), "row 0 of C has counts, column 0 has none"),
         ],
     )

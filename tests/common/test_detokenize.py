@@ -12,6 +12,8 @@ from common.detokenize import detokenize
         ("it sells $ N million of c$ N bonds", "It sells $N million of c$N bonds"),
         ("pay N % to motors inc. <eos> next", "Pay N% to motors inc.\nNext"),
         ("<eos> <eos> well , hello . you ? <eos>", "Well, hello. You?\n"),
+        ("one <eos> <eos> two <eos>", "One.\nTwo.\n"),
+        ("eBay and IBM", "EBay and IBM"),
         ("<unk> of one", "<unk> of one"),
         ("", ""),
     ],

@@ -20,6 +20,7 @@ from common import config, folder_lock
 from common.choice import Choice
 from common.experiment import TRAINING, Run, experiment, script
 from common.plotting import plot_curve
+from common.rng import stream
 from dataset import mini, ptb
 from dataset.corpora import Corpus
 
@@ -119,7 +120,7 @@ class TestCall:
 
     def test_seed_gives_the_streams(self):
         runs = [main(quick=True, seed=seed)["noise"] for seed in (0, 0, 1, numpy.int64(1))]
-        assert runs[0] == runs[1] != runs[2] == runs[3]
+        assert runs[0] == runs[1] != runs[2] == runs[3] == stream(1, "weights").random()
 
     @pytest.mark.parametrize(("seed", "error"), [(-1, ValueError), (1.5, TypeError), (None, TypeError)])
     def test_bad_seed(self, seed, error):
@@ -288,6 +289,7 @@ class TestFolder:
         with pytest.raises(ValueError, match="is at work in this folder"):
             work(out="results")
         other.end()
+        assert list(Path("results").iterdir()) == []  # above all not the history, which the other one writes
 
     @pytest.mark.parametrize("refuse", [None, PermissionError(13, "Permission denied")])
     def test_where_no_lock_can_be_written(self, refuse, monkeypatch):
@@ -401,13 +403,28 @@ class TestHistory:
         @experiment()
         def main(run):
             run.record(loss=[3.0])
-            run.record(loss=[3.0, 2.0], accuracy=[0.5])
+            run.record(loss=[3.0, 2.0])
+            run.record(accuracy=[0.5])
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
             main()
         assert history()["curves"] == {"loss": [3.0, 2.0], "accuracy": [0.5]}
         assert history()["scores"] is None
+
+    def test_a_disk_that_becomes_full_leaves_the_curves_before(self, monkeypatch):
+        def full(_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        @experiment()
+        def main(run):
+            run.record(loss=[3.0])
+            monkeypatch.setattr("os.fsync", full)
+            run.record(loss=[3.0, 2.0])
+
+        with pytest.raises(OSError, match=r"history\.json"):
+            main(out="results")
+        assert history("results")["curves"] == {"loss": [3.0]}
 
     def test_result_that_is_no_dictionary_is_returned_but_not_written(self):
         work = experiment()(lambda run: numpy.zeros(3))
@@ -430,6 +447,18 @@ class TestPlot:
         assert Path("results/loss.png").read_bytes().startswith(b"\x89PNG")
         assert "<svg" in Path("results/two.svg").read_text(encoding="utf-8")
         assert len(drawn) == 1
+
+    def test_a_figure_that_cannot_be_saved_leaves_the_one_before(self):
+        pytest.importorskip("matplotlib", reason="figures need Matplotlib")
+
+        def draw(ax):
+            ax.set_title("$\\nosuch$")  # no formula, which is noticed when the figure is saved
+
+        Path("results").mkdir()
+        Path("results/loss.png").write_bytes(b"the one before")
+        with pytest.raises(ValueError, match="nosuch"):
+            experiment()(lambda run: run.plot("loss.png", draw))(out="results")
+        assert Path("results/loss.png").read_bytes() == b"the one before"
 
     def test_work_goes_on_without_matplotlib(self, monkeypatch, capsys):
         monkeypatch.setitem(sys.modules, "matplotlib.figure", None)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from other_process import OtherProcess
 
+from common import folder_lock
 from common.folder_lock import NAME, FolderLock
 
 
@@ -55,6 +56,40 @@ def test_a_full_disk_leaves_it_without_the_number(tmp_path, monkeypatch):
     assert not other.holds and (tmp_path / NAME).read_text("utf-8") == ""
     lock.release()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a system that removes open files")
+class TestRemovedFile:
+    def test_it_is_made_and_locked_again(self, tmp_path):
+        one = FolderLock(tmp_path)
+        (tmp_path / NAME).unlink()
+        two, other = FolderLock(tmp_path), OtherProcess(tmp_path)
+        other.end()
+        assert not other.holds
+        for lock in (one, two):
+            lock.release()
+        assert list(tmp_path.iterdir()) == []
+
+    def test_that_of_another_process_stays(self, tmp_path):
+        lock = FolderLock(tmp_path)
+        (tmp_path / NAME).unlink()
+        other = OtherProcess(tmp_path)
+        lock.release()
+        assert other.holds and (tmp_path / NAME).exists()
+        other.end()
+
+    def test_by_its_holder_before_it_can_be_locked(self, tmp_path, monkeypatch):
+        def lock_too_late(descriptor):
+            monkeypatch.undo()
+            (tmp_path / NAME).unlink()
+            lock(descriptor)
+
+        lock = folder_lock._lock
+        monkeypatch.setattr(folder_lock, "_lock", lock_too_late)
+        held, other = FolderLock(tmp_path), OtherProcess(tmp_path)
+        other.end()
+        assert not other.holds
+        held.release()
 
 
 def in_a_thread(function):
@@ -157,7 +192,7 @@ def test_the_end_of_a_forked_child_leaves_it(tmp_path):
     """
     command, root = [sys.executable, "-c", textwrap.dedent(program)], Path(__file__).parents[2]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True, cwd=root)
-    assert done.stdout == f"{[NAME]}\n" and list(tmp_path.iterdir()) == []
+    assert (done.stdout, done.stderr) == (f"{[NAME]}\n", "") and list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -168,7 +203,7 @@ def test_a_forked_child_is_another_process(tmp_path):
         from common.folder_lock import FolderLock
         held, free = Path({str(tmp_path)!r}), Path({str(tmp_path)!r}, "free")
         free.mkdir()
-        parent, lock = os.getpid(), FolderLock(held)
+        parent, lock = os.getpid(), FolderLock(held, alone=True)
         for _ in range(2):  # the first child's end leaves it locked
             if not os.fork():
                 FolderLock(free).release()

@@ -316,6 +316,13 @@ class TestRawMistakes:
         with pytest.raises(LayerError, match="Zero: backward must return arrays, not int"):
             check_layer(*affine(Zero))
 
+        class Void(Affine):
+            def backward(self, dout):
+                super().backward(dout)
+
+        with pytest.raises(GradientError, match="Void: backward returns 0 gradients for 1 floating inputs"):
+            gradcheck(*affine(Void))
+
     @pytest.mark.parametrize("kind", [list, tuple])
     def test_lists_of_outputs_and_gradients(self, kind):
         class Two(Affine):

@@ -6,7 +6,7 @@ import numpy
 import pytest
 from small_trainings import ExampleTraining, LanguageTraining
 
-from common.history import History
+from common.history import History, Sums
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +33,11 @@ def test_a_classifier_s_epochs(examples):
         assert 0 <= epoch["valid_accuracy"] <= 1 and epoch["valid_loss"] > 0
         assert epoch["gradient_norm"] > 0  # measured now and then, though nothing is clipped
         assert epoch["examples_per_second"] == pytest.approx(5 * 4 / epoch["seconds"])
+
+
+def test_what_was_not_measured_and_a_clock_that_stood_still():
+    means = Sums().means(2, {"tokens": 30})
+    assert means["gradient_norm"] is None and math.isfinite(means["tokens_per_second"])
 
 
 def test_scores_of_ones_own():

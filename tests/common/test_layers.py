@@ -65,6 +65,13 @@ def test_gradient_of_a_tied_weight_is_laid_out_like_the_weight(rng):
     assert Affine(W.T, numpy.zeros(5)).grads[0].T.flags.c_contiguous
 
 
+@pytest.mark.parametrize("kind", [Sigmoid, Softmax])
+def test_without_weights_the_input_decides_the_dtype(kind):
+    layer = kind()
+    layer.forward(numpy.ones((2, 3), "f"))
+    assert layer.backward(numpy.ones((2, 3))).dtype == numpy.dtype("f")
+
+
 def test_layers_without_weights_have_two_empty_lists():
     for layer in (Sigmoid(), Softmax(), Dropout()):
         assert (layer.params, layer.grads) == ([], [])
@@ -93,6 +100,11 @@ class TestDropout:
         layer.forward(rng.standard_normal((9, 9)))  # whose mask must not linger
         numpy.testing.assert_array_equal(layer.forward(x, train_flg=False), x)
         numpy.testing.assert_array_equal(layer.backward(x), x)
+
+    def test_a_ratio_of_0_draws_nothing(self, rng):
+        before = rng.bit_generator.state
+        assert (Dropout(0.0, rng=rng).forward(numpy.ones((3, 4))) == 1).all()
+        assert rng.bit_generator.state == before
 
     def test_the_seed_decides(self):
         a, b, c = (Dropout(0.5, rng=seed).forward(numpy.ones(100)) for seed in (1, 1, 2))

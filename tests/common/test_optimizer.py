@@ -1,5 +1,6 @@
 import copy
 import inspect
+import itertools
 import math
 import pickle
 import textwrap
@@ -16,11 +17,11 @@ OPTIMIZERS = [SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam]
 every_optimizer = pytest.mark.parametrize("kind", OPTIMIZERS)
 
 
-def steps(optimizer, params, count=5, seed=0):
-    """Update with random gradients, the same for the same seed."""
+def steps(optimizer, params, count=5, seed=0, order="C"):
+    """Update with random gradients, the same for the same seed, laid out in memory by rows ("C") or columns ("F")."""
     rng = numpy.random.default_rng(seed)
     for _ in range(count):
-        optimizer.update(params, [rng.standard_normal(p.shape).astype(p.dtype) for p in params])
+        optimizer.update(params, [rng.standard_normal(p.shape).astype(p.dtype, order) for p in params])
     return params
 
 
@@ -176,9 +177,9 @@ class TestEveryOptimizer:
         expected = steps(kind(), [start.copy()])[0]
         monkeypatch.setattr(common.np, "CACHE_BYTES", cache_bytes)
         wide = numpy.zeros((12, 10))
-        for p in (start.copy(), start.T.copy().T, wide[::2, ::2]):
+        for p, order in itertools.product((start.copy(), start.T.copy().T, wide[::2, ::2]), "CF"):
             p[...] = start
-            numpy.testing.assert_allclose(steps(kind(), [p])[0], expected, rtol=1e-12)
+            numpy.testing.assert_allclose(steps(kind(), [p], order=order)[0], expected, rtol=1e-12)
 
     def test_nothing_changes_when_the_lists_do_not_fit(self, kind):
         p, q = numpy.ones((2, 3)), numpy.ones(3)
@@ -348,13 +349,13 @@ def test_the_attributes_of_a_subclass_are_part_of_the_state():
     class Heavy(SGD):
         def __init__(self):
             super().__init__(0.1)
-            self.v, self.rng, self.best = None, numpy.random.default_rng(0), {}
+            self.v, self.rng, self.best, self.decay = None, numpy.random.default_rng(0), {}, lambda step: 0.9
 
         def update(self, params, grads, scale=1.0):
             if self.v is None:
                 self.v = [numpy.zeros_like(p) for p in params]
             for i, (v, p, g) in enumerate(zip(self.v, params, grads, strict=True)):
-                v *= 0.9
+                v *= self.decay(i)
                 v -= self.lr * scale * g
                 p += v
                 self.best[i] = float(abs(v).max())
@@ -362,7 +363,7 @@ def test_the_attributes_of_a_subclass_are_part_of_the_state():
     optimizer = Heavy()
     (p,) = steps(optimizer, [numpy.zeros(3)])
     state = optimizer.state_dict([p])
-    # Without the generator, which checkpoints keep themselves.
+    # Without the generator, which checkpoints keep themselves, and the function, which no file can hold.
     assert state["attributes"].keys() == {"lr", "_sgd_decay", "v", "best"}
     other = Heavy()
     other.load_state_dict([p.copy()], state)

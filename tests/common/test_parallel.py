@@ -32,8 +32,10 @@ import os, pathlib
 from common.experiment import Run, experiment
 
 @experiment()
-def main(run: Run, text: str, fail: bool = False) -> dict[str, float]:
-    print(text, os.environ.get("OPENBLAS_NUM_THREADS"))
+def main(run: Run, text: str, fail: bool = False, killed: bool = False) -> dict[str, float]:
+    print(text, os.environ.get("OPENBLAS_NUM_THREADS"), flush=True)
+    if killed:
+        os.kill(os.getpid(), 9)
     if fail:
         raise ValueError(f"what is {text}?")
     run.path("text").write_text(text, encoding="utf-8")
@@ -121,6 +123,14 @@ def test_a_limit_of_the_user_holds(monkeypatch):
     assert _Processes(3).environment["OPENBLAS_NUM_THREADS"] == "3"
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert "OPENBLAS_NUM_THREADS" not in _Processes(3).environment  # OpenBLAS would read that first
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_one_that_is_killed_has_failed():
+    """As by a system that has no more memory."""
+    calls = {name: Call("tells", {"text": "x", "killed": name == "large", "out": name}) for name in ("large", "small")}
+    with pytest.raises(ChildProcessError, match="large: tells ended by signal 9: x"):
+        run_scripts(calls, 2, lambda name: None)
 
 
 def test_a_failure_names_the_script_and_stops_the_others():

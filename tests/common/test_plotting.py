@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy
@@ -33,6 +34,7 @@ def test_curve_has_the_values_labels_and_limits():
     assert list(line.get_xdata()) == [1, 2, 3]
     assert list(line.get_ydata()) == [3.0, 2.0, 1.0]
     assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_ylim()[1]) == ("epoch", "loss", 5)
+    assert 0.5 < ax.get_ylim()[0] < 1  # a little below the values
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["SGD"]
     draw(ax)
 
@@ -345,5 +347,8 @@ class TestShow:
 
     def test_scripts_open_no_more_windows_than_pyplot_puts_up_with(self, monkeypatch, shown):
         monkeypatch.setattr(plotting, "has_viewer", lambda: True)
-        axes = [plotting.new_axes() for _ in range(25)]
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            axes = [plotting.new_axes() for _ in range(25)]
+        assert not caught
         assert sum(ax.figure.canvas.manager is not None for ax in axes) == 20

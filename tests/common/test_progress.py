@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from common.progress import print_line, progress, write
+from common.interrupt import Interrupt
+from common.progress import print_line, progress, short, write
 
 
 class Terminal(io.StringIO):
@@ -55,6 +56,7 @@ def test_terminal_gets_a_bar_with_total_and_description(monkeypatch):
     assert list(progress([1, 2, 3], "epoch 7", mininterval=0, leave=True)) == [1, 2, 3]
     assert "epoch 7" in terminal.getvalue()
     assert "3/3" in terminal.getvalue()
+    assert terminal.getvalue().endswith("\n")  # leave=True
 
 
 def test_bar_counts_up_to_a_total(monkeypatch):
@@ -108,6 +110,9 @@ def test_a_log_on_a_full_disk_loses_lines_and_a_closed_pipe_is_an_error(monkeypa
     error = BrokenPipeError(errno.EPIPE, "Broken pipe")
     with pytest.raises(BrokenPipeError):
         write("a line")
+    with pytest.raises(BrokenPipeError), Interrupt() as interrupt:  # of a training, which first saves its work
+        write("a line")
+    assert interrupt.requested
 
 
 def test_a_result_is_not_lost_unnoticed(monkeypatch):
@@ -130,6 +135,10 @@ def test_a_closed_pipe_on_windows(monkeypatch):
     monkeypatch.setattr("sys.platform", "win32")
     with pytest.raises(BrokenPipeError, match="Invalid argument"):
         write("a line")
+
+
+def test_huge_numbers_are_short():
+    assert [short(x) for x in (2, -99999.994, 1e5, -1.0144e304)] == ["2.00", "-99999.99", "1e+05", "-1.014e+304"]
 
 
 def test_bar_ends_with_an_exception(monkeypatch):

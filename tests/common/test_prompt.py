@@ -71,6 +71,10 @@ def test_marks_that_are_words_stay():
     assert split('"the cat', ['"the', "the", "cat"]) == ['"the', "cat"]
 
 
+def test_capitals_of_the_vocabulary_stay_and_so_do_numbers_where_it_has_no_n():
+    assert split("Cat cat 7.", ["Cat", "cat", "<eos>"]) == ["Cat", "cat", "7", "<eos>"]
+
+
 def test_unknown_words_become_unk():
     assert encode("the dog", PTB_LIKE) == ([0, 4], ["dog"])
 

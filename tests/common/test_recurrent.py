@@ -72,6 +72,12 @@ class TestState:
         layer.reset_state()
         assert layer.forward(xs_of(batch=5)).shape == (5, 6, 2)
 
+    def test_a_state_of_another_width_is_refused_when_it_is_set(self, kind):
+        layer = make(kind, stateful=True)
+        with pytest.raises(ValueError, match=r"a state \(2, 3\) does not fit a batch of 2 and a hidden size of 2"):
+            layer.set_state(numpy.ones((2, 3)))
+        assert layer.h is None
+
 
 def test_lstm_state_without_a_cell_starts_from_a_zero_cell():
     h, states = Draw().normal(2, 2), []
@@ -82,6 +88,16 @@ def test_lstm_state_without_a_cell_starts_from_a_zero_cell():
         states.append(layer.forward(xs_of()))
     numpy.testing.assert_array_equal(states[0], states[2])
     numpy.testing.assert_array_equal(states[1], states[2])
+
+
+def test_a_cell_without_a_state_starts_from_a_zero_state():
+    cell, states = Draw().normal(2, 2), []
+    for h in (None, numpy.zeros((2, 2))):
+        layer = make(TimeLSTM, stateful=True)
+        layer.forward(xs_of())
+        layer.set_state(h, cell)
+        states.append(layer.forward(xs_of()))
+    numpy.testing.assert_array_equal(*states)
 
 
 class TestPyTorch:

@@ -58,9 +58,22 @@ def test_peephole_lstm_is_its_equation():
     numpy.testing.assert_allclose(layer.c, c)
 
 
+def test_what_the_caller_does_to_the_cell_afterwards_changes_no_gradient():
+    draw, gradients = Draw(), []
+    layer, xs = peephole(draw), draw.normal(2, 4, 3)
+    for spoil in (False, True):
+        hs = layer.forward(xs)
+        if spoil:
+            layer.c[...] = 9
+        layer.backward(numpy.ones_like(hs))
+        gradients.append(layer.grads[3].copy())
+    numpy.testing.assert_array_equal(*gradients)
+
+
 def test_without_peepholes_it_is_an_lstm():
-    draw = Draw()
+    draw = Draw("f")
     weights, xs = draw.cell(4), draw.normal(2, 4, 3)
+    assert {param.dtype for param in TimePeepholeLSTM(*weights).params} == {numpy.dtype("f")}
     numpy.testing.assert_allclose(TimePeepholeLSTM(*weights).forward(xs), TimeLSTM(*weights).forward(xs))
 
 
@@ -125,7 +138,7 @@ class TestDropoutInTheRecurrence:
 
 
 @pytest.mark.parametrize("constant", [False, True])
-@pytest.mark.parametrize("dropped", [False, True])
+@pytest.mark.parametrize("dropped", [None, "weight", "state"])
 def test_a_narrow_input_is_a_wide_one_with_zeros(constant, dropped):
     """A TimeLSTM whose input is narrow computes in another order; columns of zeros make it a wide one."""
     draw = Draw()
@@ -137,7 +150,8 @@ def test_a_narrow_input_is_a_wide_one_with_zeros(constant, dropped):
     found = []
     for layer, inputs in ((narrow, xs), (wide, numpy.concatenate([xs, numpy.zeros((2, 5, 3))], axis=2))):
         if dropped:
-            layer.weight_dropout = Fixed(Draw(seed=3).ids(2, 4, 16) * 2.0)
+            shape = (4, 16) if dropped == "weight" else (2, 4)
+            setattr(layer, f"{dropped}_dropout", Fixed(Draw(seed=3).ids(2, *shape) * 2.0))
         hs = layer.forward(inputs, **given)
         dxs = layer.backward(dhs)
         rows = len(narrow.params[0])

@@ -67,6 +67,7 @@ def test_variational_dropout(rng):
     factor = ys / xs
     numpy.testing.assert_allclose(factor, numpy.broadcast_to(factor[:, :1], factor.shape))
     assert set(numpy.round(numpy.unique(factor[:, 0]), 6)) == {0, round(1 / 0.6, 6)}
+    assert ((factor[0, 0] == 0) != (factor[1, 0] == 0)).any()  # each sequence has its own mask
     numpy.testing.assert_allclose(layer.backward(numpy.ones_like(xs)), factor)
     layer.train_flg = False
     assert layer.forward(xs) is xs

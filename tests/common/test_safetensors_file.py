@@ -93,6 +93,13 @@ def test_bfloat16_is_named(tmp_path):
         weight_files.read(path)
 
 
+def test_a_gap_before_a_tensor(tmp_path):
+    path, text = tmp_path / "x.safetensors", b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}'
+    path.write_bytes(struct.pack("<Q", len(text)) + text + b"123412345678")
+    with pytest.raises(FileFormatError, match="'a' leaves a gap or overlaps another one"):
+        weight_files.read(path)
+
+
 def test_memory_is_that_of_the_file(tmp_path):
     path = weight_files.write(tmp_path / "x.safetensors", {"a": numpy.ones((2000, 1000)), "b": numpy.ones(10)})
     tracemalloc.start()

@@ -110,6 +110,8 @@ class TestMostSimilar:
     def test_matrix_without_a_row_for_the_query(self):
         with pytest.raises(ValueError, match=r"word_matrix \(6, 7\) has no row 6, that of '\.'"):
             most_similar(".", WORD_TO_ID, ID_TO_WORD, C[:6])
+        with pytest.raises(ValueError, match=r"word_matrix \(7, 7\) has no row -1, that of 'you'"):
+            most_similar("you", {"you": -1}, ID_TO_WORD, C)
         with pytest.raises(ValueError, match=r"must have a row for each word, \(V, D\), it is \(7,\)"):
             most_similar("you", WORD_TO_ID, ID_TO_WORD, C[0])
 

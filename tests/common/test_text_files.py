@@ -17,6 +17,8 @@ def test_pieces_are_whole_lines():
     assert len(found) > 2 and all(piece.endswith("\n") for piece in found)
     assert "".join(found) == decode(data, "t.txt")
     assert list(decoded_pieces(b"a\nb", "t.txt")) == ["a\nb\n"]
+    data = b"a" * PIECE + b"\n" + BOM + b"b\n"
+    assert "".join(decoded_pieces(data, "t.txt")) == decode(data, "t.txt") == data.decode()
 
 
 @pytest.mark.parametrize("lines", [0, PIECE])

@@ -122,10 +122,10 @@ class TestAnalogies:
 
     def test_format(self, tmp_path):
         path = tmp_path / "questions.txt"
-        path.write_text(": family\nboy girl king queen\n\n: empty\n: past tense\ngo went  be was", encoding="utf-8")
-        assert read_analogies(path) == {
-            "family": [("boy", "girl", "king", "queen")], "empty": [], "past tense": [("go", "went", "be", "was")],
-        }  # fmt: skip
+        text = ": family\nboy girl king queen\n\n: empty\n: past tense\ngo went  be was\n: family\nhe she his her"
+        path.write_text(text, encoding="utf-8")
+        family = [("boy", "girl", "king", "queen"), ("he", "she", "his", "her")]
+        assert read_analogies(path) == {"family": family, "empty": [], "past tense": [("go", "went", "be", "was")]}
 
     @pytest.mark.parametrize(
         ("text", "message"),

@@ -201,6 +201,8 @@ def test_word_vectors_go_both_ways(tmp_path, number):
         book = pickle.load(file)
     assert list(book) == list(params) and book["word_to_id"] == params["word_to_id"]
     assert book["id_to_word"] == params["id_to_word"] and (book["word_vecs"] == vectors).all()
+    word_vector_pickle.write(path, *params.values())
+    assert {type(i) for i in params["word_to_id"].values()} == {number}  # what is given stays as it is
     with pytest.raises(FileFormatError, match="word_vector_pickle"):
         weight_files.read(path)
 

@@ -84,6 +84,7 @@ class TestQuestions:
         with pytest.raises(TypeError, match=f"most_similar: topn must be a whole number, not {topn!r}"):
             vectors.most_similar("king", topn=topn)
         assert len(vectors.most_similar("king", topn=numpy.int64(2))) == 2
+        assert vectors.most_similar("king", topn=0) == []
 
     @pytest.mark.parametrize("dtype", ["float16", "float64"])
     def test_zero_vectors_and_other_dtypes(self, dtype):
@@ -91,6 +92,11 @@ class TestQuestions:
         assert vectors.similarity("a", "b") == 0
         assert vectors.similarity("b", "c") == pytest.approx(1)
         assert vectors.most_similar("b") == [("c", pytest.approx(1)), ("a", 0), ("d", pytest.approx(-1))]
+        assert vectors.most_similar(["b", "c"], ["d", "a"]) == []
+
+    def test_the_odd_one_is_least_like_the_mean(self):
+        vectors = WordVectors(numpy.array([[100.0, 0], [0.2, 9], [0, 1], [-0.1, 1]]), "abcd")
+        assert vectors.doesnt_match(["a", "b", "c", "d"]) == "a"
 
     def test_vectors_come_from_any_device(self, gpu):
         vectors = WordVectors(np.asarray(numpy.eye(3, dtype="f")), "abc")
@@ -126,7 +132,7 @@ def test_words_are_strings(word):
 
 
 class TestFiles:
-    @pytest.mark.parametrize("suffix", FLOAT32)
+    @pytest.mark.parametrize("suffix", [*FLOAT32, ".BIN"])
     @pytest.mark.parametrize("scale", [1, 1e-30, 1e30])
     def test_round_trip(self, tmp_path, vectors, suffix, scale):
         vectors.vectors *= numpy.float32(scale)
@@ -294,6 +300,7 @@ class TestDamage:
             (b"2 2\na 1 2\na 1 2\n", "'a' is there twice"),
             (b"2 2\na 1 2\n\xff 1 2\n", "not UTF-8"),
             (b"2 2\na 1 2\n 1 2\n", "a word is empty"),
+            (b"2 2\n 1 2\nb 1 2\n", "a word is empty"),
             (b"3 2\na 1 2\nb 1 2\n" + b" " * 20 + b"\n", "word 3 has 0 numbers"),
             (b"3 1\nalpha 1.000\nbeta 2.000\n", "it has 2 words, its first line announces 3"),
         ],

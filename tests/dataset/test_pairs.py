@@ -56,6 +56,10 @@ def test_vocabularies_are_separate(tmp_path):
     codec = pairs.load(write(tmp_path / "p.tsv", "ab\txyz\nb\tx\n")).codec
     assert list(codec.questions) == ["a", "b"]
     assert list(codec.answers) == [pairs.START, pairs.STOP, "x", "y", "z"]
+    assert codec.decode([3, 4, -1, -1]) == "yz"
+    for ids in (codec.questions, codec.answers):
+        with pytest.raises(KeyError):
+            ids["zz"]  # no symbol gets an id by being asked for
 
 
 @pytest.mark.parametrize(
