@@ -23,12 +23,12 @@ def is_own(model: Any) -> bool:
     class, and no dropout that is on. Anything else may count what it is asked, keep it, look at what the others keep,
     or differ from call to call.
     """
-    return all(
-        type(part).__module__ in MODULES
-        and all(map(_has_its_own_methods, type(part).__mro__[:-1]))
-        and not getattr(part, "train_flg", False)
-        and all(map(_is_plain, vars(part).values()))
-        for part in (model, *(layer for _, layer in layers(model)))
+    parts = [model, *(layer for _, layer in layers(model))]
+    kinds = {kind for part in parts for kind in type(part).__mro__[:-1]}
+    return (
+        all(type(part).__module__ in MODULES and not getattr(part, "train_flg", False) for part in parts)
+        and all(map(_has_its_own_methods, kinds))
+        and all(_is_plain(value) for part in parts for value in vars(part).values())
     )
 
 
