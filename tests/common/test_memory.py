@@ -54,6 +54,13 @@ def stays():
     del large
     return more()
 
+began, end = threading.Event(), threading.Event()
+def other():
+    with keep_freed_memory():
+        began.set()
+        end.wait()
+thread = threading.Thread(target=other)
+
 start = resident()
 """
 PROGRAMS = {
@@ -78,12 +85,6 @@ except KeyboardInterrupt:
     print(stays() < 40)
 """,
     "parallel": """
-began, end = threading.Event(), threading.Event()
-def other():
-    with keep_freed_memory():
-        began.set()
-        end.wait()
-thread = threading.Thread(target=other)
 with keep_freed_memory():
     thread.start()
     began.wait()
@@ -99,12 +100,6 @@ if hasattr(os, "fork"):
     PROGRAMS["in a process forked meanwhile"] = """
 import os
 from common import memory
-began, end = threading.Event(), threading.Event()
-def other():
-    with keep_freed_memory():
-        began.set()
-        end.wait()
-thread = threading.Thread(target=other)
 thread.start()
 began.wait()
 memory._lock.acquire()  # as the other thread may have it at that moment
