@@ -39,7 +39,7 @@ class FolderLock:
         path, self._thread = folder.resolve() / NAME, threading.current_thread()
         holder = self._thread, alone
         with _mutex:
-            if any(thread.is_alive() if alone else not _is_over(thread) for thread, alone in _holders[path]):
+            if any(thread.is_alive() if is_alone else not _is_over(thread) for thread, is_alone in _holders[path]):
                 raise ValueError(
                     f"{folder}: another training or thread of this process is at work in this folder. Wait for its "
                     "end, or take another"

@@ -45,9 +45,13 @@ def keep_freed_memory() -> Iterator[bool]:
         with _lock:
             _running.discard(this)
             if not _running:
-                for name, value in USUAL.items():
-                    library.mallopt(name, value)
+                _set_usual(library)
                 library.malloc_trim(0)
+
+
+def _set_usual(library: Any) -> None:
+    for name, value in USUAL.items():
+        library.mallopt(name, value)
 
 
 def _in_forked_child() -> None:
@@ -55,8 +59,7 @@ def _in_forked_child() -> None:
     global _lock
     _lock = threading.Lock()
     if _running and (library := _glibc()):
-        for name, value in USUAL.items():
-            library.mallopt(name, value)
+        _set_usual(library)
     _running.clear()
 
 

@@ -39,8 +39,6 @@ if sys.platform == "win32":
 
 # The numbers of threads of OpenBLAS, of BLAS libraries on OpenMP, of Intel's, and of Apple's.
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-
-
 _OWN_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # on Windows, which sends Ctrl-C to a group
 
 
