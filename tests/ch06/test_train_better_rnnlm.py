@@ -1,7 +1,6 @@
 """train_better_rnnlm, train_awd_lstm and compare_improvements, on the mini corpus."""
 
 import csv
-import functools
 import json
 import shutil
 from pathlib import Path
@@ -22,16 +21,8 @@ AWD = {**SMALL, "hidden_size": 16, "lr": 5.0, "patience": 1}
 both = pytest.mark.parametrize(
     ("script", "arguments"), [(train_better_rnnlm, SMALL), (train_awd_lstm, AWD)], ids=["better", "awd"]
 )
-
-
 whole_load_data = mini.load_data
-load_data = functools.cache(functools.partial(mini.load_data, size=2000))
-
-
-@pytest.fixture(autouse=True)
-def small_splits(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(mini, "load_data", load_data)
+pytestmark = pytest.mark.usefixtures("small_splits")
 
 
 def history(out):

@@ -1,0 +1,94 @@
+"""Fine-tune a trained language model by SGD that is averaged from the first step, as Merity et al. 2018 do it.
+
+    python -m ch06.finetune                                             # what ch06.train_awd_lstm left
+    python -m ch06.finetune runs/ch06_train_better_rnnlm --lr 5 --time-size 35 --no-random-blocks --weight-decay 0
+    python -m ch06.finetune --resume                                    # goes on where it was cut off
+
+The learning rate stays what it is; the mean of all weights since the beginning is what is scored and saved. It ends
+when that has not become better on the validation text for some epochs.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ch06.trained_models import check_vocabulary, folder_of, new_language_model
+from ch06.training_text import training_text
+from common.averaged_sgd import AveragedSGD, BestAverages
+from common.block_lengths import BlockLengths
+from common.callbacks import EarlyStopping
+from common.evaluation import eval_perplexity
+from common.experiment import TRAINING, Run, experiment
+from common.language_model import LanguageModel
+from common.model_folder import WEIGHTS
+from common.plotting import plot_curve
+from common.trainer import RnnlmTrainer
+from dataset.corpora import Corpus
+
+TRAINED = Path("runs/ch06_train_awd_lstm")
+
+
+@experiment(
+    quick={
+        "weights": TRAINED.with_name(f"{TRAINED.name}-quick"),
+        "corpus": Corpus.mini,
+        "max_epoch": 1,
+        "train_size": 10_000,
+    },
+    options=TRAINING,
+)
+def main(
+    run: Run,
+    weights: Annotated[Path, typer.Argument(help="Folder that a training of chapter 6 left.")] = TRAINED,
+    max_epoch: Annotated[int, "Passes over the training text at most, those before --resume included."] = 100,
+    batch_size: int = 20,
+    time_size: Annotated[int, "Steps of truncated backpropagation through time."] = 70,
+    random_blocks: Annotated[bool, "Draw the length of each block, time_size in the mean or half of it."] = True,
+    lr: Annotated[float, "Learning rate."] = 30.0,
+    weight_decay: Annotated[float, "Of all weights, in each step, times the learning rate."] = 1.2e-6,
+    max_grad: Annotated[float, "The largest norm of the gradients."] = 0.25,
+    patience: Annotated[int, "Epochs without a better validation score after which it ends."] = 5,
+    train_size: Annotated[int | None, "Use only so many words of the training text."] = None,
+    corpus: Corpus = Corpus.ptb,
+) -> dict[str, float]:
+    model = trained_model(weights, run)
+    train, _, id_to_word = corpus.load("train")
+    valid, test = corpus.load("valid")[0], corpus.load("test")[0]
+    xs, ts = training_text(train, train_size)
+    check_vocabulary(weights, model, corpus, id_to_word)
+    before = eval_perplexity(model, valid)
+    optimizer = AveragedSGD(lr, weight_decay=weight_decay)
+    optimizer.start_averaging()
+    trainer = RnnlmTrainer(model, optimizer)
+
+    trainer.fit(
+        xs, ts, max_epoch, batch_size, time_size, max_grad,
+        valid=valid, callbacks=[EarlyStopping(patience), BestAverages()], checkpoint=run.checkpoint,
+        block_lengths=BlockLengths(run.rng("blocks")) if random_blocks else None,
+    )  # fmt: skip
+    model.save(run.out, id_to_word=id_to_word)
+    by_epoch = {name: trainer.history.column(name) for name in ("loss", "valid_perplexity", "seconds")}
+    run.record(**by_epoch)
+    run.plot("perplexity.png", plot_curve, by_epoch["valid_perplexity"], "epoch", "validation perplexity")
+    return {
+        "valid_perplexity_before": before,
+        "valid_perplexity": min(by_epoch["valid_perplexity"]),
+        "test_perplexity": eval_perplexity(model, test),
+    }
+
+
+def trained_model(weights: Path, run: Run) -> LanguageModel:
+    """The model of the folder, whose dropout draws from the run's seed.
+
+    ValueError for a file of weights: it does not say what is to be dropped.
+    """
+    if not folder_of(weights):
+        raise ValueError(f"{weights}: weights alone do not say what to drop while training; name a training's folder")
+    model = new_language_model(weights, rng=run.rng("dropout"))
+    model.load_params(weights / WEIGHTS)
+    return model
+
+
+if __name__ == "__main__":
+    main.cli()
