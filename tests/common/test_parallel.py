@@ -135,7 +135,7 @@ def test_one_that_is_killed_has_failed():
 
 def test_a_failure_names_the_script_and_stops_the_others():
     calls = {"long": Call("endless", {"out": "long"}), "bad": Call("tells", {"text": "x", "fail": True, "out": "bad"})}
-    with pytest.raises(ChildProcessError, match=r"(?s)bad: tells ended with exit code 2: .*Error: what is x\?"):
+    with pytest.raises(ChildProcessError, match=r"(?s)bad: tells ended with exit code 2: .*Error: what is x\?\Z"):
         run_scripts(calls, 2, lambda name: None)
 
 
