@@ -1,15 +1,19 @@
-"""Fine-tune a trained language model by SGD that is averaged from the first step, as Merity et al. 2018 do it.
+"""Fine-tune a trained language model by SGD that is averaged from the first step (Merity et al. 2018).
 
     python -m ch06.finetune                                             # what ch06.train_awd_lstm left
     python -m ch06.finetune runs/ch06_train_better_rnnlm --lr 5 --time-size 35 --no-random-blocks --weight-decay 0
     python -m ch06.finetune --resume                                    # goes on where it was cut off
+    python -m ch06.finetune --quick                                     # what ch06.train_awd_lstm --quick left, seconds
 
-The learning rate stays what it is; the mean of all weights since the beginning is what is scored and saved. It ends
-when that has not become better on the validation text for some epochs.
+The mean of all weights since the beginning is what is scored and saved, or the model as it was, if that is better. It
+ends when the mean has not become better on the validation text for some epochs, which is simpler than the paper's rule.
+The learning rate is the paper's for an AWD-LSTM; other models need one that suits them.
 """
 
+import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,9 +28,31 @@ from common.language_model import LanguageModel
 from common.model_folder import WEIGHTS
 from common.plotting import plot_curve
 from common.trainer import RnnlmTrainer
+from common.validation import language_model_scores
 from dataset.corpora import Corpus
 
 TRAINED = Path("runs/ch06_train_awd_lstm")
+
+
+class BestIncludingFirst(BestAverages):
+    """BestAverages which keeps the weights of the beginning, too, for as long as no means are better.
+
+    score     a function of the model: the loss on the validation text
+    before    what it gave in the beginning
+    """
+
+    state = (*BestAverages.state, "before")
+
+    def __init__(self, score: Callable[[Any], float]) -> None:
+        super().__init__()
+        self.score, self.before = score, math.nan
+
+    def on_start(self, trainer: Any) -> None:
+        """As that of BestAverages."""
+        super().on_start(trainer)
+        if self.weights is None:
+            self.before = self.best = self.score(trainer.model)
+            self._keep(trainer.model)
 
 
 @experiment(
@@ -52,28 +78,33 @@ def main(
     train_size: Annotated[int | None, "Use only so many words of the training text."] = None,
     corpus: Corpus = Corpus.ptb,
 ) -> dict[str, float]:
+    if weights.resolve() == run.out.resolve():
+        raise ValueError(f"out: {run.out} has the model that is to be tuned, name another folder for the result")
     model = trained_model(weights, run)
     train, _, id_to_word = corpus.load("train")
     valid, test = corpus.load("valid")[0], corpus.load("test")[0]
     xs, ts = training_text(train, train_size)
     check_vocabulary(weights, model, corpus, id_to_word)
-    before = eval_perplexity(model, valid)
+    best = BestIncludingFirst(lambda model: language_model_scores(model, valid, time_size)["loss"])
     optimizer = AveragedSGD(lr, weight_decay=weight_decay)
     optimizer.start_averaging()
     trainer = RnnlmTrainer(model, optimizer)
 
     trainer.fit(
         xs, ts, max_epoch, batch_size, time_size, max_grad,
-        valid=valid, callbacks=[EarlyStopping(patience), BestAverages()], checkpoint=run.checkpoint,
+        valid=valid, callbacks=[EarlyStopping(patience), best], checkpoint=run.checkpoint,
         block_lengths=BlockLengths(run.rng("blocks")) if random_blocks else None,
     )  # fmt: skip
     model.save(run.out, id_to_word=id_to_word)
     by_epoch = {name: trainer.history.column(name) for name in ("loss", "valid_perplexity", "seconds")}
     run.record(**by_epoch)
     run.plot("perplexity.png", plot_curve, by_epoch["valid_perplexity"], "epoch", "validation perplexity")
+    if best.best == best.before:
+        print("no mean was better than the model itself, which is saved as it was")
+    before = math.exp(best.before)
     return {
         "valid_perplexity_before": before,
-        "valid_perplexity": min(by_epoch["valid_perplexity"]),
+        "valid_perplexity": min(before, *by_epoch["valid_perplexity"]),
         "test_perplexity": eval_perplexity(model, test),
     }
 

@@ -37,6 +37,7 @@ _ROLES = ["W", "Wx", "Wh", "b", "Wc"]  # of tensors, in the order of a layer's
 
 _CELLS = {(1, False): ("rnn", "relu"), (3, False): ("gru",), (4, False): ("lstm",), (4, True): ("peephole",)}
 _NAME = re.compile(f"layers[.]([0-9]+)[.]({'|'.join(_ROLES)})")
+_RUN = re.compile("ch06_(train_[a-z_]+)(-quick)?")  # folders that trainings leave by default
 _ORDER = re.compile("W( Wx Wh b( Wc)?)+( W)? b")
 
 R = TypeVar("R", bound=Rnnlm)
@@ -75,9 +76,11 @@ def folder_of(path: Location) -> Path | None:
         if path.exists():
             endings = ", ".join(weight_files.SUFFIXES)
             raise FileFormatError(path, f"there is no model in it, files of weights end in {endings}")
+        folder = _RUN.fullmatch(path.name) or _RUN.fullmatch("ch06_train_rnnlm")
+        assert folder
         raise FileNotFoundError(
             f"{path.absolute()}: there is no folder of a model and no file of weights. The trainings of chapter 6 "
-            "leave such a folder, `python -m ch06.train_rnnlm` in runs/ch06_train_rnnlm"
+            f"leave such a folder, `python -m ch06.{folder[1]}{' --quick' if folder[2] else ''}` in runs/{folder[0]}"
         )
     return None
 

@@ -162,7 +162,7 @@ class EarlyStopping(Monitor):
 class BestWeights(Monitor):
     """Keeps the weights of the best epoch, and gives them to the model when the training ends."""
 
-    state = ("best", "waited", "weights")
+    state: tuple[str, ...] = ("best", "waited", "weights")
 
     def __init__(self, monitor: str = "valid_loss", maximize: bool = False) -> None:
         super().__init__(monitor, maximize)
@@ -180,7 +180,10 @@ class BestWeights(Monitor):
 
     def on_epoch(self, trainer: Any) -> None:
         if self.improved(trainer):
-            self.weights = {name: param.copy() for name, param in unique_params(trainer.model).items()}
+            self._keep(trainer.model)
+
+    def _keep(self, model: Any) -> None:
+        self.weights = {name: param.copy() for name, param in unique_params(model).items()}
 
     def on_end(self, trainer: Any) -> None:
         if self.weights is not None:

@@ -183,7 +183,7 @@ def _name(function: Callable[..., Any]) -> str:
 def _convert(parameter: inspect.Parameter, value: Any) -> Any:
     """A plain string as the enum or path that the parameter's annotation asks for; any other value as it is.
 
-    Where that asks for a number, TypeError for anything else, but for the default.
+    Where that asks for a number or a path, TypeError for anything else, but for the default.
     """
     annotation = parameter.annotation
     if get_origin(annotation) is Annotated:
@@ -201,10 +201,11 @@ def _convert(parameter: inspect.Parameter, value: Any) -> Any:
                 if value not in choices:
                     raise ValueError(f"{parameter.name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
                 return kind(value)
-    numbers: dict[Any, type] = {int: Integral, float: Real, type(None): type(None)}
-    allowed = [numbers.get(kind, object) for kind in kinds]
+    checked: dict[Any, type] = {int: Integral, float: Real, Path: os.PathLike, type(None): type(None)}
+    allowed = [checked.get(kind, object) for kind in kinds]
     if value is not parameter.default and not isinstance(value, tuple(allowed)):
-        raise TypeError(f"{parameter.name} must be a {'whole ' * (Real not in allowed)}number, not {value!r}")
+        what = "path" if Path in kinds else "number" if float in kinds else "whole number"
+        raise TypeError(f"{parameter.name} must be a {what}, not {value!r}")
     return value
 
 

@@ -84,6 +84,7 @@ class TestCall:
             ({"max_epoch": None}, "max_epoch must be a whole number, not None"),
             ({"learning_rate": "0.1"}, "learning_rate must be a number, not '0.1'"),
             ({"seed": "1"}, "seed must be a whole number, not '1'"),
+            ({"out": 5}, "out must be a path, not 5"),
         ],
     )
     def test_what_is_no_number(self, kwargs, message):
