@@ -229,6 +229,7 @@ def test_next_words():
         ({"skip_ids": range(9), "banned": range(8, V)}, ValueError, "all 20 words are banned"),
         ({"temperature": -1}, ValueError, "temperature"),
         ({"top_k": 0}, ValueError, "top_k"),
+        ({"sample_size": 1, "skip_ids": [V]}, IdError, "got 20"),
     ],
 )
 def test_misuse(arguments, error, message):

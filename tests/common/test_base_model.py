@@ -276,6 +276,19 @@ class TestCopies:
         assert Configured.load(model.save("m")).width == 4
 
 
+def test_a_copy_ties_weights_wherever_they_are():
+    class Tied(BaseModel):
+        def __init__(self):
+            W = numpy.zeros((3, 2))
+            self.params, self.grads = [W, W.T], [W.copy(), W.T.copy()]
+            self.out = self.params[1]
+            self.by_name = {"out": self.out}
+
+    made = copy.deepcopy(Tied())
+    made.params[0][...] = 5
+    assert made.out.min() == made.by_name["out"].min() == made.params[1].min() == 5
+
+
 class Pair(BaseModel):
     """Two models with one embedding."""
 

@@ -384,3 +384,23 @@ class TestNotFinite:
         training.trainer.model.backward = broken
         with pytest.raises(FloatingPointError, match=r"iteration 1: gradient layers\.2\.b of shape \(20,\) holds NaN"):
             training.fit()
+
+
+def test_an_epoch_that_they_are_told_of_is_finished():
+    class Seen(Callback):
+        def on_epoch(self, trainer):
+            seen.append((trainer.current_epoch, trainer.iteration, len(trainer.history)))
+
+    seen = []
+    LanguageTraining().fit(2, callbacks=[Seen()])
+    assert seen == [(1, 0, 1), (2, 0, 2)]
+
+
+def test_with_checkpoints_they_need_a_state(tmp_path):
+    class Plain:
+        on_start = on_iteration = on_epoch = on_end = lambda self, trainer: None
+
+    training = LanguageTraining().fit(1, callbacks=[Plain()])
+    with pytest.raises(TypeError, match=r"is no callback, it has no method state_dict, load_state_dict$"):
+        training.fit(1, callbacks=[Plain()], checkpoint=tmp_path / "checkpoints")
+    assert training.trainer.current_epoch == 1 and not (tmp_path / "checkpoints").exists()

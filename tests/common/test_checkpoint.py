@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import io
 import itertools
@@ -12,6 +13,7 @@ import sys
 import textwrap
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy
 import pytest
@@ -27,7 +29,7 @@ from small_trainings import (
 
 from ch04.skip_gram import SkipGram
 from ch06.better_rnnlm import BetterRnnlm
-from common import checkpoint, folder_lock, state_file, weight_files
+from common import checkpoint, folder_lock, state_file, training_state, weight_files
 from common.callbacks import BestWeights, Callback, EarlyStopping, Plateau, Schedule, cosine_decay
 from common.checkpoint import Checkpoints, checkpoints_of
 from common.experiment import TRAINING, Run, experiment
@@ -38,6 +40,7 @@ from common.optimizer import SGD
 from common.trainer import RnnlmTrainer
 from common.training_state import step_settings
 
+SHARE = checkpoint.SHARE  # as it is for users
 KINDS = {**OPTIMIZERS, "one's own": BookAdam}
 
 
@@ -161,6 +164,57 @@ def test_an_optimizer_of_ones_own_goes_on(kind, folder, tmp_path):
         assert resume(ExampleTraining(kind(), seed=7), path, tmp_path / "other").result == whole.result
 
 
+def test_a_learning_rate_that_becomes_one_of_numpy(folder):
+    class Falls(Callback):
+        def on_epoch(self, trainer):
+            trainer.optimizer.lr = numpy.float32(0.05)
+
+    whole = ExampleTraining(BookAdam()).fit(callbacks=[Falls()])
+    ExampleTraining(BookAdam()).fit(1, callbacks=[Falls()], checkpoint=folder)
+    resumed = ExampleTraining(BookAdam()).fit(callbacks=[Falls()], checkpoint=Checkpoints(folder, resume=True))
+    assert resumed.result == whole.result
+
+
+def test_dictionaries_that_grow(folder):
+    class Counting(BookAdam):
+        def __init__(self):
+            super().__init__()
+            self.seen = {"begin": self.lr}
+
+        def update(self, params, grads):
+            super().update(params, grads)
+            self.seen[f"step {self.iter}"] = self.lr
+
+    class Counts(Callback):
+        state = ("seen",)
+
+        def __init__(self):
+            self.seen = {}
+
+        def on_epoch(self, trainer):
+            self.seen[trainer.current_epoch] = len(trainer.optimizer.seen)
+
+    for max_epoch in (1, 2):
+        counts, checkpoints = Counts(), Checkpoints(folder, resume=max_epoch == 2)
+        ExampleTraining(Counting()).fit(max_epoch, callbacks=[counts], checkpoint=checkpoints)
+    assert counts.seen == {1: 6, 2: 11}
+
+
+@pytest.mark.parametrize("kind", [numpy.random.default_rng, numpy.random.RandomState])
+def test_the_generator_of_an_optimizer_of_ones_own_goes_on(kind, folder):
+    class Noisy(BookAdam):
+        def __init__(self):
+            super().__init__()
+            self.rng = kind(3)
+
+        def update(self, params, grads):
+            super().update(params, [g + self.rng.standard_normal(g.shape).astype(g.dtype) for g in grads])
+
+    whole = ExampleTraining(Noisy()).fit()
+    ExampleTraining(Noisy()).fit(1, checkpoint=folder)
+    assert ExampleTraining(Noisy()).fit(checkpoint=Checkpoints(folder, resume=True)).result == whole.result
+
+
 @pytest.mark.parametrize("make", [SGD, BookAdam])
 def test_learning_rates_of_numpy(make, folder, tmp_path):
     """They compute other bits than Python's, and so what is resumed must have the same kind of number."""
@@ -189,6 +243,26 @@ def test_ids_of_weights_as_keys_are_not_saved(folder, capsys):
     assert Checkpoints(folder).files() == []
 
 
+@pytest.mark.parametrize("place", [0, -2])
+@pytest.mark.parametrize("velocities", [lambda key: [{key: 0.0}], lambda key: {"v": ({}, {key: 0.0})}])
+def test_ids_of_weights_are_found_wherever_they_are_keys(velocities, place):
+    training = LanguageTraining(BookAdam())  # the last weight but one is a view of the first
+    training.trainer.optimizer.v = velocities(id(training.trainer.model.params[place]))
+    with pytest.raises(TypeError, match="BookAdam has the ids of weights as keys"):
+        training_state.take(training.trainer, {})
+
+
+def test_a_tuple_of_an_optimizer_of_ones_own(folder):
+    class Betas(BookAdam):
+        def __init__(self):
+            super().__init__()
+            self.betas = 0.9, 0.999
+
+    whole = ExampleTraining(Betas()).fit()
+    ExampleTraining(Betas()).fit(1, checkpoint=folder)
+    assert ExampleTraining(Betas()).fit(checkpoint=Checkpoints(folder, resume=True)).result == whole.result
+
+
 @pytest.mark.parametrize("optimizer", [None, BookAdam])
 @pytest.mark.parametrize("kind", TRAININGS)
 def test_on_the_gpu_path(kind, optimizer, folder, tmp_path, gpu):
@@ -197,12 +271,21 @@ def test_on_the_gpu_path(kind, optimizer, folder, tmp_path, gpu):
 
     whole, options = train(checkpoint=Checkpoints(folder, seconds=0, keep=100))
     whole.fit(**options)
+    assert len(Checkpoints(folder).files()) == 11
     for path in Checkpoints(folder).files()[::4]:
         training, options = train()
         resumed = resume(training, path, tmp_path / "other", **options)
         for one, two in zip(resumed.trainer.model.params, whole.trainer.model.params, strict=True):
             assert is_active(one)
             numpy.testing.assert_array_equal(to_cpu(one), to_cpu(two))
+
+
+def test_data_that_are_views(folder):
+    LanguageTraining().fit(1, checkpoint=folder)
+    views = LanguageTraining()
+    views.data = tuple(numpy.repeat(ids, 2)[::2] for ids in views.data)
+    whole = LanguageTraining().fit()
+    assert views.fit(checkpoint=Checkpoints(folder, resume=True)).result == whole.result
 
 
 def test_more_epochs_than_at_first(folder):
@@ -224,6 +307,14 @@ def test_a_loop_of_fits_goes_on_in_the_one_that_was_cut_off(folder, tmp_path):
         for _ in range(3):
             resumed.fit(1, checkpoint=again)
         assert resumed.result == whole.result
+
+
+def test_fits_of_a_loop_that_were_done_before_write_nothing(folder):
+    for resume in (False, True):
+        training, checkpoints = LanguageTraining(), Checkpoints(folder, resume=resume, keep=100)
+        for _ in range(3):
+            training.fit(1, checkpoint=checkpoints)
+    assert len(checkpoints.files()) == 3 + 1
 
 
 @pytest.mark.parametrize("kind", TRAININGS)
@@ -420,6 +511,35 @@ class TestDamage:
         with pytest.raises(FileFormatError, match=r"000001\.npz: this training cannot go on from it"):
             Checkpoints(folder, settings={"width": 3}, resume=True).start()
 
+    def test_what_could_not_begin_lets_others_in_and_may_begin_again(self, folder):
+        folder.mkdir()
+        (folder / "000001.npz").write_bytes(b"")
+        checkpoints = Checkpoints(folder, resume=True)
+        for _ in range(2):
+            with pytest.raises(FileFormatError, match="None of the checkpoints"):
+                checkpoints.start()
+            assert not (folder / folder_lock.NAME).exists()
+        state_file.write(folder / "000001.npz", {"step": 1})
+        assert checkpoints.start() == {"step": 1}
+
+    def test_arrays_of_a_user_in_the_folder_are_no_checkpoints(self, folder):
+        folder.mkdir()
+        numpy.savez(folder / "mine.npz", numpy.ones(3))
+        (checkpoints := Checkpoints(folder, keep=1)).start()
+        for step in range(2):
+            checkpoints.save({"step": step})
+        checkpoints.release()
+        assert Checkpoints(folder, resume=True).start() == {"step": 1}
+        assert sorted(path.name for path in folder.glob("*.npz")) == ["000002.npz", "mine.npz"]
+
+    def test_a_full_disk_is_found_out_before_training(self, folder, monkeypatch):
+        def full(**_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("common.files.tempfile.TemporaryFile", full)
+        with pytest.raises(OSError, match="No space left"):
+            Checkpoints(folder / "new").start()
+
     def test_settings_come_from_the_newest_checkpoint_that_can_be_read(self, folder):
         for width in (3, 4, 5):
             (begun := Checkpoints(folder, resume=width > 3)).start()
@@ -452,6 +572,8 @@ class TestDamage:
         with pytest.raises(ValueError, match=r"000001\.npz: .* other settings: width was 4 and is now 3"):
             Checkpoints(folder, settings={"width": 3}, resume=True).start()
         assert Checkpoints(folder, resume=True).start() == {"step": 1}
+        Checkpoints(folder).save({"step": 2})  # without any
+        assert Checkpoints(folder, settings={"width": 3}, resume=True).start() == {"step": 2}
 
     def test_a_further_fit_has_those_of_the_last_one_in_its_folder(self, folder):
         last = Checkpoints(folder, keep=3)
@@ -523,7 +645,7 @@ class TestDamage:
 
         errors, mine = [], Checkpoints(folder)
         mine.start()
-        for other in (Checkpoints(folder), mine):
+        for other in (mine, Checkpoints(folder)):
             thread = threading.Thread(target=start, args=[other])
             thread.start()
             thread.join()
@@ -558,9 +680,11 @@ class TestAnotherTraining:
     def test_optimizer(self, folder):
         self.refused(folder, LanguageTraining(BookAdam()), "optimizer was 'Adam' and is now 'BookAdam'")
 
-    def test_data(self, folder):
+    @pytest.mark.parametrize("which", [0, 1])
+    def test_data(self, folder, which):
         training = LanguageTraining()
-        training.data[0][0] += 1
+        training.data = tuple(ids.copy() for ids in training.data)
+        training.data[which][0] ^= 1
         self.refused(folder, training, r"data was \d+ and is now \d+")
 
     def test_time_size(self, folder):
@@ -616,6 +740,14 @@ class TestAnotherTraining:
         assert found == settings(corpus[::-1], sample_size=numpy.int64(5), dtype="float32")
         other = settings(corpus % 4000, power=0.5)
         assert {name for name in found if found[name] != other[name]} == {"model.corpus", "model.power"}
+
+    def test_the_order_of_a_dictionary_does_not_matter(self):
+        class Sized(DropoutNet):
+            def __init__(self, rng=0, sizes=None):
+                super().__init__(rng)
+
+        one, other = ({"sizes": sizes} for sizes in ({"a": 1, "b": 2}, {"b": 2, "a": 1}))
+        assert step_settings(Sized(**one), None) == step_settings(Sized(**other), None)
 
     def test_models_whose_arguments_are_not_known(self, tmp_path):
         class Unsaved(DropoutNet):
@@ -698,6 +830,7 @@ class TestValuesThatNoTrainingHas:
             ("trainer/current_epoch", -1, "current_epoch must be an integer"),
             ("trainer/time_idx", 1e300, "time_idx must be an integer"),
             ("trainer/seconds", math.nan, "seconds must be finite"),
+            ("trainer/sums/seconds", math.inf, "seconds must be finite"),
             ("trainer/_interval", ["a"], "the losses must be numbers"),
             ("trainer/ppl_list", [[]], "ppl_list must be numbers"),
             ("trainer/history", [1], "the history is no list of epochs"),
@@ -726,6 +859,7 @@ class TestValuesThatNoTrainingHas:
             ("trainer/order", {}, "AxisError|the order of the examples"),
             ("trainer/loss_list", None, "a list|loss_list must be numbers"),
             ("optimizer/attributes/lr", "text", "is str, now a number"),
+            ("optimizer/attributes/lr", True, "is bool, now a number"),
             ("optimizer/attributes/lr", -1.0, "Adam: lr must be a number of at least 0, not -1"),
             ("optimizer/attributes", {"beta1": 0.9}, "state.optimizer.attributes has beta1, now lr, beta1, beta2"),
         ],
@@ -760,6 +894,19 @@ def test_an_error_after_the_first_iteration_is_not_the_checkpoints(folder):
     for callback.at in (1, 2):
         with pytest.raises(ValueError, match=r"^a mistake of mine$"):
             LanguageTraining().fit(2, callbacks=[callback], checkpoint=Checkpoints(folder, resume=True))
+
+
+@pytest.mark.parametrize("error", [FloatingPointError("has diverged"), BrokenPipeError(errno.EPIPE, "Broken pipe")])
+def test_nor_is_a_divergence_or_a_reader_that_goes_away(folder, error):
+    class Failing(Callback):
+        def on_start(self, trainer):
+            if trainer.current_epoch:
+                raise error
+
+    LanguageTraining().fit(1, callbacks=[Failing()], checkpoint=folder)
+    with pytest.raises(type(error)) as found:
+        LanguageTraining().fit(2, callbacks=[Failing()], checkpoint=Checkpoints(folder, resume=True))
+    assert found.value is error
 
 
 def test_an_optimizer_that_cannot_be_saved(folder):
@@ -928,6 +1075,23 @@ class TestInterrupt:
         assert training.trainer.current_epoch == 2 and len(training.result[1]) == 8
         assert not folder.with_name(f"{folder.name}-before").exists()
 
+    def test_what_could_not_be_saved_is_gone_on_with_by_the_same_checkpoints(self, folder, monkeypatch):
+        class Begin(Callback):
+            def on_start(self, trainer):
+                seen.append([param.tobytes() for param in trainer.model.params])
+
+        def full(*_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        seen, training, checkpoints = [], Interrupted(at=3), Checkpoints(folder, resume=True)
+        LanguageTraining().fit(1, checkpoint=folder)
+        with monkeypatch.context() as patch, pytest.raises(TrainingInterrupted, match=r"at iteration 3 / 5$"):
+            patch.setattr(state_file, "write", full)
+            training.fit(2, checkpoint=checkpoints)
+        weights = training.result[0]
+        training.fit(1, callbacks=[Begin()], checkpoint=checkpoints)
+        assert seen == [weights]
+
     @pytest.mark.parametrize("first", [None, "first"])
     def test_after_an_earlier_fit(self, folder, first):
         """A program that trains, and then trains on with checkpoints, is run again after Ctrl-C in the second fit."""
@@ -977,7 +1141,8 @@ class TestInterrupt:
         assert training.trainer.current_epoch == 3
 
 
-def test_what_cannot_be_saved_in_the_middle_does_not_end_the_training(folder, capsys):
+@pytest.mark.parametrize("value", [object(), numpy.zeros(1, object)])
+def test_what_cannot_be_saved_in_the_middle_does_not_end_the_training(folder, capsys, value):
     class Counts(Callback):
         state = ("seen",)
 
@@ -985,7 +1150,7 @@ def test_what_cannot_be_saved_in_the_middle_does_not_end_the_training(folder, ca
             self.seen = {}
 
         def on_epoch(self, trainer):
-            self.seen[trainer.current_epoch] = object()
+            self.seen[trainer.current_epoch] = value
 
     training = LanguageTraining().fit(2, callbacks=[Counts()], checkpoint=Checkpoints(folder))
     assert training.trainer.current_epoch == 2 and training.result[0] == LanguageTraining().fit(2).result[0]
@@ -999,6 +1164,45 @@ def test_the_same_checkpoints_after_what_cannot_go_on(folder):
     with pytest.raises(FileFormatError, match="belongs to another training: callbacks was"):
         training.fit(2, callbacks=[BestWeights()], checkpoint=checkpoints)
     assert training.fit(2, checkpoint=checkpoints).result == whole.result
+
+
+class TestWhenToSave:
+    """By a clock that moves on while a state is written."""
+
+    @pytest.fixture(autouse=True)
+    def clock(self, monkeypatch):
+        def write(path, state):
+            clock.now += clock.writing
+            if not state:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return path
+
+        clock = SimpleNamespace(now=100.0, writing=0.0, monotonic=lambda: clock.now)
+        monkeypatch.setattr(checkpoint, "SHARE", SHARE)
+        monkeypatch.setattr(checkpoint, "time", clock)
+        monkeypatch.setattr(state_file, "write", write)
+        return clock
+
+    def due_after(self, checkpoints, clock):
+        """In how many whole seconds it is time."""
+        begin = clock.now
+        while not checkpoints.due():
+            clock.now += 1
+        return clock.now - begin
+
+    def test_after_a_minute(self, folder, clock):
+        (checkpoints := Checkpoints(folder)).start()
+        assert self.due_after(checkpoints, clock) == 60
+        checkpoints.save({"step": 1})
+        assert self.due_after(checkpoints, clock) == 60
+
+    @pytest.mark.parametrize("state", [{"step": 1}, {}])
+    def test_writing_takes_a_fiftieth_of_the_time_at_most(self, folder, clock, state):
+        (checkpoints := Checkpoints(folder)).start()
+        for clock.writing, expected in ((3.0, 150), (1.0, 60)):
+            with contextlib.suppress(OSError):  # one that fails takes its time, too
+                checkpoints.save(state)
+            assert self.due_after(checkpoints, clock) == expected
 
 
 def test_a_loop_of_ones_own(folder):
@@ -1080,8 +1284,9 @@ class TestScript:
         for resume in (False, True):
             main(max_epoch=1, times=2, out="loop", resume=resume)
 
-    def test_without_anything_to_go_on_from(self):
+    def test_without_anything_to_go_on_from(self, capsys):
         assert main(resume=True) == main(out="whole")
+        assert capsys.readouterr().out.count("there is nothing to go on from in ") == 1
 
     def test_command_line(self, capsys, monkeypatch):
         with monkeypatch.context() as patch, pytest.raises(SystemExit) as end:
@@ -1128,13 +1333,25 @@ class TestStateFile:
             '{"__items__": [[null, 2]]}',
             '{"__items__": [1]}',
             '{"__array__": "b"}',
+            f'{{"__number__": ["float32", {10**400}]}}',
         ],
     )
     def test_a_damaged_tree(self, text, tmp_path):
         for tree in (f'{{"a": {text}}}', text):
-            weight_files.write(tmp_path / "a.npz", {"__state__": numpy.frombuffer(tree.encode(), numpy.uint8)})
             with pytest.raises(FileFormatError, match=r"a\.npz: a damaged checkpoint"):
-                state_file.read(tmp_path / "a.npz")
+                state_file.read(self.written(tree, tmp_path))
+
+    def written(self, tree, tmp_path):
+        return weight_files.write(tmp_path / "a.npz", {"__state__": numpy.frombuffer(tree.encode(), numpy.uint8)})
+
+    def test_a_number_is_no_state(self, tmp_path):
+        with pytest.raises(FileFormatError, match="a damaged checkpoint: it holds no dictionary"):
+            state_file.read(self.written('{"__number__": ["int8", 3]}', tmp_path))
+
+    @pytest.mark.parametrize("depth", [800, 5000])
+    def test_a_deep_tree_is_read_or_damaged(self, depth, tmp_path):
+        with contextlib.suppress(FileFormatError):
+            state_file.read(self.written(f'{{"a": {"[" * depth}{"]" * depth}}}', tmp_path))
 
     @pytest.mark.parametrize(
         "value",

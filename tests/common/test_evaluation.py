@@ -469,6 +469,11 @@ class TestAccuracy:
     def test_no_other_predict_matters(self, kind, rng):
         assert example_scores(kind(), rng.standard_normal((7, 3)), rng.integers(0, 3, 7), 3) == {"loss": 1.5}
 
+    @pytest.mark.parametrize("kind", [numpy.uint8, bool])
+    def test_labels_may_be_of_any_integers_and_booleans(self, kind):
+        x = numpy.array([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
+        assert example_scores(Named(), x, numpy.array([1, 0, 0], kind), 2) == {"loss": 1.5, "accuracy": 2 / 3}
+
     def test_a_regression_has_none(self, rng):
         x = rng.standard_normal((7, 3))
         for t in (x[:, 0], x[:, :1], x, rng.integers(0, 2, (7, 3)) + 0.5):

@@ -223,3 +223,14 @@ def test_a_forked_child_is_another_process(tmp_path):
     command, root = [sys.executable, "-W", "error", "-c", textwrap.dedent(program)], Path(__file__).parents[2]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True, cwd=root)
     assert done.stdout == "True\nTrue\n['free']\n" and done.stderr == ""
+
+
+def test_a_disk_without_locks(tmp_path, monkeypatch):
+    def lock(descriptor):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(folder_lock, "_lock", lock)
+    held = FolderLock(tmp_path)
+    assert (tmp_path / NAME).read_text("utf-8") == str(os.getpid())
+    held.release()
+    assert list(tmp_path.iterdir()) == []

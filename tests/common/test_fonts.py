@@ -65,3 +65,33 @@ def test_a_file_that_is_no_font_has_no_characters(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert fonts._characters(str(path)) == frozenset()
+
+
+def test_characters_that_are_not_drawn_need_no_font():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert legible(["two\nlines", "\x07"])[0] == ["two\nlines", "\x07"]
+
+
+def test_the_fonts_of_matplotlib_stay(bundled):
+    before = list(matplotlib.rcParams["font.family"])
+    lacking = fonts._characters(bundled["STIXGeneral"].fname) - fonts._characters(bundled["DejaVu Sans"].fname)
+    assert len(legible([chr(n) for n in sorted(lacking) if chr(n).isprintable()])[1]) > 1
+    assert list(matplotlib.rcParams["font.family"]) == before
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [("語本日文字", "字, 文, 日, 本, 語"), ("語本日文字学", "字, 学, 文, 日, 本 …")],
+)
+def test_the_warning_names_a_few(label, shown, bundled):
+    with pytest.warns(UserWarning, match=f"no installed font has {shown}: a figure"):
+        legible([label])
+
+
+def test_another_font_does_for_a_part(bundled):
+    lacking = fonts._characters(bundled["STIXGeneral"].fname) - fonts._characters(bundled["DejaVu Sans"].fname)
+    found = next(chr(n) for n in sorted(lacking) if chr(n).isprintable())
+    with pytest.warns(UserWarning, match="no installed font has 日: a figure"):
+        labels, families = legible([found, "日"])
+    assert labels == [found, "U+65E5"] and len(families) == 2

@@ -40,6 +40,12 @@ def test_what_was_not_measured_and_a_clock_that_stood_still():
     assert means["gradient_norm"] is None and math.isfinite(means["tokens_per_second"])
 
 
+def test_numbers_in_a_function_s_place(tmp_path):
+    training = ExampleTraining()
+    training.trainer.fit(*training.data, 1, 4, valid=lambda model: numpy.float32(0.5))
+    assert json.loads(training.trainer.history.save(tmp_path / "h.json").read_text("utf-8"))[0]["valid_score"] == 0.5
+
+
 def test_scores_of_ones_own():
     training = ExampleTraining()
     training.trainer.fit(*training.data, 2, 4, valid=lambda model: {"accuracy": 0.5, "letters": 3})
@@ -86,7 +92,13 @@ def test_csv(language, tmp_path):
 def test_numbers_that_are_not_finite(tmp_path):
     history = History([{"epoch": 1, "loss": math.nan}, {"epoch": 2, "loss": math.inf, "valid_loss": None}])
     assert json.loads(history.save(tmp_path / "h.json").read_text(encoding="utf-8"))[1]["loss"] is None
-    assert history.save(tmp_path / "h.csv").read_text(encoding="utf-8") == "epoch,loss,valid_loss\n1,,\n2,,\n"
+    assert history.save(tmp_path / "h.csv").read_bytes() == b"epoch,loss,valid_loss\n1,,\n2,,\n"
+
+
+def test_a_column_that_later_epochs_lack(tmp_path):
+    history = History([{"epoch": 1, "valid_loss": 2.5}, {"epoch": 2}])
+    assert history.names() == ["epoch", "valid_loss"] and history.column("valid_loss") == [2.5, None]
+    assert history.save(tmp_path / "h.csv").read_bytes() == b"epoch,valid_loss\n1,2.5\n2,\n"
 
 
 def test_misuse(language, tmp_path):

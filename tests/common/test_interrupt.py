@@ -1,6 +1,7 @@
 """What ends a training: Ctrl-C, and lines that nobody reads."""
 
 import signal
+import threading
 
 import pytest
 
@@ -45,3 +46,35 @@ def test_the_second_ctrl_c_interrupts():
     with pytest.raises(KeyboardInterrupt), Interrupt():
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
+
+
+def test_a_handler_of_somebody_else_stays():
+    def handler(number, frame):
+        seen.append(number)
+
+    seen, before = [], signal.signal(signal.SIGINT, handler)
+    try:
+        with Interrupt() as asked:
+            signal.raise_signal(signal.SIGINT)
+        assert seen == [signal.SIGINT] and not asked.requested and signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_reader_that_goes_away_ends_all_that_are_under_way():
+    with pytest.raises(BrokenPipeError), Interrupt() as outer:
+        with pytest.raises(BrokenPipeError), Interrupt() as inner:
+            interrupt.request(GONE)
+        assert outer.requested and inner.requested
+
+
+def test_in_another_thread_it_waits_for_no_ctrl_c():
+    def run():
+        with Interrupt() as asked:
+            seen.append((asked.requested, signal.getsignal(signal.SIGINT)))
+
+    seen = []
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert seen == [(False, signal.default_int_handler)]

@@ -129,6 +129,21 @@ def test_chains_of_objects_may_be_long():
     assert [part for _, part in parts(first)][-1] is last
 
 
+def test_modules_and_classes_are_no_parts():
+    class Kind:
+        layer = affine(1)
+
+    model = SimpleNamespace(np=numpy, kind=Kind, number=1.0, layer=Kind.layer)
+    assert next(name for name, _ in parts(model)) == "layer"
+
+
+def test_parts_may_get_attributes_on_the_way():
+    root = SimpleNamespace(one=SimpleNamespace(), more=SimpleNamespace(two=SimpleNamespace()))
+    for name, part in parts(root):
+        part.seen = root.seen = name
+    assert root.more.two.seen == "more.two"
+
+
 class Around(BaseModel):
     def __init__(self, layer):
         self.affine = layer

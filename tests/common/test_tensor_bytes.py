@@ -67,3 +67,15 @@ def test_float16(code):
     for value in (65505, -1e30, numpy.nan, numpy.inf):
         with pytest.raises(ValueError, match=r"W \(2,\).*65504"):
             to_float16(numpy.array([0, value], code), "W")
+
+
+def test_floats_of_more_than_8_bytes():
+    kind = numpy.dtype(numpy.longdouble)  # which are 8 on some systems
+    assert is_numeric(kind) is (kind.itemsize == 8)
+
+
+@pytest.mark.parametrize("code", ["f2", "f4", "f8"])
+def test_the_bad_number_after_negative_ones(code):
+    for value in (numpy.nan, numpy.inf, -numpy.inf):
+        with pytest.raises(ValueError, match=r"W \(3,\)"):
+            check_finite(numpy.array([-1, -2, value], code), "W")

@@ -1,12 +1,14 @@
 import math
 import re
+from types import SimpleNamespace
 
 import numpy
 import pytest
-from small_trainings import ExampleTraining
+from small_trainings import ExampleTraining, LanguageTraining
 
 from ch01.two_layer_net import TwoLayerNet
 from ch06.rnnlm import Rnnlm
+from common import base_trainer, checkpoint, state_file
 from common.callbacks import Callback
 from common.checkpoint import Checkpoints
 from common.layers import Dropout, Embedding
@@ -54,6 +56,11 @@ class TestTrainer:
         assert [line[:20] for line in lines(capsys)] == ["| epoch 1 |  iter 1 ", "| epoch 1 |  iter 3 ",
                                                          "| epoch 2 |  iter 1 ", "| epoch 2 |  iter 3 "]  # fmt: skip
         assert [epoch["loss"] for epoch in trainer.history] == [3, 9]
+
+    def test_losses_after_the_last_line_of_an_epoch_are_in_no_mean_of_the_next(self):
+        trainer = Trainer(Scripted(range(1, 9)), SGD())
+        trainer.fit(numpy.zeros((4, 2)), numpy.zeros(4), max_epoch=2, batch_size=1, eval_interval=2)
+        assert trainer.loss_list == [1, 2.5, 5, 6.5]
 
     def test_epochs_and_curve_go_on_over_repeated_fits(self, capsys):
         trainer = Trainer(Scripted(), SGD())
@@ -172,6 +179,21 @@ def test_a_training_is_stopped_for_any_reason(capsys, reason, shown):
     trainer.fit(numpy.zeros(6), numpy.zeros(6), 2, 2, eval_interval=None, callbacks=[Stop()])
     assert (len(model.batches), trainer.iteration, trainer.stopped) == (2, 2, reason)
     assert lines(capsys) == [shown]
+
+
+def test_a_state_put_back_by_hand_goes_on_within_its_epoch():
+    class Stop(Callback):
+        def on_iteration(self, trainer):
+            if trainer.iteration == 3:
+                trainer.stop("enough")
+
+    x, trainers = numpy.arange(8), [Trainer(Scripted(), SGD(), rng=0) for _ in range(2)]
+    trainers[0].fit(x, x, 1, 2, callbacks=[Stop()])
+    trainers[1].load_state_dict(trainers[0].state_dict())
+    trainers[1].fit(x, x, 1, 2)
+    seen = numpy.concatenate([batch for trainer in trainers for batch, _ in trainer.model.batches])
+    assert sorted(seen.tolist()) == list(range(8))
+    assert trainers[1].current_epoch == 1
 
 
 class TestStep:
@@ -415,3 +437,106 @@ def test_a_loss_is_one_number():
         message = f"Losses.forward must return the loss, one number, not an array {re.escape(str(net.shape))}"
         with pytest.raises(TypeError, match=message):
             Trainer(net, SGD()).fit(x, t, 1, 4)
+
+
+class TestTime:
+    """By a clock that an iteration of a model moves on by 1.75 seconds, and other things by a thousand."""
+
+    @pytest.fixture(autouse=True)
+    def clock(self, monkeypatch):
+        clock = SimpleNamespace(now=5000.0, perf_counter=lambda: clock.now)
+        monkeypatch.setattr(base_trainer, "time", clock)
+        monkeypatch.setattr(checkpoint, "SHARE", math.inf)
+        return clock
+
+    @pytest.fixture
+    def model(self, clock):
+        class Slow(Scripted):
+            def backward(self, dout=1):
+                clock.now += 1.75
+
+        return Slow()
+
+    def fit(self, trainer, max_epoch=1, **options):
+        trainer.fit(numpy.arange(8), numpy.arange(8), max_epoch, 2, eval_interval=2, **options)
+
+    def test_it_is_that_of_the_iterations(self, clock, model, monkeypatch, capsys):
+        def away(*_):
+            clock.now += 1000
+            return 1.0
+
+        class Away(Callback):
+            on_start = on_epoch = away
+
+            def on_iteration(self, trainer):
+                seen.append(trainer.seconds)
+
+        seen, trainer, write = [], Trainer(model, SGD()), state_file.write
+        monkeypatch.setattr(state_file, "write", lambda *args: away() and write(*args))
+        self.fit(trainer, 2, valid=away, callbacks=[Away()])
+        assert trainer.history.column("seconds") == [7, 7] and seen == [1.75 * i for i in range(1, 9)]
+        self.fit(trainer)
+        times = re.findall(r"time (\d+)", capsys.readouterr().out)
+        assert times == ["1", "5", "8", "12", "1", "5"]  # of the current fit
+        assert trainer.history[-1]["examples_per_second"] == 8 / 7
+
+    def test_checkpoints_take_none_of_it_and_keep_it(self, clock, model, monkeypatch, tmp_path, capsys):
+        def slow(*args):
+            clock.now += 1000
+            return write(*args)
+
+        write, trainer = state_file.write, Trainer(model, SGD())
+        monkeypatch.setattr(state_file, "write", slow)
+        self.fit(trainer, checkpoint=Checkpoints(tmp_path, seconds=0, keep=9))
+        assert trainer.history[0]["seconds"] == trainer.seconds == 7
+        for path in Checkpoints(tmp_path).files()[1:]:
+            path.unlink()
+        capsys.readouterr()
+        resumed = Trainer(model, SGD())
+        self.fit(resumed, checkpoint=Checkpoints(tmp_path, resume=True))
+        assert resumed.history[0]["seconds"] == 7 and "time 5[s]" in capsys.readouterr().out
+
+
+class TestBar:
+    @pytest.fixture
+    def bars(self, monkeypatch):
+        class Bar:
+            disable = False
+
+            def __init__(self, total, initial=0):
+                self.total, self.done, self.texts = total, initial, []
+                bars.append(self)
+
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *_):
+                pass
+
+            def set_description(self, text, refresh=True):
+                self.texts.append(text)
+
+            def update(self):
+                self.done += 1
+
+        bars = []
+        monkeypatch.setattr(base_trainer, "progress", Bar)
+        return bars
+
+    def test_it_counts_the_iterations_and_names_the_epochs(self, bars):
+        LanguageTraining().fit(2)
+        assert [(bar.total, bar.done, bar.texts) for bar in bars] == [(10, 10, ["epoch 1", "epoch 2"])]
+
+    def test_it_begins_where_the_training_goes_on(self, bars, tmp_path):
+        class Stop(Callback):
+            at = 8
+
+            def on_iteration(self, trainer):
+                if 5 * trainer.current_epoch + trainer.iteration == self.at:
+                    trainer.stop("enough")
+
+        stop = Stop()
+        LanguageTraining().fit(2, callbacks=[stop], checkpoint=tmp_path)
+        stop.at = None
+        LanguageTraining().fit(2, callbacks=[stop], checkpoint=Checkpoints(tmp_path, resume=True))
+        assert [bar.done for bar in bars] == [8, 10] and bars[1].texts == ["epoch 2"]
