@@ -17,7 +17,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ch06.trained_models import check_vocabulary, folder_of, new_language_model
+from ch06.trained_models import check_vocabulary, folder_of, new_like, read_language_model
+from ch06.training_results import keep_results
 from ch06.training_text import training_text
 from common.averaged_sgd import AveragedSGD, BestAverages
 from common.block_lengths import BlockLengths
@@ -25,8 +26,6 @@ from common.callbacks import EarlyStopping
 from common.evaluation import eval_perplexity
 from common.experiment import TRAINING, Run, experiment
 from common.language_model import LanguageModel
-from common.model_folder import WEIGHTS
-from common.plotting import plot_curve
 from common.trainer import RnnlmTrainer
 from common.validation import language_model_scores
 from dataset.corpora import Corpus
@@ -95,16 +94,13 @@ def main(
         valid=valid, callbacks=[EarlyStopping(patience), best], checkpoint=run.checkpoint,
         block_lengths=BlockLengths(run.rng("blocks")) if random_blocks else None,
     )  # fmt: skip
-    model.save(run.out, id_to_word=id_to_word)
-    by_epoch = {name: trainer.history.column(name) for name in ("loss", "valid_perplexity", "seconds")}
-    run.record(**by_epoch)
-    run.plot("perplexity.png", plot_curve, by_epoch["valid_perplexity"], "epoch", "validation perplexity")
+    valid_perplexity = keep_results(run, trainer, id_to_word, ("loss", "valid_perplexity", "seconds"))
     if best.best == best.before:
         print("no mean was better than the model itself, which is saved as it was")
     before = math.exp(best.before)
     return {
         "valid_perplexity_before": before,
-        "valid_perplexity": min(before, *by_epoch["valid_perplexity"]),
+        "valid_perplexity": min(before, *valid_perplexity),
         "test_perplexity": eval_perplexity(model, test),
     }
 
@@ -116,8 +112,10 @@ def trained_model(weights: Path, run: Run) -> LanguageModel:
     """
     if not folder_of(weights):
         raise ValueError(f"{weights}: weights alone do not say what to drop while training; name a training's folder")
-    model = new_language_model(weights, rng=run.rng("dropout"))
-    model.load_params(weights / WEIGHTS)
+    trained = read_language_model(weights)
+    model = new_like(trained, rng=run.rng("dropout"))
+    for param, value in zip(model.params, trained.params, strict=True):
+        param[...] = value
     return model
 
 

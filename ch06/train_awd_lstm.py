@@ -10,13 +10,13 @@ As in the paper the lengths of the blocks vary at random around time_size, and t
 from typing import Annotated, Any
 
 from ch06.awd_lstm import AwdLstm
+from ch06.training_results import keep_results
 from ch06.training_text import training_text
 from common.averaged_sgd import AveragedSGD, BestAverages, NonMonotoneTrigger
 from common.block_lengths import BlockLengths
 from common.evaluation import eval_perplexity
 from common.experiment import TRAINING, Run, experiment
 from common.model_tree import count_params
-from common.plotting import plot_curve
 from common.trainer import RnnlmTrainer
 from dataset.corpora import Corpus
 
@@ -53,14 +53,11 @@ def main(
         valid=valid, callbacks=[NonMonotoneTrigger(patience), BestAverages()], checkpoint=run.checkpoint,
         block_lengths=BlockLengths(run.rng("blocks")) if random_blocks else None,
     )  # fmt: skip
-    model.save(run.out, id_to_word=id_to_word)
-    by_epoch = {name: trainer.history.column(name) for name in ("loss", "valid_perplexity", "seconds")}
-    run.record(**by_epoch)
-    run.plot("perplexity.png", plot_curve, by_epoch["valid_perplexity"], "epoch", "validation perplexity")
+    valid_perplexity = keep_results(run, trainer, id_to_word, ("loss", "valid_perplexity", "seconds"))
     return {
         "parameters": count_params(model),
         "averaged": optimizer.averaging,
-        "valid_perplexity": min(by_epoch["valid_perplexity"]),
+        "valid_perplexity": min(valid_perplexity),
         "test_perplexity": eval_perplexity(model, test),
     }
 

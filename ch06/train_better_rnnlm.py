@@ -12,13 +12,13 @@ rate is divided by four. The weights of the best epoch are saved and tested.
 from typing import Annotated
 
 from ch06.better_rnnlm import BetterRnnlm
+from ch06.training_results import keep_results
 from ch06.training_text import training_text
 from common.callbacks import BestWeights, Plateau
 from common.evaluation import eval_perplexity
 from common.experiment import TRAINING, Run, experiment
 from common.model_tree import count_params
 from common.optimizer import SGD
-from common.plotting import plot_curve
 from common.trainer import RnnlmTrainer
 from dataset.corpora import Corpus
 
@@ -65,13 +65,11 @@ def main(
         xs, ts, max_epoch, batch_size, time_size, max_grad,
         valid=valid, callbacks=[Plateau(0.25), BestWeights()], checkpoint=run.checkpoint,
     )  # fmt: skip
-    model.save(run.out, id_to_word=id_to_word)
-    by_epoch = {name: trainer.history.column(name) for name in ("perplexity", "valid_perplexity", "lr", "seconds")}
-    run.record(interval_perplexity=trainer.ppl_list, **by_epoch)
-    run.plot("perplexity.png", plot_curve, by_epoch["valid_perplexity"], "epoch", "validation perplexity")
+    columns = ("perplexity", "valid_perplexity", "lr", "seconds")
+    valid_perplexity = keep_results(run, trainer, id_to_word, columns, interval_perplexity=trainer.ppl_list)
     return {
         "parameters": count_params(model),
-        "valid_perplexity": min(by_epoch["valid_perplexity"]),
+        "valid_perplexity": min(valid_perplexity),
         "test_perplexity": eval_perplexity(model, test),
     }
 

@@ -37,7 +37,7 @@ _ROLES = ["W", "Wx", "Wh", "b", "Wc"]  # of tensors, in the order of a layer's
 
 _CELLS = {(1, False): ("rnn", "relu"), (3, False): ("gru",), (4, False): ("lstm",), (4, True): ("peephole",)}
 _NAME = re.compile(f"layers[.]([0-9]+)[.]({'|'.join(_ROLES)})")
-_RUN = re.compile("ch06_(train_[a-z_]+)(-quick)?")  # folders that trainings leave by default
+_RUN = re.compile("ch06_train_[a-z_]+(-quick)?")  # folders that trainings leave by default
 _ORDER = re.compile("W( Wx Wh b( Wc)?)+( W)? b")
 
 R = TypeVar("R", bound=Rnnlm)
@@ -76,11 +76,11 @@ def folder_of(path: Location) -> Path | None:
         if path.exists():
             endings = ", ".join(weight_files.SUFFIXES)
             raise FileFormatError(path, f"there is no model in it, files of weights end in {endings}")
-        folder = _RUN.fullmatch(path.name) or _RUN.fullmatch("ch06_train_rnnlm")
-        assert folder
+        made = path.name if _RUN.fullmatch(path.name) else "ch06_train_rnnlm"
+        command = made.replace("ch06_", "ch06.").replace("-quick", " --quick")
         raise FileNotFoundError(
             f"{path.absolute()}: there is no folder of a model and no file of weights. The trainings of chapter 6 "
-            f"leave such a folder, `python -m ch06.{folder[1]}{' --quick' if folder[2] else ''}` in runs/{folder[0]}"
+            f"leave such a folder, `python -m {command}` in runs/{made}"
         )
     return None
 
@@ -123,11 +123,15 @@ def read_language_model(path: Location, cell: str | None = None) -> LanguageMode
 def new_language_model(path: Location, cell: str | None = None, *, rng: Seed = None) -> LanguageModel:
     """A model like that of :func:`read_language_model`, with the weights that a training would begin with."""
     if folder := folder_of(path):
-        trained = _in_folder(folder)
-        kind: type[Any] = type(trained)
-        return _with_words(kind(**trained.saved_arguments(), rng=rng), vocabulary(trained))
+        return new_like(_in_folder(folder), rng=rng)
     layout = _layout(path)
     return _with_words(_model(path, layout, cell, rng), layout.id_to_word)
+
+
+def new_like(trained: L, *, rng: Seed = None) -> L:
+    """A model made as one from a folder was, with its words, but with the weights that a training would begin with."""
+    kind: type[Any] = type(trained)
+    return _with_words(kind(**trained.saved_arguments(), rng=rng), vocabulary(trained))
 
 
 def vocabulary(model: LanguageModel) -> dict[int, str] | None:

@@ -1,15 +1,14 @@
 """finetune, on the mini corpus."""
 
-import json
 from pathlib import Path
 
 import pytest
+from run_folder import history, tensors
 
 from ch06 import eval, finetune, train_awd_lstm, train_better_rnnlm
 from ch06.awd_lstm import AwdLstm
 from ch06.better_rnnlm import BetterRnnlm
 from ch06.trained_models import read_language_model
-from common import weight_files
 from common.averaged_sgd import AveragedSGD
 from common.base_model import BaseModel
 from common.evaluation import eval_perplexity
@@ -19,8 +18,6 @@ from dataset import mini
 
 TEXT = {"corpus": "mini", "train_size": 1200, "time_size": 10}
 SMALL = {**TEXT, "max_epoch": 2, "lr": 5.0}
-
-
 pytestmark = pytest.mark.usefixtures("small_splits")
 
 
@@ -32,14 +29,6 @@ def trained():
 
 def drops(model):
     return [layer for layer in model.training_mode_layers if isinstance(layer, Dropout)]
-
-
-def history(out):
-    return json.loads(Path(out, "history.json").read_text("utf-8"))
-
-
-def tensors(out):
-    return weight_files.read(Path(out, "weights.npz"))[0]
 
 
 def validation(folder):

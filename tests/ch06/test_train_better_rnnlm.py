@@ -1,15 +1,14 @@
 """train_better_rnnlm, train_awd_lstm and compare_improvements, on the mini corpus."""
 
 import csv
-import json
 import shutil
 from pathlib import Path
 
 import pytest
+from run_folder import history, tensors
 
 from ch06 import compare_improvements, train_awd_lstm, train_better_rnnlm
 from ch06.better_rnnlm import BetterRnnlm
-from common import weight_files
 from common.evaluation import eval_perplexity
 from common.files import FileFormatError, write_bytes
 from common.layers import Dropout
@@ -23,14 +22,6 @@ both = pytest.mark.parametrize(
 )
 whole_load_data = mini.load_data
 pytestmark = pytest.mark.usefixtures("small_splits")
-
-
-def history(out):
-    return json.loads(Path(out, "history.json").read_text(encoding="utf-8"))
-
-
-def tensors(out):
-    return weight_files.read(Path(out, "weights.npz"))[0]
 
 
 def test_the_weights_of_the_best_epoch_are_saved_and_tested():

@@ -1,10 +1,10 @@
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import strict_cupy
+from run_folder import history
 
 from ch07 import show_addition_dataset, train_seq2seq
 from ch08 import compare_models, train, visualize_attention
@@ -17,10 +17,6 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def history(folder):
-    return json.loads(Path(folder, "history.json").read_text(encoding="utf-8"))
 
 
 def test_addition_data(capsys):
