@@ -24,15 +24,14 @@ def rnn_step_backward(h: Array, dh: Array, dA: Array) -> None:
     dA *= dh
 
 
-def lstm_step(A: Array, recurrent: Array, gates: Array, c_prev: Array, c: Array, tanh_c: Array, h: Array) -> None:
-    """A step of an LSTM (Hochreiter & Schmidhuber 1997, Gers et al. 2000) from A = x Wx + b and recurrent = h_prev Wh:
+def lstm_step(gates: Array, c_prev: Array, c: Array, tanh_c: Array, h: Array) -> None:
+    """A step of an LSTM (Hochreiter & Schmidhuber 1997, Gers et al. 2000) from the sums A = x Wx + h_prev Wh + b:
 
-        f, i, o = sigmoid(A + recurrent),    g = tanh(A + recurrent),    c = f c_prev + g i,    h = o tanh(c)
+        f, i, o = sigmoid(A),    g = tanh(A),    c = f c_prev + g i,    h = o tanh(c)
 
-    A and recurrent (N, 4H) have the columns f, g, i, o. Written are the gates (4, N, H), each of them one piece of
-    memory, which saves a quarter of the time of all that is done with them, and c, tanh_c and h (N, H).
+    gates (4, N, H) are the sums at first, in the order f, g, i, o, each of them one piece of memory, which saves a
+    quarter of the time of all that is done with them. Written are the gates, and c, tanh_c and h (N, H).
     """
-    np.add(by_gate(A, 4), by_gate(recurrent, 4), out=gates)
     f, g, i, o = gates
     sigmoid_in_place(f)
     np.tanh(g, out=g)
@@ -44,29 +43,31 @@ def lstm_step(A: Array, recurrent: Array, gates: Array, c_prev: Array, c: Array,
     np.multiply(o, tanh_c, out=h)
 
 
-def lstm_step_backward(gates: Array, c_prev: Array, tanh_c: Array, dh: Array, dc: Array, dA: Array) -> None:
+def lstm_step_backward(
+    gates: Array, c_prev: Array, tanh_c: Array, dh: Array, dc: Array, dA: Array, work: Array
+) -> None:
     """The gradients of a step from dh and dc (N, H), those of its h and c:
 
         dc_all = dc + dh o (1 - tanh²(c)),    dc_prev = dc_all f
         df = dc_all c_prev f (1 - f),    dg = dc_all i (1 - g²),    di = dc_all g i (1 - i)
         do = dh tanh(c) o (1 - o)
 
-    Written are dA (N, 4H), with the columns df, dg, di, do, and dc, which becomes dc_prev.
+    Written are dA (N, 4H), with the columns df, dg, di, do, and dc, which becomes dc_prev; work (3, N, H) is used up.
     """
     f, g, i, o = gates
     df, dg, di, do = by_gate(dA, 4)
-    a = dh * o  # a and b are working memory, used again and again
-    b = tanh_c * a
-    dc += a
-    dc -= np.multiply(b, tanh_c, out=a)  # in all: dc + dh o (1 - tanh²(c))
-    np.subtract(b, np.multiply(b, o, out=a), out=do)  # dh tanh(c) o (1 - o)
-    np.multiply(dc, i, out=a)
-    np.multiply(a, g, out=b)
-    np.subtract(b, b * i, out=di)  # dc g i (1 - i)
-    np.subtract(a, np.multiply(b, g, out=b), out=dg)  # dc i (1 - g²)
+    u, v, w = work
+    dc += np.multiply(dh, o, out=u)
+    np.multiply(u, tanh_c, out=v)  # dh tanh(c) o
+    dc -= np.multiply(v, tanh_c, out=u)
+    np.subtract(v, np.multiply(v, o, out=u), out=do)
+    np.multiply(dc, i, out=u)
+    np.multiply(u, g, out=v)  # dc_all g i
+    np.subtract(v, np.multiply(v, i, out=w), out=di)
+    np.subtract(u, np.multiply(v, g, out=w), out=dg)
     dc *= f
-    np.multiply(dc, c_prev, out=b)
-    np.subtract(b, np.multiply(b, f, out=a), out=df)  # dc c_prev f (1 - f)
+    np.multiply(dc, c_prev, out=v)
+    np.subtract(v, np.multiply(v, f, out=u), out=df)
 
 
 def gru_step(A: Array, h_prev: Array, Wh: Array, rh: Array, h: Array, mask: Array | None = None) -> None:
@@ -205,8 +206,8 @@ class LSTM(Cell):
         Wx, Wh, b = self.params
         x, h_prev, c_prev = self.check_step(x, h_prev, c_prev)
         c, tanh_c, h = (np.empty_like(h_prev) for _ in range(3))
-        gates = np.empty((4, *h.shape), h.dtype)
-        lstm_step(x @ Wx + b, h_prev @ Wh, gates, c_prev, c, tanh_c, h)
+        gates = by_gate(self.cast(x @ Wx + h_prev @ Wh + b), 4).copy()
+        lstm_step(gates, c_prev, c, tanh_c, h)
         self._cache = x, h_prev, c_prev, gates, tanh_c
         return h, c
 
@@ -215,7 +216,7 @@ class LSTM(Cell):
         x, h_prev, c_prev, gates, tanh_c = self._cached()
         dh, dc = self.check_gradient(dh, h_prev.shape), self.check_gradient(dc, h_prev.shape).copy()
         dA = np.empty((len(x), 4 * self.hidden_size), h_prev.dtype)
-        lstm_step_backward(gates, c_prev, tanh_c, dh, dc, dA)
+        lstm_step_backward(gates, c_prev, tanh_c, dh, dc, dA, np.empty((3, *h_prev.shape), h_prev.dtype))
         np.matmul(h_prev.T, dA, out=self.grads[1])
         return self.input_gradients(x, dA), dA @ self.params[1].T, dc
 

@@ -9,7 +9,7 @@ A state is a tuple of arrays of N rows, of which the first is h. So rows can be 
 
 from typing import Any
 
-from common.cells import lstm_step
+from common.cells import by_gate, lstm_step
 from common.np import Array, np
 from common.own_models import is_own
 from common.recurrent import TimeLSTM
@@ -49,32 +49,31 @@ class LayerReader:
 class LSTMReader:
     """Reads with the weights that a :class:`common.recurrent.TimeLSTM` has at `start`, and leaves the layer as it is.
 
-    A step is one product, [h x] [Wh; Wx]. A constant input, whose rows of Wx come first, is multiplied with them once.
+    A step is one product, [h x 1] [Wh; Wx; b]. A constant input, whose rows of Wx come first, is multiplied with them once.
     Nothing is kept of a step but the state after it.
     """
 
     def __init__(self, layer: TimeLSTM) -> None:
         self.layer = layer
-        self._W: Any = None  # [Wh; Wx], without the rows of a constant input
-        self._b: Any = None
+        self._W: Any = None  # [Wh; Wx; b] (4, H + D + 1, H), without the rows of a constant input
 
     def start(self, h: Array, constant: Array | None = None) -> State:
         """The state (h, c), and with a constant input (N, K) also its share of the sums, (N, 4H)."""
         Wx, Wh, b = self.layer.params
         h, K = self.layer.check_state(h, len(h)), 0 if constant is None else constant.shape[1]
-        self._W, self._b = np.concatenate([Wh, Wx[K:]]), b.copy()
-        return h, np.zeros_like(h), *(() if constant is None else (constant @ Wx[:K] + b,))
+        self._W = by_gate(np.concatenate([Wh, Wx[K:], b[None]]), 4)
+        return h, np.zeros_like(h), *(() if constant is None else (constant @ Wx[:K],))
 
     def read(self, x: Array, state: State) -> State:
         """The state after the inputs x (N, D) of one step. ValueError for inputs of another shape."""
-        x = self.layer.check_input(x, len(state[0]), len(self._W) - self.layer.hidden_size)
-        h_prev, c_prev, *offset = state
-        sums = np.concatenate([h_prev, x], axis=1) @ self._W
+        h_prev, c_prev, *constant = state
+        x = self.layer.check_input(x, len(h_prev), self._W.shape[1] - self.layer.hidden_size - 1)
+        gates = np.concatenate([h_prev, x, np.ones_like(x[:, :1])], axis=1) @ self._W
+        if constant:
+            gates += by_gate(constant[0], 4)
         c, tanh_c, h = (np.empty_like(h_prev) for _ in range(3))
-        gates = np.empty((4, *h.shape), h.dtype)
-        rest = offset[0] if offset else np.broadcast_to(self._b, sums.shape)
-        lstm_step(rest, sums, gates, c_prev, c, tanh_c, h)
-        return h, c, *offset
+        lstm_step(gates, c_prev, c, tanh_c, h)
+        return h, c, *constant
 
     def read_rows(self, xs: Array, ids: Array) -> Array:
         """The states hs (N, S, H) after each of the inputs xs (N, S, D), from a zero state.

@@ -14,6 +14,7 @@ from typing import Any
 
 from common.cells import (
     RecurrentLayer,
+    by_gate,
     gru_step,
     gru_step_backward,
     lstm_step,
@@ -22,7 +23,7 @@ from common.cells import (
     rnn_step_backward,
 )
 from common.functions import affine
-from common.np import Array, np
+from common.np import Array, aligned_empty, np
 
 SMALL_BATCH = 64
 
@@ -98,7 +99,6 @@ class TimeRecurrent(RecurrentLayer):
         self._weight_gradients(x, hs[:-1], more, dA, self.grads[0][K:])
         if self._Wh_mask is not None:
             self.grads[1] *= self._Wh_mask
-        self.grads[2][...] = np.ones(T * N, dA.dtype) @ dA
         return np.ascontiguousarray((dA @ Wx[K:].T).reshape(T, N, -1).transpose(1, 0, 2))
 
     def _sums(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Array, Array]:
@@ -137,6 +137,12 @@ class TimeRecurrent(RecurrentLayer):
         """The states h (..., N, H) as the product with Wh sees them; or the gradient of h, from that of these."""
         return h if self._mask is None else h * self._mask
 
+    def _before(self, dA: Array, dh: Array) -> None:
+        """Write dh (N, H), the gradient of the state before a step, from that of its sums dA (N, G·H)."""
+        times_transposed(dA, self._Wh, dh)
+        if self._mask is not None:
+            dh *= self._mask
+
     def _run(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Array, Array, Any]:
         """Take all steps: (x, A, hs, more), those of :meth:`_sums`, with hs filled, and what else backward needs.
 
@@ -153,8 +159,9 @@ class TimeRecurrent(RecurrentLayer):
         raise NotImplementedError
 
     def _weight_gradients(self, x: Array, h: Array, more: Any, dA: Array, dWx: Array) -> None:
-        """Write those of Wx and Wh, from x (T, N, D), the states before each step h (T, N, H) and dA (T·N, G·H)."""
+        """Write those of Wx, Wh and b, from x (T, N, D), the states before each step h (T, N, H) and dA (T·N, G·H)."""
         np.matmul(x.reshape(-1, x.shape[2]).T, dA, out=dWx)
+        self.grads[2][...] = np.ones(len(dA), dA.dtype) @ dA
         self._recurrent_gradient(self._masked(h).reshape(-1, self.hidden_size), more, dA)
 
     def _recurrent_gradient(self, h: Array, more: Any, dA: Array) -> None:
@@ -162,9 +169,12 @@ class TimeRecurrent(RecurrentLayer):
         np.matmul(h.T, dA, out=self.grads[1])
 
 
-def times_transposed(dA: Array, W: Array) -> Array:
-    """dA Wᵀ (N, H). For a small batch W dAᵀ, transposed: there the BLAS has more rows to share among its threads."""
-    return dA @ W.T if len(dA) > SMALL_BATCH else (W @ dA.T).T
+def times_transposed(dA: Array, W: Array, out: Array) -> None:
+    """out (N, H) = dA Wᵀ. For a small batch W dAᵀ, transposed: there the BLAS has more rows to share among its threads."""
+    if len(dA) > SMALL_BATCH:
+        np.matmul(dA, W.T, out=out)
+    else:
+        out[...] = (W @ dA.T).T
 
 
 class TimeRNN(TimeRecurrent):
@@ -190,7 +200,7 @@ class TimeRNN(TimeRecurrent):
         for t in reversed(range(len(A))):
             dh += dhs[t]
             self._activate_backward(hs[t + 1], dh, A[t])
-            dh[...] = self._masked(times_transposed(A[t], self._Wh))
+            self._before(A[t], dh)
         return A, dh
 
 
@@ -217,50 +227,71 @@ class TimeLSTM(TimeRecurrent):
         self.h, self.c = None, None
 
     def _run(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Array, Array, Any]:
-        """For a long input much narrower than the state, each step adds [h x] [Wh; Wx] to the offset.
+        """For a long input much narrower than the state, the sums of a step are one product, [h x 1] [Wh; Wx; offset].
 
-        So there is no A, the largest array of all, which several passes would write to memory and read back, and x is
-        [h x], one array (T + 1, N, H + D), in which hs is a view. For a few steps, joining the weights costs more.
+        So there is no A, the largest array of all, which several passes would write to memory and read back. x is then
+        [h x 1], one array (T + 1, N, H + D + 1), in which hs is a view. For a few steps, joining the weights costs more.
         """
         T, N, D = x.shape
         H = self.hidden_size
-        A: Any
-        if 4 * D <= H and T * N >= H and self._mask is None:
-            hx = np.empty((T + 1, N, H + D), Wx.dtype)
-            hx[:-1, :, H:] = x
-            x, A, hs = hx[:-1], None, hx[:, :, :H]
-            hs[0] = self._start(self.h, N)
-            h, W = hx, np.concatenate([self._Wh, Wx])
+        joined = 4 * D <= H and T * N >= H and self._mask is None
+        A: Any = None
+        if joined:
+            hx, W, rest = self._join(x, Wx, offset)
+            x, hs = hx[:-1], hx[:, :, :H]
         else:
             x, A, hs = self._sums(x, Wx, offset)
-            h, W = hs, self._Wh
-        sums = np.broadcast_to(offset, (T, N, 4 * H)) if A is None else A
-        gates, recurrent = np.empty((T, 4, N, H), hs.dtype), np.empty((N, 4 * H), hs.dtype)
-        cs, tanh_cs = np.empty((T + 1, N, H), hs.dtype), np.empty((T, N, H), hs.dtype)
+            recurrent = np.empty((N, 4 * H), hs.dtype)
+        gates, tanh_cs = aligned_empty((T, 4, N, H), hs.dtype), aligned_empty((T, N, H), hs.dtype)
+        cs = aligned_empty((T + 1, N, H), hs.dtype)
         cs[0] = self._start(self.c, N)
         for t in range(T):
-            np.matmul(self._masked(h[t]), W, out=recurrent)
-            lstm_step(sums[t], recurrent, gates[t], cs[t], cs[t + 1], tanh_cs[t], hs[t + 1])
+            if joined:
+                np.matmul(hx[t], W, out=gates[t])
+                if rest is not None:
+                    gates[t] += rest
+            else:
+                np.matmul(self._masked(hs[t]), self._Wh, out=recurrent)
+                np.add(by_gate(A[t], 4), by_gate(recurrent, 4), out=gates[t])
+            lstm_step(gates[t], cs[t], cs[t + 1], tanh_cs[t], hs[t + 1])
         self.c = cs[-1].copy()
         return x, A, hs, (gates, cs, tanh_cs)
+
+    def _join(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Array, Any]:
+        """([h x 1] (T + 1, N, H + D + 1) with the first state, [Wh; Wx; offset] (4, H + D + 1, H), the rest of the sums).
+
+        The weights of each gate are a matrix of their own, so that a product writes each gate into a piece of memory of
+        its own. The offset of each row by itself, (N, 4H), is no row of weights; that is the rest, (4, N, H).
+        """
+        T, N, D = x.shape
+        H = self.hidden_size
+        hx = aligned_empty((T + 1, N, H + D + 1), Wx.dtype)
+        hx[0, :, :H] = self._start(self.h, N)
+        hx[:-1, :, H:-1] = x
+        hx[:, :, -1] = 1
+        own = offset.ndim == 2
+        W = np.concatenate([self._Wh, Wx, np.zeros_like(Wx[:1]) if own else offset[None]])
+        return hx, by_gate(W, 4), by_gate(offset, 4).copy() if own else None
 
     def _run_backward(self, A: Array, hs: Array, more: tuple[Any, ...], dhs: Array) -> tuple[Array, Array]:
         gates, cs, tanh_cs = more
         T, N, H = tanh_cs.shape
-        dA = np.empty((T, N, 4 * H), hs.dtype) if A is None else A
-        dh, self.dc = np.zeros((N, H), hs.dtype), np.zeros((N, H), hs.dtype)
+        dA = aligned_empty((T, N, 4 * H), hs.dtype) if A is None else A
+        dh, dc, *work = aligned_empty((5, N, H), hs.dtype)
+        dh[...] = dc[...] = 0
         for t in reversed(range(T)):
             dh += dhs[t]
-            lstm_step_backward(gates[t], cs[t], tanh_cs[t], dh, self.dc, dA[t])
-            dh[...] = self._masked(times_transposed(dA[t], self._Wh))
-        return dA, dh
+            lstm_step_backward(gates[t], cs[t], tanh_cs[t], dh, dc, dA[t], work)
+            self._before(dA[t], dh)
+        self.dc = dc.copy()
+        return dA, dh.copy()
 
     def _weight_gradients(self, x: Array, h: Array, more: tuple[Any, ...], dA: Array, dWx: Array) -> None:
         H = self.hidden_size
         if x.shape[2] == len(dWx):
             return super()._weight_gradients(x, h, more, dA, dWx)
-        dW = x.reshape(len(dA), -1).T @ dA  # x is [h x]
-        self.grads[1][...], dWx[...] = dW[:H], dW[H:]
+        dW = x.reshape(len(dA), -1).T @ dA  # x is [h x 1]
+        self.grads[1][...], dWx[...], self.grads[2][...] = dW[:H], dW[H:-1], dW[-1]
 
 
 class TimeGRU(TimeRecurrent):
