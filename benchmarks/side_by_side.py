@@ -15,6 +15,8 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib import metadata
 
+import common  # noqa: F401  for what it sets in the environment: the processes here have it as the chapters' scripts do
+
 SIDES = Mapping[str, Callable[[], Mapping[str, float]]]
 
 

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy
 
-from common import config
 from common.memory import keep_freed_memory
 from common.np import np, to_cpu
+from common.threads import THREADS, blas_threads, same_warnings
 
 AT_ONCE = 384  # questions that a model answers at a time: its memory grows with their number
-THREADS = 4  # at most, as each has a batch of its own in memory
 
 _sharing = threading.Lock()  # held by the one that has set the number of the BLAS's threads
 _limits: Any = None  # what it was before
@@ -44,7 +43,7 @@ def generate_all(
         return samples
 
     samples = None
-    if worker is not None and len(parts) > 1 and (threads := min(_blas_threads(), THREADS, len(parts))) > 1:
+    if worker is not None and len(parts) > 1 and (threads := min(blas_threads(), THREADS, len(parts))) > 1:
         samples = _share_out(answer, [worker, *(copy_of(model) for _ in range(threads - 1))], parts)
     if samples is None:
         samples = [answer(model if worker is None else worker, rows) for rows in parts]
@@ -56,16 +55,6 @@ def _sorted(questions: Any) -> Any:
     if questions.ndim == 2 and questions.size and questions.dtype.kind in "iu":
         return numpy.lexsort(questions.T[::-1])
     return numpy.arange(len(questions))
-
-
-def _blas_threads() -> int:
-    """On how many threads the BLAS works. If on one, threads of our own gain nothing, nor do they on the GPU: 1."""
-    try:
-        from threadpoolctl import threadpool_info
-    except ImportError:  # in an installation older than this dependency
-        return 1
-    libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
-    return 1 if config.GPU else max((library["num_threads"] for library in libraries), default=1)
 
 
 def _share_out(work: Callable[[Any, Any], Any], workers: Sequence[Any], parts: Sequence[Any]) -> list[Any] | None:
@@ -80,12 +69,12 @@ def _share_out(work: Callable[[Any, Any], Any], workers: Sequence[Any], parts: S
     free: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for worker in workers:
         free.put(worker)
-    warnings: dict[str, Any] = {**numpy.geterr(), "call": numpy.geterrcall()}  # each thread has its own
+    warnings = same_warnings()
 
     def on_a_thread(part: Any) -> Any:
         worker = free.get()
         try:
-            with numpy.errstate(**warnings):
+            with warnings():
                 return work(worker, part)
         finally:
             free.put(worker)

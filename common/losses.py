@@ -11,7 +11,8 @@ from common.computed import computed
 from common.functions import as_float, sigmoid, softmax
 from common.labels import class_ids
 from common.layer import Layer
-from common.np import Array, np, row_blocks
+from common.np import Array, aligned_empty, np, row_blocks
+from common.threads import share
 
 
 class Loss(Layer):
@@ -125,17 +126,19 @@ def softmax_loss(x: Array, ids: Array, ignore: int | None = None) -> tuple[float
     else:
         valid = ids != ignore
         mask, count, ids_or_0 = valid.astype(x.dtype), max(int(valid.sum()), 1), np.where(valid, ids, 0)
-    dx, loss = np.empty_like(x), np.empty(len(x), x.dtype)
-    ones = np.ones(x.shape[1], x.dtype)
+    dx, loss = aligned_empty(x.shape, x.dtype), np.empty(len(x), x.dtype)
+
     # All passes over a few rows while these are in the cache, gradient included: it costs one more multiplication.
-    for rows in row_blocks(len(x), x.shape[1] * x.itemsize):
+    def fill(rows: slice) -> None:
         e = dx[rows]
         np.subtract(x[rows], x[rows].max(axis=1, keepdims=True), out=e)
         loss[rows] = -e[places[: len(e)], ids_or_0[rows]]
         np.exp(e, out=e)
-        z = e @ ones
+        z = e.sum(axis=1)
         loss[rows] += np.log(z)
         e *= (mask[rows] / (z * count))[:, None]
+
+    share(fill, row_blocks(len(x), x.shape[1] * x.itemsize))
     dx[places, ids_or_0] -= mask / count
     return float(np.where(mask > 0, loss, 0).sum()) / count, dx
 

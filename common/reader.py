@@ -49,8 +49,8 @@ class LayerReader:
 class LSTMReader:
     """Reads with the weights that a :class:`common.recurrent.TimeLSTM` has at `start`, and leaves the layer as it is.
 
-    A step is one product, [h x 1] [Wh; Wx; b]. A constant input, whose rows of Wx come first, is multiplied with them once.
-    Nothing is kept of a step but the state after it.
+    A step is one product, [h x 1] [Wh; Wx; b]. A constant input, whose rows of Wx come first, is multiplied with them
+    once. Nothing is kept of a step but the state after it.
     """
 
     def __init__(self, layer: TimeLSTM) -> None:

@@ -170,7 +170,10 @@ class TimeRecurrent(RecurrentLayer):
 
 
 def times_transposed(dA: Array, W: Array, out: Array) -> None:
-    """out (N, H) = dA Wᵀ. For a small batch W dAᵀ, transposed: there the BLAS has more rows to share among its threads."""
+    """Write out (N, H) = dA Wᵀ.
+
+    For a small batch it is W dAᵀ, transposed: there the BLAS has more rows to share among its threads.
+    """
     if len(dA) > SMALL_BATCH:
         np.matmul(dA, W.T, out=out)
     else:
@@ -230,7 +233,8 @@ class TimeLSTM(TimeRecurrent):
         """For a long input much narrower than the state, the sums of a step are one product, [h x 1] [Wh; Wx; offset].
 
         So there is no A, the largest array of all, which several passes would write to memory and read back. x is then
-        [h x 1], one array (T + 1, N, H + D + 1), in which hs is a view. For a few steps, joining the weights costs more.
+        [h x 1], one array (T + 1, N, H + D + 1), in which hs is a view. For a few steps, to join the weights costs more
+        than it saves.
         """
         T, N, D = x.shape
         H = self.hidden_size
@@ -258,10 +262,11 @@ class TimeLSTM(TimeRecurrent):
         return x, A, hs, (gates, cs, tanh_cs)
 
     def _join(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Array, Any]:
-        """([h x 1] (T + 1, N, H + D + 1) with the first state, [Wh; Wx; offset] (4, H + D + 1, H), the rest of the sums).
+        """[h x 1] (T + 1, N, H + D + 1), with the first state filled; [Wh; Wx; offset] (4, H + D + 1, H); and the rest.
 
         The weights of each gate are a matrix of their own, so that a product writes each gate into a piece of memory of
-        its own. The offset of each row by itself, (N, 4H), is no row of weights; that is the rest, (4, N, H).
+        its own. An offset (N, 4H), of each row by itself, can be no row of weights: it is the rest (4, N, H) of the
+        sums, which is otherwise None.
         """
         T, N, D = x.shape
         H = self.hidden_size

@@ -23,6 +23,7 @@ from common.model_tree import recurrent_states
 from common.np import np
 from common.padding import PAD
 from common.reader import LSTMReader
+from common.threads import _blas
 from common.time_layers import TimeAffine, TimeDropout, TimeEmbedding
 
 V, S = 7, 5
@@ -35,7 +36,7 @@ def blas_threads():
 @pytest.fixture(params=[1, 3])
 def threads(request, monkeypatch):
     """As if the BLAS had so many threads, also on a machine with fewer cores."""
-    monkeypatch.setattr(answering, "_blas_threads", lambda: request.param)
+    monkeypatch.setattr(answering, "blas_threads", lambda: request.param)
     return request.param
 
 
@@ -261,7 +262,7 @@ def on_two_threads(monkeypatch):
         return read_rows(self, xs, ids)
 
     monkeypatch.setattr(LSTMReader, "read_rows", looking)
-    monkeypatch.setattr(answering, "_blas_threads", lambda: 2)
+    monkeypatch.setattr(answering, "blas_threads", lambda: 2)
     return found
 
 
@@ -283,7 +284,7 @@ def test_each_thread_has_a_copy_of_its_own(monkeypatch, rng):
         return read_rows(self, xs, ids)
 
     monkeypatch.setattr(LSTMReader, "read_rows", together)
-    monkeypatch.setattr(answering, "_blas_threads", lambda: 2)
+    monkeypatch.setattr(answering, "blas_threads", lambda: 2)
     generate_all(Seq2seq(V, 6, 8, rng=0), questions(rng, 20), 0, 4, batch_size=10)
     assert len(layers) == 2 and layers[0] is not layers[1]
 
@@ -332,7 +333,7 @@ def test_errors_arrive_and_the_rest_is_left(monkeypatch, rng):
         raise ArithmeticError("no")
 
     monkeypatch.setattr(LSTMReader, "read_rows", failing)
-    monkeypatch.setattr(answering, "_blas_threads", lambda: 2)
+    monkeypatch.setattr(answering, "blas_threads", lambda: 2)
     model = Seq2seq(V, 6, 8, rng=0)
     with pytest.raises(ArithmeticError):
         generate_all(model, questions(rng, 4000), 0, 4, batch_size=40)
@@ -366,7 +367,7 @@ def test_no_more_threads_can_be_started(monkeypatch, rng):
 
     model, xs = Seq2seq(V, 6, 8, rng=0), questions(rng, 100)
     expected = generate_all(model, xs, 0, 4, batch_size=40)
-    monkeypatch.setattr(answering, "_blas_threads", lambda: 2)
+    monkeypatch.setattr(answering, "blas_threads", lambda: 2)
     monkeypatch.setattr(ThreadPoolExecutor, "submit", refuse)
     assert (generate_all(model, xs, 0, 4, batch_size=40) == expected).all()
 
@@ -382,21 +383,17 @@ def test_another_shape_of_answers(shape, threads):
         generate_all(Wrong(), numpy.zeros((6, 2), int), 0, 3, batch_size=4)
 
 
-def test_a_blas_on_one_thread_stays_so():
-    """As in one of several trainings side by side."""
-    with threadpool_limits(1, "blas"):
-        assert answering._blas_threads() == 1
-
-
 def test_without_threadpoolctl(monkeypatch, rng):
     """In an environment that was installed before it was a dependency."""
     monkeypatch.setitem(sys.modules, "threadpoolctl", None)
-    assert answering._blas_threads() == 1
-    assert generate_all(Seq2seq(V, 6, 8, rng=0), questions(rng, 20), 0, 4, batch_size=5).shape == (20, 4)
+    _blas.cache_clear()
+    try:
+        assert generate_all(Seq2seq(V, 6, 8, rng=0), questions(rng, 20), 0, 4, batch_size=5).shape == (20, 4)
+    finally:
+        _blas.cache_clear()
 
 
 def test_on_the_gpu_there_is_one_thread(gpu, rng):
-    assert answering._blas_threads() == 1
     model, xs = Seq2seq(V, 6, 8, rng=0), questions(rng, 100)
     samples = generate_all(model, xs, 0, 4, batch_size=40)
     assert isinstance(samples, numpy.ndarray)

@@ -1,0 +1,139 @@
+"""Work shared among threads."""
+
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy
+import pytest
+from threadpoolctl import threadpool_limits
+
+from common import threads
+from common.threads import blas_threads, share
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(params=[1, 2, 9])
+def count(request, monkeypatch):
+    """As if the BLAS had so many threads, also on a machine with fewer cores."""
+    monkeypatch.setattr(threads, "blas_threads", lambda: request.param)
+    return request.param
+
+
+@pytest.mark.parametrize("parts", [0, 1, 3, 4, 50])
+def test_each_part_once(count, parts):
+    done = []
+    share(done.append, range(parts))
+    assert sorted(done) == list(range(parts))
+
+
+def test_several_at_a_time(monkeypatch):
+    monkeypatch.setattr(threads, "blas_threads", lambda: 2)
+    together, names, before = threading.Barrier(2, timeout=60), set(), threading.active_count()
+
+    def work(part):
+        together.wait()
+        names.add(threading.current_thread())
+
+    share(work, range(4))
+    assert len(names) == 2 and threading.main_thread() in names
+    assert threading.active_count() == before  # none is left, which a fork would lose
+
+
+@pytest.mark.parametrize("blas, parts, expected", [(1, 100, 1), (2, 3, 1), (2, 4, 2), (3, 100, 3), (64, 100, 4)])
+def test_how_many_threads(blas, parts, expected, monkeypatch):
+    monkeypatch.setattr(threads, "blas_threads", lambda: blas)
+    started, submit = [], ThreadPoolExecutor.submit
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", lambda *args: started.append(1) or submit(*args))
+    share(lambda part: None, range(parts))
+    assert len(started) == expected - 1
+
+
+def test_an_error_arrives(count):
+    def work(part):
+        if part == 7:
+            raise ArithmeticError("seven")
+
+    with pytest.raises(ArithmeticError, match="seven"):
+        share(work, range(20))
+
+
+def test_an_error_on_another_thread_arrives(monkeypatch):
+    monkeypatch.setattr(threads, "blas_threads", lambda: 2)
+    together = threading.Barrier(2, timeout=60)
+
+    def work(part):
+        if part < 2:
+            together.wait()
+        if threading.current_thread() is not threading.main_thread():
+            raise ArithmeticError("no")
+
+    with pytest.raises(ArithmeticError, match="no"):
+        share(work, range(4))
+
+
+def test_warnings_are_what_they_are_outside(count):
+    def work(part):
+        numpy.ones(1) / numpy.zeros(1)
+
+    with numpy.errstate(all="raise"), pytest.raises(FloatingPointError, match="divide by zero"):
+        share(work, range(20))
+    with numpy.errstate(all="ignore"):
+        share(work, range(20))
+
+
+def test_no_more_threads_can_be_started(count, monkeypatch):
+    """As at the end of a process, in a thread that outlives the main one."""
+
+    def refuse(self, *args, **kwargs):
+        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", refuse)
+    done = []
+    share(done.append, range(20))
+    assert done == list(range(20))
+
+
+def test_a_blas_on_one_thread_stays_so():
+    """As in one of several trainings side by side."""
+    with threadpool_limits(1, "blas"):
+        assert blas_threads() == 1
+    with threadpool_limits(2, "blas"):
+        assert blas_threads() == 2
+
+
+def test_without_threadpoolctl(monkeypatch):
+    """In an environment that was installed before it was a dependency."""
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    threads._blas.cache_clear()
+    try:
+        assert blas_threads() == 1
+    finally:
+        threads._blas.cache_clear()
+
+
+def test_on_the_gpu_there_is_one(gpu):
+    assert blas_threads() == 1
+
+
+@pytest.mark.parametrize("given, expected", [(None, "22"), ("26", "26")])
+def test_the_blas_is_not_to_wait_long(given, expected):
+    """Set before NumPy is imported, unless the user has."""
+    code = "import sys, common, os; print('numpy' in sys.modules, os.environ['OPENBLAS_THREAD_TIMEOUT'])"
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_THREAD_TIMEOUT"}
+    environment |= {} if given is None else {"OPENBLAS_THREAD_TIMEOUT": given}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", expected]
+
+
+@pytest.mark.parametrize("script", ["ch03.train", "ch05.train", "ch06.train_rnnlm", "ch07.train_seq2seq"])
+def test_scripts_import_common_before_numpy(script):
+    command = [sys.executable, "-X", "importtime", "-c", f"import {script}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    order = [line.rsplit("|")[-1].strip() for line in done.stderr.splitlines()]
+    assert order.index("common") < order.index("numpy")
