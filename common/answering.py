@@ -13,7 +13,7 @@ from common.memory import keep_freed_memory
 from common.np import np, to_cpu
 from common.threads import THREADS, blas_threads, same_warnings
 
-AT_ONCE = 384  # questions that a model answers at a time: its memory grows with their number
+AT_ONCE = 640  # questions that a model answers at a time: its memory grows with their number
 
 _sharing = threading.Lock()  # held by the one that has set the number of the BLAS's threads
 _limits: Any = None  # what it was before
