@@ -5,6 +5,7 @@ import numpy
 import pytest
 
 import common.np
+import common.threads
 from ch06.rnnlm import Rnnlm
 from ch07.seq2seq import Seq2seq
 from common.losses import (
@@ -322,3 +323,21 @@ def test_the_batch_twice_has_the_same_loss(layer, shape, labels, rng):
     x, t = rng.standard_normal(shape), rng.integers(0, 2, labels)
     twice = layer().forward(numpy.concatenate([x, x]), numpy.concatenate([t, t]))
     assert twice == pytest.approx(layer().forward(x, t))
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_the_threads_of_a_large_vocabulary_change_no_bit(ignored, rng, monkeypatch):
+    scores, ids = 3 * rng.standard_normal((12, 12, 9000)).astype("f"), rng.integers(0, 9000, (12, 12))
+    ids[3:5] = -1 if ignored else 0
+    found = []
+    for count in (1, 2, 4):
+        monkeypatch.setattr(common.threads, "blas_threads", lambda count=count: count)
+        layer = TimeSoftmaxWithLoss()
+        found.append((layer.forward(scores, ids), layer.backward()))
+    probabilities = numpy.exp(scores.astype("d") - scores.max(axis=2, keepdims=True))
+    probabilities /= probabilities.sum(axis=2, keepdims=True)
+    rows, columns = numpy.indices(ids.shape)
+    losses = -numpy.log(probabilities[rows, columns, ids])[ids >= 0]
+    assert found[0][0] == pytest.approx(losses.mean(), rel=1e-6)
+    for loss, gradient in found[1:]:
+        assert loss == found[0][0] and (gradient == found[0][1]).all()

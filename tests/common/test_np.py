@@ -7,7 +7,19 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from common import config
-from common.np import address, assign_row_sums, choice, floats, is_active, np, random, row_blocks, sum_rows, to_cpu
+from common.np import (
+    address,
+    aligned_empty,
+    assign_row_sums,
+    choice,
+    floats,
+    is_active,
+    np,
+    random,
+    row_blocks,
+    sum_rows,
+    to_cpu,
+)
 
 
 def test_numpy_without_the_flag():
@@ -135,3 +147,20 @@ def test_floats(gpu):
     assert found == [2.5, 3.0] and floats([]) == []
     config.GPU = False
     assert [type(number) for number in floats([numpy.float32(2.5), 3])] == [float, float]
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i8"])
+@pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 5, 7), (40, 1000)])
+def test_arrays_that_begin_at_a_cache_line(shape, dtype):
+    arrays = [aligned_empty(shape, dtype) for _ in range(5)]
+    for number, x in enumerate(arrays):
+        assert x.shape == shape and x.dtype == dtype and x.flags.c_contiguous and x.flags.writeable
+        assert x.size == 0 or x.__array_interface__["data"][0] % 64 == 0
+        x[...] = number
+    for number, x in enumerate(arrays):  # each has memory of its own
+        assert (x == number).all()
+
+
+def test_they_are_on_the_gpu(gpu):
+    x = aligned_empty((2, 3), "f")
+    assert is_active(x) and x.shape == (2, 3) and x.dtype == "f4"
