@@ -11,7 +11,7 @@ from common.computed import computed
 from common.functions import as_float, sigmoid, softmax
 from common.labels import class_ids
 from common.layer import Layer
-from common.np import Array, aligned_empty, np, row_blocks
+from common.np import Array, np, row_blocks
 from common.threads import share
 
 
@@ -126,7 +126,7 @@ def softmax_loss(x: Array, ids: Array, ignore: int | None = None) -> tuple[float
     else:
         valid = ids != ignore
         mask, count, ids_or_0 = valid.astype(x.dtype), max(int(valid.sum()), 1), np.where(valid, ids, 0)
-    dx, loss = aligned_empty(x.shape, x.dtype), np.empty(len(x), x.dtype)
+    dx, loss = np.empty_like(x), np.empty(len(x), x.dtype)
 
     # All passes over a few rows while these are in the cache, gradient included: it costs one more multiplication.
     def fill(rows: slice) -> None:

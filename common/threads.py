@@ -53,6 +53,10 @@ def share(work: Callable[[Any], object], parts: Sequence[Any]) -> None:
     other. An error of one of them is raised here, when all threads have ended.
     """
     threads = min(blas_threads(), THREADS) if len(parts) >= FEW else 1
+    if threads == 1:  # at once: of a small network's iteration, a pool would be a third
+        for part in parts:
+            work(part)
+        return
     warnings, left = same_warnings(), iter(parts)
 
     def some() -> None:
@@ -60,7 +64,7 @@ def share(work: Callable[[Any], object], parts: Sequence[Any]) -> None:
             for part in left:  # of all threads: one that gets less of a core takes fewer of them
                 work(part)
 
-    with ThreadPoolExecutor(max(1, threads - 1)) as pool:  # starts no thread before it is given something to do
+    with ThreadPoolExecutor(threads - 1) as pool:
         others: list[Any] = []
         with contextlib.suppress(RuntimeError):  # no thread can be started any more, as at the end of the process
             others.extend(pool.submit(some) for _ in range(1, threads))
