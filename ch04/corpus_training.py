@@ -26,7 +26,7 @@ from common.checks import check_counts, check_restored_count, check_restored_num
 from common.files import Location
 from common.interrupt import Interrupt, TrainingInterrupted
 from common.labels import checked_corpus
-from common.np import np, sum_rows, to_cpu
+from common.np import np, sum_rows, take_rows, to_cpu
 from common.object_tree import generator_states, set_generator_states
 from common.optimizer import EPSILON
 from common.progress import progress, write
@@ -50,10 +50,10 @@ class RowAdaGrad:
     def update(self, lr: float, gradients: Sequence[Rows]) -> None:
         """A step along the sum of the gradients: in each, rows (M, H) by ids (M,), of which some may be repeated."""
         ids, g = sum_rows(*map(np.concatenate, zip(*gradients, strict=True)))
-        s = self.s[ids] + np.einsum("ij,ij->i", g, g) / g.shape[1]
+        s = take_rows(self.s, ids) + np.einsum("ij,ij->i", g, g) / g.shape[1]
         self.s[ids] = s
         g *= (lr / (np.sqrt(s) + EPSILON))[:, None]
-        self.W[ids] -= g
+        self.W[ids] = np.subtract(take_rows(self.W, ids), g, out=g)
 
 
 class CorpusTrainer:

@@ -11,7 +11,7 @@ from common.checks import check_counts, is_number
 from common.labels import checked_corpus, checked_ids
 from common.layer import Layer
 from common.losses import SigmoidWithLoss
-from common.np import Array, choice, np, random, to_cpu
+from common.np import Array, choice, np, random, take_rows, to_cpu
 from common.rng import Seed, generator
 from common.sparse_gradient import RowGradient, assign_rows
 
@@ -39,7 +39,7 @@ class EmbeddingDot(Layer):
         idx = checked_ids(self.name, idx, len(W))
         if idx.ndim not in (1, 2) or len(idx) != len(h):
             raise ValueError(f"{self.name}: h {h.shape} needs ids ({len(h)},) or ({len(h)}, K), got {idx.shape}")
-        rows = W[idx[:, None] if idx.ndim == 1 else idx]  # (N, K, H)
+        rows = take_rows(W, idx[:, None] if idx.ndim == 1 else idx)  # (N, K, H)
         self._cache = h, idx, rows
         return (rows @ h[:, :, None]).reshape(idx.shape)
 

@@ -8,7 +8,7 @@ from common.functions import affine, as_float, cross_entropy_error, relu, sigmoi
 from common.labels import checked_ids
 from common.layer import Layer
 from common.losses import SigmoidWithLoss, SoftmaxWithLoss
-from common.np import GPU, Array, np, random
+from common.np import GPU, Array, np, random, take_rows
 from common.rng import Seed, generator
 from common.sparse_gradient import RowGradient, assign_rows
 
@@ -175,7 +175,7 @@ class Embedding(Layer):
     def forward(self, idx: Array) -> Array:
         W = self.params[0]
         self._cache = checked_ids(self.name, idx, len(W))
-        return W[self._cache]
+        return take_rows(W, self._cache)
 
     def backward(self, dout: Array) -> None:
         W, idx = self.params[0], self._cached()

@@ -11,8 +11,10 @@ from common.computed import computed
 from common.functions import as_float, sigmoid, softmax
 from common.labels import class_ids
 from common.layer import Layer
-from common.np import Array, np, row_blocks
+from common.np import Array, column_major, np, row_blocks
 from common.threads import share
+
+FEW_CLASSES = 64  # for which column_major saves more than it takes
 
 
 class Loss(Layer):
@@ -126,6 +128,8 @@ def softmax_loss(x: Array, ids: Array, ignore: int | None = None) -> tuple[float
     else:
         valid = ids != ignore
         mask, count, ids_or_0 = valid.astype(x.dtype), max(int(valid.sum()), 1), np.where(valid, ids, 0)
+    if x.shape[1] <= FEW_CLASSES:
+        x = column_major(x)
     dx, loss = np.empty_like(x), np.empty(len(x), x.dtype)
 
     # All passes over a few rows while these are in the cache, gradient included: it costs one more multiplication.

@@ -12,7 +12,7 @@ from numbers import Real
 from typing import Any
 
 from common.checks import as_number
-from common.np import fits_cache, np, row_blocks
+from common.np import fits_cache, np, row_blocks, take_rows
 from common.object_tree import attributes
 from common.parameter_states import ParameterStates
 from common.sparse_gradient import RowGradient
@@ -89,7 +89,7 @@ class Optimizer:
     def _update_rows(self, step: int, scale: float, g: RowGradient, *arrays: Any) -> None:
         """A step that touches nothing but the rows, of the parameter and of its state, which have a gradient."""
         ids = g.ids  # once: of a gradient that somebody has written into they are searched for
-        p, *state = touched = [array[ids] for array in arrays]
+        p, *state = touched = [take_rows(array, ids) for array in arrays]
         self._update_array(step, scale, p, g.rows, *state)
         for array, rows in zip(arrays, touched, strict=True):
             array[ids] = rows
@@ -248,14 +248,14 @@ class Adam(Optimizer):
 
     def _update_array(self, step: int, scale: float, p: Any, g: Any, *state: Any) -> None:
         m, v = state
-        g = g * scale
+        work = g * ((1 - self.beta1) * scale)
         m *= self.beta1
-        m += (1 - self.beta1) * g
+        m += work
+        np.multiply(g, math.sqrt(1 - self.beta2) * scale, out=work)
+        work *= work
         v *= self.beta2
-        g *= g
-        g *= 1 - self.beta2
-        v += g
-        root = np.sqrt(v, out=g)
+        v += work
+        root = np.sqrt(v, out=work)
         root *= 1 / math.sqrt(1 - self.beta2**step)
         root += EPSILON
         np.divide(m, root, out=root)
@@ -297,8 +297,11 @@ def _checked_number(optimizer: Optimizer, name: str, value: Any, below: float = 
 
 
 def _pieces(*arrays: Any) -> Any:
-    """Pieces of equally shaped arrays, which fit the cache together if all are laid out in memory in the same order."""
-    if arrays[0].ndim and fits_cache(4 * sum(a.nbytes for a in arrays)):
+    """Pieces of equally shaped arrays, which fit the cache together if all are laid out in memory in the same order.
+
+    They are of 2^16 float32: with fewer, calling NumPy takes longer than the work, with more, the cache is too small.
+    """
+    if arrays[0].ndim and fits_cache(4 * arrays[0].nbytes):
         return [arrays]  # what follows would come to the same, but take more time than the step of a small weight
     if all(a.flags.c_contiguous for a in arrays):
         flat = [a.reshape(-1) for a in arrays]
@@ -306,4 +309,4 @@ def _pieces(*arrays: Any) -> Any:
         flat = [a.T.reshape(-1) for a in arrays]
     else:
         return [arrays]
-    return ([a[piece] for a in flat] for piece in row_blocks(len(flat[0]), 4 * sum(a.itemsize for a in arrays)))
+    return ([a[piece] for a in flat] for piece in row_blocks(len(flat[0]), 4 * arrays[0].itemsize))

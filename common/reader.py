@@ -9,7 +9,7 @@ A state is a tuple of arrays of N rows, of which the first is h. So rows can be 
 
 from typing import Any
 
-from common.cells import by_gate, lstm_step
+from common.cells import in_pairs, lstm_step, lstm_sums, lstm_weights
 from common.np import Array, np
 from common.own_models import is_own
 from common.recurrent import TimeLSTM
@@ -55,22 +55,24 @@ class LSTMReader:
 
     def __init__(self, layer: TimeLSTM) -> None:
         self.layer = layer
-        self._W: Any = None  # [Wh; Wx; b] (4, H + D + 1, H), without the rows of a constant input
+        self._W: Any = None  # lstm_weights (2, 2, H + D + 1, H), without the rows of a constant input
 
     def start(self, h: Array, constant: Array | None = None) -> State:
-        """The state (h, c), and with a constant input (N, K) also its share of the sums, (N, 4H)."""
+        """The state (h, c), and with a constant input (N, K) also its share of the sums, (N, 4, H)."""
         Wx, Wh, b = self.layer.params
         h, K = self.layer.check_state(h, len(h)), 0 if constant is None else constant.shape[1]
-        self._W = by_gate(np.concatenate([Wh, Wx[K:], b[None]]), 4)
-        return h, np.zeros_like(h), *(() if constant is None else (constant @ Wx[:K],))
+        self._W = lstm_weights(Wh, Wx[K:], b)
+        share = () if constant is None else (lstm_sums(constant @ Wx[:K]).swapaxes(0, 1),)
+        return h, np.zeros_like(h), *share
 
     def read(self, x: Array, state: State) -> State:
         """The state after the inputs x (N, D) of one step. ValueError for inputs of another shape."""
         h_prev, c_prev, *constant = state
-        x = self.layer.check_input(x, len(h_prev), self._W.shape[1] - self.layer.hidden_size - 1)
-        gates = np.concatenate([h_prev, x, np.ones_like(x[:, :1])], axis=1) @ self._W
+        x = self.layer.check_input(x, len(h_prev), self._W.shape[2] - self.layer.hidden_size - 1)
+        gates = np.empty((4, *h_prev.shape), h_prev.dtype)
+        np.matmul(np.concatenate([h_prev, x, np.ones_like(x[:, :1])], axis=1), self._W, out=in_pairs(gates))
         if constant:
-            gates += by_gate(constant[0], 4)
+            gates += constant[0].swapaxes(0, 1)
         c, tanh_c, h = (np.empty_like(h_prev) for _ in range(3))
         lstm_step(gates, c_prev, c, tanh_c, h)
         return h, c, *constant

@@ -2,8 +2,9 @@ import numpy
 import pytest
 from layer_cases import Draw
 
-from common import time_layers
-from common.cells import gru_step, lstm_step
+from common import cells, time_layers
+from common.cells import gru_step, in_pairs, lstm_step, lstm_sums, lstm_weights, sigmoid_in_place
+from common.gradcheck import gradcheck
 
 CELLS = {"RNN": 1, "LSTM": 4, "GRU": 3}
 
@@ -87,16 +88,68 @@ def test_huge_sums_saturate(kind):
     assert all(numpy.isfinite(array).all() for array in (*outputs, *gradients, *layer.grads))
 
 
-def test_steps_write_into_the_callers_arrays():
+both_sigmoids = pytest.mark.parametrize("by_tanh", [True, False])
+
+
+def choose_sigmoid(monkeypatch, by_tanh):
+    """As if the CPU were one whose tanh is faster than its exp, or one whose exp is."""
+    monkeypatch.setattr(cells, "tanh_beats_exp", lambda dtype: by_tanh)
+
+
+@both_sigmoids
+@pytest.mark.parametrize(("dtype", "atol"), [("f", 1e-7), ("d", 1e-15)])
+def test_sigmoids(by_tanh, dtype, atol, monkeypatch):
+    choose_sigmoid(monkeypatch, by_tanh)
+    x = numpy.concatenate([numpy.linspace(-30, 30, 1001), [-1e4, 1e4, -numpy.inf, numpy.inf]]).astype(dtype)
+    y = x.copy()
+    sigmoid_in_place(y)
+    assert y.dtype == dtype
+    with numpy.errstate(over="ignore"):
+        numpy.testing.assert_allclose(y, sigmoid(x.astype("d")), atol=atol, rtol=0)
+    numpy.testing.assert_array_equal(y[-4:], [0, 1, 0, 1])
+
+
+@both_sigmoids
+def test_the_weights_of_an_lstm_give_its_sums(by_tanh, monkeypatch):
+    choose_sigmoid(monkeypatch, by_tanh)
+    d = Draw()
+    (Wx, Wh, b), x, h = d.cell(4, 3, 5), d.normal(4, 3), d.normal(4, 5)
+    sums = numpy.empty((4, 4, 5))
+    hx1 = numpy.concatenate([h, x, numpy.ones((4, 1))], axis=1)
+    numpy.matmul(hx1, lstm_weights(Wh, Wx, b), out=in_pairs(sums))
+    numpy.testing.assert_allclose(sums, lstm_sums(h @ Wh + x @ Wx + b))
+
+
+@both_sigmoids
+@pytest.mark.parametrize("joined", [True, False])
+def test_an_lstm_with_either_sigmoid(by_tanh, joined, monkeypatch):
+    d, T = Draw(), 4
+    N, D, H = (4, 3, 5) if joined else (1, 3, 5)
+    weights, xs, h, c = d.cell(4, D, H), d.normal(N, T, D), numpy.zeros((N, H)), numpy.zeros((N, H))
+    layer = time_layers.TimeLSTM(*weights)
+    choose_sigmoid(monkeypatch, by_tanh)
+    Wx, Wh, b = weights
+    for x, ours in zip(xs.swapaxes(0, 1), layer.forward(xs).swapaxes(0, 1), strict=True):
+        f, g, i, o = numpy.split(x @ Wx + h @ Wh + b, 4, axis=1)
+        c = sigmoid(f) * c + numpy.tanh(g) * sigmoid(i)
+        h = sigmoid(o) * numpy.tanh(c)
+        numpy.testing.assert_allclose(ours, h)
+    assert max(gradcheck(layer, xs).values()) < 1e-7
+
+
+@both_sigmoids
+def test_steps_write_into_the_callers_arrays(by_tanh, monkeypatch):
+    choose_sigmoid(monkeypatch, by_tanh)
     d = Draw()
     A, h_prev, rh, h = d.normal(4, 6), d.normal(4, 2), numpy.empty((4, 2)), numpy.empty((4, 2))
     gru_step(A, h_prev, d.normal(2, 6), rh, h)
     numpy.testing.assert_allclose(rh, A[:, 2:4] * h_prev)
-    sums, c, tanh_c = d.normal(4, 4, 2), numpy.empty((4, 2)), numpy.empty((4, 2))
-    f, g, i, o = gates = sums.copy()
+    sums, c, tanh_c = d.normal(4, 8), numpy.empty((4, 2)), numpy.empty((4, 2))
+    i, o, f, g = gates = lstm_sums(sums)
     lstm_step(gates, h_prev, c, tanh_c, h)
-    numpy.testing.assert_allclose(g, numpy.tanh(sums[1]))
-    numpy.testing.assert_allclose(gates[[0, 2, 3]], 1 / (1 + numpy.exp(-sums[[0, 2, 3]])))
+    expected = numpy.split(sigmoid(sums), 4, axis=1)
+    numpy.testing.assert_allclose([f, i, o], [expected[0], expected[2], expected[3]])
+    numpy.testing.assert_allclose(g, numpy.tanh(sums[:, 2:4]))
     numpy.testing.assert_allclose(c, f * h_prev + g * i)
     numpy.testing.assert_allclose(tanh_c, numpy.tanh(c))
     numpy.testing.assert_allclose(h, o * tanh_c)

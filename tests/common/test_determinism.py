@@ -38,7 +38,7 @@ def traces(model):
         [param.tobytes() for param in model.params],
         [[None if a is None else a.tobytes() for a in state.values()] for state in recurrent_states(model).values()],
         [str(rng.bit_generator.state) for rng in generators(model).values()],
-        [getattr(part, "train_flg", None) for _, part in parts(model)],
+        [(path, part.train_flg) for path, part in parts(model) if hasattr(part, "train_flg")],
     )
 
 

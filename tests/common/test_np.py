@@ -1,4 +1,5 @@
 import sys
+from types import SimpleNamespace
 
 import numpy
 import pytest
@@ -8,16 +9,20 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from common import config
 from common.np import (
+    _tanh_has_avx512,
     address,
     aligned_empty,
     assign_row_sums,
     choice,
+    column_major,
     floats,
     is_active,
     np,
     random,
     row_blocks,
     sum_rows,
+    take_rows,
+    tanh_beats_exp,
     to_cpu,
 )
 
@@ -120,6 +125,78 @@ class TestNumbersOnTheGpu:
         )
         assert random(shape, numpy.random.default_rng(0)).shape == ((shape,) if isinstance(shape, int) else shape)
         assert sizes == [states]
+
+
+@given(
+    st.integers(1, 99),
+    st.integers(0, 200),
+    st.sampled_from([0, 10**9]),
+    st.sampled_from(["int8", "int64", "uint64"]),
+    st.sampled_from("efd"),
+)
+def test_row_sums_are_right_whichever_way_they_are_made(words, places, small, dtype, numbers):
+    """Few ids for the table, a small matrix, and a large one."""
+    rng = numpy.random.default_rng(0)
+    ids = rng.integers(words, size=places).astype(dtype)
+    rows = rng.integers(-9, 10, (places, 3)).astype(numbers)  # whose sums are exact
+    expected, table = numpy.zeros((words, 3), numbers), numpy.full((words, 3), 7, numbers)
+    numpy.add.at(expected, ids, rows)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(sys.modules["common.np"], "SMALL", small)
+        assign_row_sums(table, ids, rows)
+    numpy.testing.assert_array_equal(table, expected)
+
+
+@pytest.mark.parametrize("words", [5, 900])
+@pytest.mark.parametrize("odd", [numpy.inf, numpy.nan])
+def test_row_sums_keep_infinity_to_its_id(words, odd):
+    ids, rows = numpy.array([1, 2, 1, 0] * 10), numpy.ones((40, 2), "f")
+    rows[1, 0] = odd
+    table = numpy.ones((words, 2), "f")
+    assign_row_sums(table, ids, rows)
+    numpy.testing.assert_array_equal(table[:4], [[10, 10], [20, 20], [odd, 10], [0, 0]])
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int64", "uint64"])
+def test_take_rows(dtype, rng):
+    table, ids = rng.normal(size=(5, 2)), numpy.array([[4, 0], [1, 4]], dtype)
+    rows = take_rows(table, ids)
+    numpy.testing.assert_array_equal(rows, table[ids])
+    assert not numpy.shares_memory(rows, table)
+
+
+def test_columns_in_one_piece(gpu):
+    x = np.asarray(numpy.arange(6.0).reshape(3, 2))
+    assert column_major(x) is x
+    numpy_x = to_cpu(x)
+    config.GPU = False
+    columns = column_major(numpy_x)
+    assert columns.flags.f_contiguous
+    numpy.testing.assert_array_equal(columns, numpy_x)
+
+
+class TestWhetherTanhIsTheFasterOne:
+    @pytest.fixture(autouse=True)
+    def _asked_anew(self):
+        _tanh_has_avx512.cache_clear()
+        yield
+        _tanh_has_avx512.cache_clear()
+
+    @pytest.mark.parametrize(
+        ("kernel", "faster"), [("X86_V4", True), ("AVX512_SKX", True), ("X86_V3", False), ("FMA3__AVX2", False)]
+    )
+    def test_numpy_says_with_what_it_computes(self, kernel, faster, monkeypatch):
+        kernels = {"tanh": {"ff": {"current": kernel, "available": "X86_V4 AVX512_SKX"}}}
+        module = SimpleNamespace(opt_func_info=lambda name, dtype: kernels if dtype == "^float32$" else {})
+        monkeypatch.setitem(sys.modules, "numpy.lib.introspect", module)
+        assert [tanh_beats_exp(numpy.dtype(dtype)) for dtype in ("float32", "int64")] == [faster, False]
+
+    def test_an_older_numpy_does_not_say(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "numpy.lib.introspect", None)
+        assert not tanh_beats_exp(numpy.dtype("f"))
+
+    def test_on_the_gpu(self, gpu):
+        assert tanh_beats_exp(numpy.dtype("f"))
 
 
 def check_row_sums(dtype, rng):
