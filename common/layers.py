@@ -8,7 +8,7 @@ from common.functions import affine, as_float, cross_entropy_error, relu, sigmoi
 from common.labels import checked_ids
 from common.layer import Layer
 from common.losses import SigmoidWithLoss, SoftmaxWithLoss
-from common.np import GPU, Array, np, random, take_rows
+from common.np import GPU, Array, np, random_at_least, take_rows
 from common.rng import Seed, generator
 from common.sparse_gradient import RowGradient, assign_rows
 
@@ -145,7 +145,7 @@ class Dropout(Layer):
     def draw_mask(self, shape: tuple[int, ...], dtype: Any) -> Array:
         """A new mask for an array of that shape: 0 where it is dropped, 1 / (1 - dropout_ratio) elsewhere."""
         check_ratios(self.name, dropout_ratio=self.dropout_ratio)  # which may have been set since
-        mask = (random(shape, self.rng) >= self.dropout_ratio).astype(dtype)
+        mask = random_at_least(float(self.dropout_ratio), shape, self.rng).astype(dtype)
         mask *= 1 / (1 - self.dropout_ratio)
         return mask
 

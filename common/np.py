@@ -227,6 +227,24 @@ def random(shape: int | tuple[int, ...], rng: numpy.random.Generator, dtype: Any
     return rng.random(shape, dtype=dtype.type)
 
 
+def random_at_least(ratio: float, shape: tuple[int, ...], rng: numpy.random.Generator) -> Array:
+    """Whether each of as many uniform numbers of [0, 1) is at least `ratio`, which is True with probability 1 - ratio.
+
+    On the CPU four numbers are made of 64 random bits, in a quarter of the time that :func:`random` takes. 16 bits tell
+    all but one number in 65,536 from the ratio; of the others, more bits are drawn.
+    """
+    if config.GPU:
+        return random(shape, rng) >= ratio
+    count = math.prod(shape)
+    bits = rng.integers(2**64 - 1, size=-(-count // 4), dtype="uint64", endpoint=True)
+    leading = bits.view("uint16")[:count]
+    whole, rest = divmod(ratio * 2**16, 1)
+    result = leading > whole
+    undecided = numpy.flatnonzero(leading == whole)
+    result[undecided] = rng.random(len(undecided)) >= rest
+    return result.reshape(shape)
+
+
 def choice(cumulative: Array, shape: int | tuple[int, ...], rng: numpy.random.Generator) -> Array:
     """Draw indices, with replacement, of which i has the weight ``cumulative[i] - cumulative[i - 1]``.
 

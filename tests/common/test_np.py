@@ -19,6 +19,7 @@ from common.np import (
     is_active,
     np,
     random,
+    random_at_least,
     row_blocks,
     sum_rows,
     take_rows,
@@ -197,6 +198,38 @@ class TestWhetherTanhIsTheFasterOne:
 
     def test_on_the_gpu(self, gpu):
         assert tanh_beats_exp(numpy.dtype("f"))
+
+
+@pytest.mark.parametrize("ratio", [0, 1e-9, 2**-17, 0.25, 0.4, 0.5, 0.7, 1 - 2**-18])
+def test_numbers_at_least_a_ratio_have_its_probability(ratio):
+    shape, rng = (401, 5, 499), numpy.random.default_rng(0)
+    drawn = random_at_least(ratio, shape, rng)
+    assert drawn.shape == shape and drawn.dtype == bool
+    deviation = (max(ratio * (1 - ratio), 1e-7) / drawn.size) ** 0.5
+    assert abs(drawn.mean() - (1 - ratio)) < 4 * deviation
+    for axis in range(3):  # the sixteen-bit numbers of one draw of 64 bits are as independent as those of two
+        columns = drawn.mean(axis=tuple(other for other in range(3) if other != axis))
+        assert numpy.ptp(columns) < 12 * deviation * shape[axis] ** 0.5
+    again = random_at_least(ratio, shape, numpy.random.default_rng(0))
+    numpy.testing.assert_array_equal(drawn, again)
+
+
+def test_undecided_numbers_are_decided_by_more_bits():
+    class Tie:
+        """A generator whose first sixteen bits are those of the ratio, and its next number `more`."""
+
+        def __init__(self, more):
+            self.more = more
+
+        def integers(self, high, size, dtype, endpoint):
+            return numpy.full(size, int(0.4 * 2**16) * (1 + 2**16 + 2**32 + 2**48), dtype)
+
+        def random(self, count):
+            return numpy.full(count, self.more)
+
+    rest = 0.4 * 2**16 % 1
+    for more, expected in [(rest - 1e-9, False), (rest, True), (rest + 1e-9, True)]:
+        assert (random_at_least(0.4, (2, 3), Tie(more)) == expected).all()
 
 
 def check_row_sums(dtype, rng):
