@@ -228,11 +228,12 @@ class TimeLSTM(TimeRecurrent):
         self.h, self.c = None, None
 
     def _run(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Array, Array, Any]:
-        """For a long input much narrower than the state, the sums of a step are one product, [h x 1] [Wh; Wx; offset].
+        """Where the input is not wider than the state, the sums of a step are one product, [h x 1] [Wh; Wx; offset].
 
         So there is no A, the largest array of all, which several passes would write to memory and read back. x is then
-        [h x 1], one array (T + 1, N, H + D + 1), in which hs is a view. For a few steps, to join the weights costs more
-        than it saves.
+        [h x 1], one array (T + 1, N, H + D + 1), in which hs is a view. Not so for a few steps, in which joining the
+        weights costs more than it saves, and for few rows with wide weights: there one product with all inputs is
+        worth more.
         """
         T, N, D = x.shape
         H = self.hidden_size

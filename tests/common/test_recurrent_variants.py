@@ -3,6 +3,7 @@ import pytest
 from gradient_check import check_gradients, check_results_belong_to_the_caller
 from layer_cases import Draw, WithState
 
+from common import recurrent
 from common.recurrent_variants import TimePeepholeLSTM, TimeReLURNN
 from common.time_layers import TimeDropout, TimeGRU, TimeLSTM, TimeRNN
 
@@ -144,11 +145,11 @@ def test_a_narrow_input_is_a_wide_one_with_zeros(constant, dropped):
     draw = Draw()
     Wx, Wh, b = draw.cell(4, 3, 4)
     narrow = TimeLSTM(Wx, Wh, b) if constant else TimeLSTM(Wx[:1], Wh, b)
-    wide = TimeLSTM(numpy.concatenate([narrow.params[0], draw.normal(3, 16)]), Wh, b)
+    wide = TimeLSTM(numpy.concatenate([narrow.params[0], draw.normal(4, 16)]), Wh, b)
     xs, K, dhs = draw.normal(2, 5, 1), draw.normal(2, 2), draw.normal(2, 5, 4)
     given = {"constant": K} if constant else {}
     found = []
-    for layer, inputs in ((narrow, xs), (wide, numpy.concatenate([xs, numpy.zeros((2, 5, 3))], axis=2))):
+    for layer, inputs in ((narrow, xs), (wide, numpy.concatenate([xs, numpy.zeros((2, 5, 4))], axis=2))):
         if dropped:
             shape = (4, 16) if dropped == "weight" else (2, 4)
             setattr(layer, f"{dropped}_dropout", Fixed(Draw(seed=3).ids(2, *shape) * 2.0))
@@ -159,6 +160,28 @@ def test_a_narrow_input_is_a_wide_one_with_zeros(constant, dropped):
     for ours, expected in zip(*found, strict=True):
         if expected is not None:
             numpy.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("batch", [3, 70])
+@pytest.mark.parametrize("dropped", [None, "weight", "state"])
+def test_a_copy_of_the_weights_in_columns_changes_nothing(batch, dropped, monkeypatch):
+    """As wide weights and large batches have it, for many steps."""
+    draw, found, products = Draw(), [], []
+    weights, xs, dhs = draw.cell(4, 5, 4), draw.normal(batch, 5, 5), draw.normal(batch, 5, 4)
+    monkeypatch.setattr(recurrent, "fits_cache", lambda nbytes: False)
+    contiguous = numpy.ascontiguousarray
+    monkeypatch.setattr(numpy, "ascontiguousarray", lambda a: products.append(a.shape) or contiguous(a))
+    for few in (5, 4):
+        monkeypatch.setattr(recurrent, "FEW_STEPS", few)
+        layer = TimeLSTM(*weights)
+        if dropped:
+            shape = (4, 16) if dropped == "weight" else (batch, 4)
+            setattr(layer, f"{dropped}_dropout", Fixed(Draw(seed=3).ids(2, *shape) * 2.0))
+        assert (16, 4) not in products
+        found.append([layer.forward(xs), layer.backward(dhs), *layer.grads, layer.dh, layer.dc])
+    assert products.count((16, 4)) == 1  # in the forward of few rows, or in the backward of many
+    for ours, expected in zip(*found, strict=True):
+        numpy.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-13)
 
 
 class Halved(TimeLSTM):
@@ -178,7 +201,7 @@ class Halved(TimeLSTM):
 
 
 def test_a_subclass_with_steps_of_its_own_gets_the_sums_of_a_narrow_input_too(rng):
-    """TimeLSTM leaves them out where the input is much narrower than the state."""
+    """TimeLSTM leaves them out where the input is not wider than the state."""
     draw = Draw()
     check_gradients(TimePeepholeLSTM(*draw.cell(4, 1, 4), Wc=draw.normal(4, 12)), [draw.normal(2, 4, 1)], rng)
     weights, xs = draw.cell(4, 1, 4), draw.normal(2, 1, 1).repeat(4, axis=1)
