@@ -43,7 +43,7 @@ def lstm_weights(Wh: Array, Wx: Array, b: Array) -> Array:
 
     These are the sums of h Wh + x Wx + b; [h x 1] is (N, H + D + 1), gates (4, N, H).
     """
-    W, scale = np.concatenate([Wh, Wx, b[None]]), sigmoid_scale(Wh.dtype)
+    W, scale = np.concatenate([Wh, Wx, b[None]], dtype=Wx.dtype), sigmoid_scale(Wx.dtype)
     W *= np.repeat(np.array([scale, 1, scale, scale], W.dtype), len(Wh))
     return _pairs_of_columns(W)
 

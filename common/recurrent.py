@@ -238,7 +238,7 @@ class TimeLSTM(TimeRecurrent):
         T, N, D = x.shape
         H = self.hidden_size
         fast = N > SMALL_BATCH or fits_cache((H + D + 1) * Wx[0].nbytes)
-        joined = D <= H <= T * N and fast and self._mask is None
+        joined = D <= H <= T * N and fast and self._mask is None and Wx.dtype.kind == "f"
         A: Any = None
         if joined:
             hx, W, rest = self._join(x, Wx, offset)

@@ -137,6 +137,18 @@ def test_an_lstm_with_either_sigmoid(by_tanh, joined, monkeypatch):
     assert max(gradcheck(layer, xs).values()) < 1e-7
 
 
+@pytest.mark.parametrize("dtypes", ["fdd", "fid", "dfi", "ifd"])
+@pytest.mark.parametrize("D", [3, 6])
+def test_weights_of_several_dtypes(dtypes, D, rng):
+    """Those of a narrow input, joined to the state's, and of a wide one."""
+    shapes = (D, 20), (5, 20), 20
+    weights = [rng.integers(-3, 4, shape).astype(dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
+    xs = rng.normal(size=(4, 6, D))
+    hs = time_layers.TimeLSTM(*weights).forward(xs)
+    expected = time_layers.TimeLSTM(*(weight.astype("d") for weight in weights)).forward(xs)
+    numpy.testing.assert_allclose(hs, expected, rtol=1e-4, atol=1e-5)
+
+
 @both_sigmoids
 def test_steps_write_into_the_callers_arrays(by_tanh, monkeypatch):
     choose_sigmoid(monkeypatch, by_tanh)
