@@ -3,6 +3,6 @@
 import os
 
 # OpenBLAS reads this when NumPy is first imported, as by any module here but this one. Its threads then wait for the
-# next product for 2^22 cycles of the clock, one or two milliseconds, instead of 0.1 s, and leave their cores to others
+# next product for 2^21 cycles of the clock, about a millisecond, instead of 0.1 s, and leave their cores to others
 # after that. Where NumPy was imported before, everything is as correct, but slower.
-os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "22")
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "21")
