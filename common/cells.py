@@ -33,29 +33,24 @@ def lstm_sums(A: Array, out: Array | None = None) -> Array:
     """
     if out is None:
         out = np.empty((4, len(A), A.shape[1] // 4), A.dtype)
-    in_pairs(out)[...] = _pairs_of_columns(A)
+    f_g_i_o = by_gate(A, 4)
+    out[:2], out[2:] = f_g_i_o[2:], f_g_i_o[:2]
     out[:3] *= sigmoid_scale(A.dtype)
     return out
 
 
 def lstm_weights(Wh: Array, Wx: Array, b: Array) -> Array:
-    """W = [Wh; Wx; b], (2, 2, H + D + 1, H): ``np.matmul([h x 1], W, out=in_pairs(gates))`` writes :func:`lstm_sums`.
+    """[Wh; Wx; b] as (4, H + D + 1, H), whose product with [h x 1] (N, H + D + 1) is :func:`lstm_sums` of a step.
 
-    These are the sums of h Wh + x Wx + b; [h x 1] is (N, H + D + 1), gates (4, N, H).
+    That is, of h Wh + x Wx + b.
     """
-    W, scale = np.concatenate([Wh, Wx, b[None]], dtype=Wx.dtype), sigmoid_scale(Wx.dtype)
-    W *= np.repeat(np.array([scale, 1, scale, scale], W.dtype), len(Wh))
-    return _pairs_of_columns(W)
-
-
-def in_pairs(gates: Array) -> Array:
-    """A view ((i, o), (f, g)) (2, 2, N, H) of the gates i, o, f, g (4, N, H)."""
-    return gates.reshape(2, 2, *gates.shape[1:])
-
-
-def _pairs_of_columns(A: Array) -> Array:
-    """A view ((i, o), (f, g)) (2, 2, N, H) of the columns f, g, i, o (N, 4H)."""
-    return A.reshape(len(A), 2, 2, A.shape[1] // 4).transpose(1, 2, 0, 3)[::-1]
+    H = len(Wh)
+    W = np.empty((H + len(Wx) + 1, 4 * H), Wx.dtype)
+    for rows, part in ((W[:H], Wh), (W[H:-1], Wx), (W[-1:], b[None])):
+        rows[:, : 2 * H], rows[:, 2 * H :] = part[:, 2 * H :], part[:, : 2 * H]
+    scale = sigmoid_scale(W.dtype)
+    W *= np.repeat(np.array([scale, scale, scale, 1], W.dtype), H)
+    return by_gate(W, 4)
 
 
 def lstm_step(gates: Array, c_prev: Array, c: Array, tanh_c: Array, h: Array) -> None:

@@ -9,7 +9,7 @@ A state is a tuple of arrays of N rows, of which the first is h. So rows can be 
 
 from typing import Any
 
-from common.cells import in_pairs, lstm_step, lstm_sums, lstm_weights
+from common.cells import lstm_step, lstm_sums, lstm_weights
 from common.np import Array, np
 from common.own_models import is_own
 from common.recurrent import TimeLSTM
@@ -55,7 +55,7 @@ class LSTMReader:
 
     def __init__(self, layer: TimeLSTM) -> None:
         self.layer = layer
-        self._W: Any = None  # lstm_weights (2, 2, H + D + 1, H), without the rows of a constant input
+        self._W: Any = None  # lstm_weights (4, H + D + 1, H), without the rows of a constant input
 
     def start(self, h: Array, constant: Array | None = None) -> State:
         """The state (h, c), and with a constant input (N, K) also its share of the sums, (N, 4, H)."""
@@ -68,9 +68,8 @@ class LSTMReader:
     def read(self, x: Array, state: State) -> State:
         """The state after the inputs x (N, D) of one step. ValueError for inputs of another shape."""
         h_prev, c_prev, *constant = state
-        x = self.layer.check_input(x, len(h_prev), self._W.shape[2] - self.layer.hidden_size - 1)
-        gates = np.empty((4, *h_prev.shape), h_prev.dtype)
-        np.matmul(np.concatenate([h_prev, x, np.ones_like(x[:, :1])], axis=1), self._W, out=in_pairs(gates))
+        x = self.layer.check_input(x, len(h_prev), self._W.shape[1] - self.layer.hidden_size - 1)
+        gates = np.concatenate([h_prev, x, np.ones_like(x[:, :1])], axis=1) @ self._W
         if constant:
             gates += constant[0].swapaxes(0, 1)
         c, tanh_c, h = (np.empty_like(h_prev) for _ in range(3))

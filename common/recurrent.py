@@ -252,10 +252,9 @@ class TimeLSTM(TimeRecurrent):
         gates, tanh_cs = aligned_empty((T, 4, N, H), hs.dtype), aligned_empty((T, N, H), hs.dtype)
         cs = aligned_empty((T + 1, N, H), hs.dtype)
         cs[0] = self._start(self.c, N)
-        pairs = gates.reshape(T, 2, 2, N, H)
         for t in range(T):
             if joined:
-                np.matmul(hx[t], W, out=pairs[t])
+                np.matmul(hx[t], W, out=gates[t])
                 if rest is not None:
                     gates[t] += rest
             else:
