@@ -8,7 +8,7 @@ from typing import Any
 
 from common.checks import is_number
 from common.layer import Layer
-from common.np import Array, np
+from common.np import Array, np, take_rows
 from common.rng import Seed
 from common.time_layers import TimeDropout, TimeEmbedding
 
@@ -42,7 +42,8 @@ class EmbeddingDropout(TimeEmbedding):
         rows = super().forward(idx)
         self._mask = None
         if self.train_flg and self._dropout.dropout_ratio:
-            self._mask = self._dropout.draw_mask((len(self.params[0]), 1), rows.dtype)[self._cached()]
+            mask = self._dropout.draw_mask((len(self.params[0]), 1), rows.dtype)
+            self._mask = take_rows(mask, self._cached())
             rows *= self._mask
         return rows
 
