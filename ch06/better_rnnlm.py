@@ -8,7 +8,7 @@ from common.dropout_language_model import DropoutLanguageModel
 from common.initial import new_affine, new_embedding, new_recurrent
 from common.np import np
 from common.recurrent import TimeRecurrent
-from common.recurrent_variants import TimePeepholeLSTM, TimeReLURNN
+from common.recurrent_variants import TimeDiagonalPeepholeLSTM, TimePeepholeLSTM, TimeReLURNN
 from common.regularization import VariationalDropout
 from common.rng import Seed, generator
 from common.time_layers import TimeAffine, TimeDropout, TimeGRU, TimeLSTM, TimeRNN
@@ -18,6 +18,7 @@ CELLS: dict[str, type[TimeRecurrent]] = {
     "relu": TimeReLURNN,
     "lstm": TimeLSTM,
     "peephole": TimePeepholeLSTM,
+    "peephole_diagonal": TimeDiagonalPeepholeLSTM,
     "gru": TimeGRU,
 }
 
@@ -28,7 +29,8 @@ class BetterRnnlm(DropoutLanguageModel):
     xs (N, T) ids -> scores (N, T, vocab_size) of the word that follows each. The arguments by name are:
 
     layers         how many recurrent layers
-    cell           "rnn", "relu" (an RNN with ReLU), "lstm", "peephole" (an LSTM whose gates see the cell) or "gru"
+    cell           "rnn", "relu" (an RNN with ReLU), "lstm", "peephole" (an LSTM whose gates see all cells),
+                   "peephole_diagonal" (whose gates see their own cell) or "gru"
     tied           let the affine layer's weight be the embedding's, transposed (Press & Wolf 2017)
     variational    let all steps share a dropout mask, and drop the states on their way through time too
     dropconnect    the share of the recurrent weights that each forward drops

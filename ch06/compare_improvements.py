@@ -38,7 +38,7 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "variational": ("+ one mask for all steps, through time too", VARIATIONAL),
     "dropconnect": ("+ DropConnect on Wh", {**VARIATIONAL, "dropconnect": 0.2}),
     "gru": ("tied, with GRUs", {**TIED, "cell": "gru"}),
-    "peephole": ("tied, with peephole LSTMs", {**TIED, "cell": "peephole"}),
+    "peephole": ("tied, with peephole LSTMs", {**TIED, "cell": "peephole_diagonal"}),
     "rnn": ("tied, with RNNs", {**TIED, "cell": "rnn", "lr": 5.0}),
     "relu": ("tied, with ReLU RNNs", {**TIED, "cell": "relu", "lr": 5.0}),
 }

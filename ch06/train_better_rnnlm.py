@@ -38,7 +38,7 @@ def main(
     max_grad: Annotated[float, "The largest norm of the gradients."] = 0.25,
     dropout_ratio: float = 0.5,
     layers: Annotated[int, "How many recurrent layers."] = 2,
-    cell: Annotated[str, "rnn, relu, lstm, peephole or gru"] = "lstm",
+    cell: Annotated[str, "rnn, relu, lstm, peephole, peephole_diagonal or gru"] = "lstm",
     tied: Annotated[bool, "Let the affine layer share the embedding's weight."] = True,
     variational: Annotated[bool, "One dropout mask for all time steps, through time too."] = False,
     dropconnect: Annotated[float, "Share of the recurrent weights dropped in each iteration."] = 0.0,

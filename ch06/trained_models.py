@@ -35,7 +35,13 @@ Cell = Annotated[str | None, "The cell of bare weights, if these do not say it: 
 
 _ROLES = ["W", "Wx", "Wh", "b", "Wc"]  # of tensors, in the order of a layer's
 
-_CELLS = {(1, False): ("rnn", "relu"), (3, False): ("gru",), (4, False): ("lstm",), (4, True): ("peephole",)}
+_CELLS = {  # by the number of gates and of the axes of Wc, 0 without one
+    (1, 0): ("rnn", "relu"),
+    (3, 0): ("gru",),
+    (4, 0): ("lstm",),
+    (4, 1): ("peephole_diagonal",),
+    (4, 2): ("peephole",),
+}
 _NAME = re.compile(f"layers[.]([0-9]+)[.]({'|'.join(_ROLES)})")
 _RUN = re.compile("ch06_train_[a-z_]+(-quick)?")  # folders that trainings leave by default
 _ORDER = re.compile("W( Wx Wh b( Wc)?)+( W)? b")
@@ -202,8 +208,12 @@ def _layout(path: Location) -> _Layout:
     repeated = list(named) == [str(place) for place in range(len(named))]
     if repeated:
         tensors = list(named.values())
-        layers = sum(tensor.ndim == 1 for tensor in tensors) - 1
-        roles = ["W", *_ROLES[1 : 5 if len(tensors) == 4 * layers + 3 else 4] * layers, "W", "b"]
+        vectors = sum(tensor.ndim == 1 for tensor in tensors) - 1  # a bias for each recurrent layer, and maybe a Wc
+        layers, rest = divmod(len(tensors) - 3, 4)
+        if rest == 0 and vectors in (layers, 2 * layers):
+            roles = ["W", *_ROLES[1:] * layers, "W", "b"]
+        else:
+            roles = ["W", *_ROLES[1:4] * vectors, "W", "b"]
     else:
         matches = [match for match in map(_NAME.fullmatch, named) if match]
         matches.sort(key=lambda match: (int(match[1]), _ROLES.index(match[2])))
@@ -211,24 +221,25 @@ def _layout(path: Location) -> _Layout:
     if not len(roles) == len(tensors) == len(named) or not _ORDER.fullmatch(" ".join(roles)):
         raise wrong
     by_role = list(zip(roles, tensors, strict=True))
-    if any(tensor.ndim != (1 if role == "b" else 2) or tensor.size == 0 for role, tensor in by_role):
+    axes = {"b": (1,), "Wc": (1, 2)}
+    if any(tensor.ndim not in axes.get(role, (2,)) or tensor.size == 0 for role, tensor in by_role):
         raise wrong
     V, D = tensors[0].shape
     widths = [len(tensor) for role, tensor in by_role if role == "Wh"]
-    gates, peephole, tied = len(tensors[3]) // widths[0], "Wc" in roles, roles.count("W") == 1
+    gates, tied = len(tensors[3]) // widths[0], roles.count("W") == 1
+    Wc = next((tensor for role, tensor in by_role if role == "Wc"), None)
     expected: list[tuple[int, ...]] = [(V, D)]
     for inputs, H in zip([D, *widths[:-1]], widths, strict=True):
-        expected += [(inputs, gates * H), (H, gates * H), (gates * H,), *([(H, 3 * H)] if peephole else [])]
+        expected += [(inputs, gates * H), (H, gates * H), (gates * H,)]
+        if Wc is not None:
+            expected.append((H, 3 * H) if Wc.ndim == 2 else (3 * H,))
     expected += [(V,)] if tied else [(widths[-1], V), (V,)]
-    if (
-        [tensor.shape for tensor in tensors] != expected
-        or (gates, peephole) not in _CELLS
-        or (tied and widths[-1] != D)
-    ):
+    cells = _CELLS.get((gates, 0 if Wc is None else Wc.ndim))
+    if [tensor.shape for tensor in tensors] != expected or cells is None or (tied and widths[-1] != D):
         raise wrong
     if repeated:
         tied = numpy.array_equal(tensors[0].T, tensors[-2])
-    return _Layout(tensors, repeated, V, D, widths, _CELLS[gates, peephole], tied, _words(path, metadata))
+    return _Layout(tensors, repeated, V, D, widths, cells, tied, _words(path, metadata))
 
 
 def _words(path: Location, metadata: Mapping[str, str]) -> dict[int, str] | None:

@@ -100,8 +100,8 @@ def test_float32_stays_float32():
     ("arguments", "message"),
     [
         ({"wordvec_size": 8}, "tied weights need wordvec_size == hidden_size, not 8 and 16"),
-        ({"cell": "mgu"}, "cell must be one of rnn, relu, lstm, peephole, gru, not 'mgu'"),
-        ({"cell": ["lstm"]}, r"cell must be one of rnn, relu, lstm, peephole, gru, not \['lstm'\]"),
+        ({"cell": "mgu"}, "cell must be one of rnn, relu, lstm, peephole, peephole_diagonal, gru, not 'mgu'"),
+        ({"cell": ["lstm"]}, r"cell must be one of rnn, relu, lstm, peephole, peephole_diagonal, gru, not \['lstm'\]"),
         ({"layers": 0}, "BetterRnnlm: layers must be at least 1, not 0"),
         ({"dropout_ratio": 1.0}, r"BetterRnnlm: dropout_ratio must be in \[0, 1\), not 1.0"),
         ({"dropconnect": None}, r"BetterRnnlm: dropconnect must be in \[0, 1\), not None"),

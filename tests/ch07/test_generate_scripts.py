@@ -221,7 +221,7 @@ def test_own_weights(capsys):
 @pytest.mark.parametrize(
     ("options", "cell"),
     [({}, "lstm"), ({"tied": False, "layers": 1}, "lstm"), ({"cell": "gru", "layers": 3}, "gru"),
-     ({"cell": "peephole"}, "peephole")],
+     ({"cell": "peephole"}, "peephole"), ({"cell": "peephole_diagonal", "tied": False}, "peephole_diagonal")],
 )  # fmt: skip
 def test_better_text(options, cell, capsys):
     BetterRnnlm(328, 6, 6, rng=0, **options).save_params("better.npz")

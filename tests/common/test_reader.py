@@ -10,11 +10,11 @@ from hypothesis.extra import numpy as arrays
 
 from common.np import np
 from common.reader import LayerReader, LSTMReader, new_reader
-from common.recurrent_variants import TimePeepholeLSTM, TimeReLURNN
+from common.recurrent_variants import TimeDiagonalPeepholeLSTM, TimePeepholeLSTM, TimeReLURNN
 from common.time_layers import TimeDropout, TimeGRU, TimeLSTM, TimeRNN
 
 D, H = 3, 4
-KINDS = {TimeRNN: 1, TimeReLURNN: 1, TimeGRU: 3, TimeLSTM: 4, TimePeepholeLSTM: 4}
+KINDS = {TimeRNN: 1, TimeReLURNN: 1, TimeGRU: 3, TimeLSTM: 4, TimePeepholeLSTM: 4, TimeDiagonalPeepholeLSTM: 4}
 
 
 def new_layer(kind, rng, constant_size=0, stateful=True):

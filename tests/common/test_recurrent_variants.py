@@ -1,10 +1,12 @@
+import re
+
 import numpy
 import pytest
 from gradient_check import check_gradients, check_results_belong_to_the_caller
 from layer_cases import Draw, WithState
 
 from common import recurrent
-from common.recurrent_variants import TimePeepholeLSTM, TimeReLURNN
+from common.recurrent_variants import TimeDiagonalPeepholeLSTM, TimePeepholeLSTM, TimeReLURNN
 from common.time_layers import TimeDropout, TimeGRU, TimeLSTM, TimeRNN
 
 
@@ -12,11 +14,15 @@ def peephole(draw, stateful=False):
     return TimePeepholeLSTM(*draw.cell(4), stateful=stateful, Wc=draw.normal(2, 6))
 
 
+def diagonal(draw, stateful=False):
+    return TimeDiagonalPeepholeLSTM(*draw.cell(4), stateful=stateful, Wc=draw.normal(6))
+
+
 def relu(draw, stateful=False):
     return TimeReLURNN(*draw.cell(1), stateful=stateful)
 
 
-@pytest.mark.parametrize(("make", "states"), [(relu, 1), (peephole, 2)])
+@pytest.mark.parametrize(("make", "states"), [(relu, 1), (peephole, 2), (diagonal, 2)])
 def test_gradients(make, states, rng):
     draw = Draw()
     check_gradients(make(draw), [draw.normal(2, 4, 3)], rng)
@@ -24,7 +30,7 @@ def test_gradients(make, states, rng):
     check_gradients(WithState(make(draw, True)), [draw.normal(2, 4, 3), *state], rng)
 
 
-@pytest.mark.parametrize("make", [relu, peephole])
+@pytest.mark.parametrize("make", [relu, peephole, diagonal])
 @pytest.mark.parametrize("shape", [(1, 4, 3), (2, 1, 3), (1, 1, 3)])
 def test_results_belong_to_the_caller(make, shape, rng):
     draw = Draw()
@@ -59,6 +65,18 @@ def test_peephole_lstm_is_its_equation():
     numpy.testing.assert_allclose(layer.c, c)
 
 
+def test_diagonal_peepholes_are_matrices_with_zeros_beside_the_diagonal():
+    draw = Draw()
+    weights, xs, dhs = draw.cell(4), draw.normal(2, 4, 3), draw.normal(2, 4, 2)
+    Wc = draw.normal(6)
+    matrices = numpy.concatenate([numpy.diag(part) for part in numpy.split(Wc, 3)], axis=1)
+    ours, full = TimeDiagonalPeepholeLSTM(*weights, Wc=Wc), TimePeepholeLSTM(*weights, Wc=matrices)
+    numpy.testing.assert_allclose(ours.forward(xs), full.forward(xs))
+    numpy.testing.assert_allclose(ours.backward(dhs), full.backward(dhs))
+    for part, block in zip(numpy.split(ours.grads[3], 3), numpy.split(full.grads[3], 3, axis=1), strict=True):
+        numpy.testing.assert_allclose(part, numpy.diag(block))
+
+
 def test_what_the_caller_does_to_the_cell_afterwards_changes_no_gradient():
     draw, gradients = Draw(), []
     layer, xs = peephole(draw), draw.normal(2, 4, 3)
@@ -71,16 +89,21 @@ def test_what_the_caller_does_to_the_cell_afterwards_changes_no_gradient():
     numpy.testing.assert_array_equal(*gradients)
 
 
-def test_without_peepholes_it_is_an_lstm():
+@pytest.mark.parametrize("kind", [TimePeepholeLSTM, TimeDiagonalPeepholeLSTM])
+def test_without_peepholes_it_is_an_lstm(kind):
     draw = Draw("f")
     weights, xs = draw.cell(4), draw.normal(2, 4, 3)
-    assert {param.dtype for param in TimePeepholeLSTM(*weights).params} == {numpy.dtype("f")}
-    numpy.testing.assert_allclose(TimePeepholeLSTM(*weights).forward(xs), TimeLSTM(*weights).forward(xs))
+    assert {param.dtype for param in kind(*weights).params} == {numpy.dtype("f")}
+    numpy.testing.assert_allclose(kind(*weights).forward(xs), TimeLSTM(*weights).forward(xs))
 
 
-def test_peepholes_of_another_shape():
-    with pytest.raises(ValueError, match=r"TimePeepholeLSTM: Wc must be \(2, 6\), not \(2, 4\)"):
-        TimePeepholeLSTM(*Draw().cell(4), Wc=numpy.zeros((2, 4)))
+@pytest.mark.parametrize(("kind", "shape"), [(TimePeepholeLSTM, (2, 6)), (TimeDiagonalPeepholeLSTM, (6,))])
+def test_peepholes_of_another_shape(kind, shape):
+    for other in ((2, 4), (2, 6), (6,)):
+        if other != shape:
+            expected = f"{kind.__name__}: Wc must be {shape}, not {other}"
+            with pytest.raises(ValueError, match=re.escape(expected)):
+                kind(*Draw().cell(4), Wc=numpy.zeros(other))
 
 
 class Fixed(TimeDropout):
@@ -95,7 +118,7 @@ class Fixed(TimeDropout):
         return self.given
 
 
-KINDS = {TimeRNN: 1, TimeLSTM: 4, TimeGRU: 3, TimeReLURNN: 1, TimePeepholeLSTM: 4}
+KINDS = {TimeRNN: 1, TimeLSTM: 4, TimeGRU: 3, TimeReLURNN: 1, TimePeepholeLSTM: 4, TimeDiagonalPeepholeLSTM: 4}
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 
 
