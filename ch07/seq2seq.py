@@ -63,8 +63,9 @@ class Encoder:
         """Fill `grads` from dh (N, H). ValueError for another shape."""
         if self.hs is None:
             raise RuntimeError(f"{type(self).__name__}: backward needs a forward before it")
-        dh, dhs = np.asarray(dh), np.zeros_like(self.hs)
-        shape, name = dhs[:, 0].shape, type(self).__name__
+        N, S, H = self.hs.shape
+        dh, dhs = np.asarray(dh), np.zeros((S, N, H), self.hs.dtype).transpose(1, 0, 2)  # each step in one piece
+        shape, name = (N, H), type(self).__name__
         if dh.shape != shape:
             raise ValueError(f"{name}: the output is {shape}, its gradient must be so too, got {dh.shape}")
         add_to_last_states(dhs, dh, self.lengths)

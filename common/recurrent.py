@@ -254,7 +254,8 @@ class TimeLSTM(TimeRecurrent):
         cs[0] = self._start(self.c, N)
         for t in range(T):
             if joined:
-                np.matmul(hx[t], W, out=gates[t])
+                begin = H if t == 0 and not self.stateful else 0  # where the first states are zero, without them
+                np.matmul(hx[t, :, begin:], W[:, begin:], out=gates[t])
                 if rest is not None:
                     gates[t] += rest
             else:
