@@ -13,6 +13,7 @@ from common.model_tree import unique_params
 from common.np import address, np, to_cpu
 from common.object_tree import replace
 from common.shared_weights import uses
+from common.signature import InitSignature
 
 __all__ = ["BaseModel"]
 
@@ -28,6 +29,7 @@ class BaseModel:
     params: list[Any]
     grads: list[Any]
     _made_with: model_folder.Arguments
+    __signature__ = InitSignature()
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """A new model, which remembers the arguments it is made with; they are what a folder keeps of it."""

@@ -20,6 +20,7 @@ from common.interrupt import Interrupt, TrainingInterrupted
 from common.memory import keep_freed_memory
 from common.object_tree import make_generators
 from common.progress import progress, write
+from common.signature import InitSignature
 from common.trainer_checkpoints import TrainerCheckpoints
 from common.training import Step
 from common.validation import own_scores
@@ -59,6 +60,7 @@ class BaseTrainer:
     """
 
     state: tuple[str, ...] = ("current_epoch", "iteration", "seconds", "_interval")  # what checkpoints keep
+    __signature__ = InitSignature()
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """A new one. What it keeps begins here: the __init__ of a subclass may set the book's attributes alone."""

@@ -158,7 +158,7 @@ def _make(kind: type[Any], arguments: dict[str, Any], size: int) -> Any:
         if isinstance(value, int) and value > max(size, _LARGEST) and _LIBRARY.fullmatch(_module(kind)):
             raise ValueError(f"{name} is too large for the {size} bytes of {WEIGHTS}")
     rng = _FirstWeights(size + _SPARE)
-    model = kind(**arguments, **({"rng": rng} if "rng" in _signature(kind).parameters else {}))
+    model = kind(**arguments, **({"rng": rng} if "rng" in inspect.signature(kind).parameters else {}))
     if not hasattr(model, "params"):
         raise ValueError("it has no weights")
     rng.left = math.inf  # dropout goes on drawing
@@ -174,7 +174,7 @@ def plain_arguments(model: Any, *, defaults: bool = False) -> dict[str, Any]:
     """The arguments that a model is saved with, a dtype as its name and numbers of NumPy's as Python's, others as they
     are. With `defaults`, also those of the arguments that were left out.
     """
-    parameters = _signature(type(model)).parameters.values() if defaults else ()
+    parameters = inspect.signature(type(model)).parameters.values() if defaults else ()
     left_out = {one.name: one.default for one in parameters if one.default is not one.empty}
     found = {**left_out, **model.saved_arguments()}
     return {name: _plain(name, value) for name, value in found.items() if name != "rng"}
@@ -187,13 +187,7 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def _made_with(model: Any) -> inspect.BoundArguments:
-    return _signature(type(model)).bind(*model._made_with.args, **model._made_with.kwargs)
-
-
-def _signature(kind: type[Any]) -> inspect.Signature:
-    """What a class is called with. Of one that inherits its ``__init__``, Python 3.10 names a base's ``__new__``."""
-    own = next(base for base in kind.__mro__ if {"__init__", "__new__"} & vars(base).keys())
-    return inspect.signature(own)
+    return inspect.signature(type(model)).bind(*model._made_with.args, **model._made_with.kwargs)
 
 
 def _to_keep(value: Any) -> Any:

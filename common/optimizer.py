@@ -15,6 +15,7 @@ from common.checks import as_number
 from common.np import fits_cache, np, row_blocks, take_rows
 from common.object_tree import attributes
 from common.parameter_states import ParameterStates
+from common.signature import InitSignature
 from common.sparse_gradient import RowGradient
 
 __all__ = ["SGD", "AdaGrad", "Adam", "Momentum", "Nesterov", "Optimizer", "RMSprop", "np"]
@@ -43,6 +44,7 @@ class Optimizer:
 
     slots = 0  # a subclass says how many arrays of state a parameter has
     _states_of_params: ParameterStates  # a long name, lest a subclass has an attribute of the same one
+    __signature__ = InitSignature()
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """A new one. What it keeps begins here: the __init__ of a subclass may set lr alone."""

@@ -160,9 +160,6 @@ class RnnlmTrainer(BaseTrainer):
 
     state = (*BaseTrainer.state, "ppl_list", "time_idx")
 
-    def __init__(self, model: Any, optimizer: Any) -> None:  # whose arguments help() shows, not those of __new__
-        super().__init__(model, optimizer)
-
     def _begin(self) -> None:
         super()._begin()
         self.time_idx = 0
