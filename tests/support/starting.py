@@ -3,20 +3,9 @@
 import os
 import subprocess
 import sys
-from importlib import metadata
+from pathlib import Path
 
 import pytest
-
-
-def installed() -> bool:
-    try:
-        metadata.distribution("nlp-from-scratch")
-    except metadata.PackageNotFoundError:
-        return False
-    return True
-
-
-needs_installation = pytest.mark.skipif(not installed(), reason="needs the project installed: pip install -e .")
 
 
 def start(where, *arguments):
@@ -25,3 +14,15 @@ def start(where, *arguments):
     return subprocess.run(
         [sys.executable, "-W", "error", *arguments], cwd=where, env=environment, capture_output=True, encoding="utf-8"
     )
+
+
+def installed() -> bool:
+    """Whether this Python finds the project from another folder.
+
+    Not by the project's metadata, which another Python's `pip install -e` leaves in the checkout.
+    """
+    find = "import sys; from importlib.util import find_spec; sys.exit(find_spec('common') is None)"
+    return start(Path(sys.executable).parent, "-c", find).returncode == 0
+
+
+needs_installation = pytest.mark.skipif(not installed(), reason="needs the project installed: pip install -e .")
