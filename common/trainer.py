@@ -137,7 +137,9 @@ class Trainer(BaseTrainer):
         return {"examples": self.batch_size}
 
     def _checked_valid(self, valid: Any) -> Any:
-        return checked_pair(valid)
+        x, t = checked_pair(valid)
+        self._scores((x[: self.batch_size], t[: self.batch_size]))  # or the wrong shape shows after a whole epoch
+        return x, t
 
     def _scores(self, valid: Any) -> dict[str, float]:
         x, t = valid

@@ -314,6 +314,14 @@ class TestValidationDataAreChecked:
         with pytest.raises(ValueError, match=r"^fit: valid must be a pair \(x, t\) .* array \(2, 2\)"):
             Trainer(TwoLayerNet(2, 3, 3), SGD()).fit(x, t, 1, valid=numpy.ones((2, 2)))
 
+    @pytest.mark.parametrize(("columns", "word"), [(3, 0), (2, 5)])
+    def test_of_a_pair_the_first_batch_is_tried(self, rng, columns, word):
+        x, t = rng.standard_normal((50, 2)), rng.integers(0, 3, 50)
+        trainer = Trainer(TwoLayerNet(2, 3, 3), SGD())
+        with pytest.raises((ValueError, IndexError), match=r"TwoLayerNet|Affine|SoftmaxWithLoss"):
+            trainer.fit(x, t, 1, valid=(numpy.ones((4, columns)), numpy.array([1, 2, 0, word])))
+        assert trainer.current_epoch == trainer.iteration == 0
+
 
 @pytest.mark.parametrize("kind", [numpy.int8, numpy.uint8])
 def test_settings_of_few_bits(kind, rng):
