@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from common.checks import check_counts, check_ratios
+from common.checks import as_flag, check_counts, check_ratios
 from common.computed import computed
 from common.dropout_language_model import DropoutLanguageModel
 from common.initial import new_affine, new_embedding, new_recurrent
@@ -62,6 +62,7 @@ class BetterRnnlm(DropoutLanguageModel):
             layers=layers,
         )
         check_ratios(type(self).__name__, dropout_ratio=dropout_ratio, dropconnect=dropconnect)
+        tied, variational = as_flag("tied", tied), as_flag("variational", variational)
         if tied and wordvec_size != hidden_size:
             raise ValueError(
                 f"{type(self).__name__}: tied weights need wordvec_size == hidden_size, "

@@ -16,15 +16,17 @@ from ch08.attention_seq2seq import AttentionSeq2seq
 from ch08.deep_seq2seq import DeepSeq2seq
 from common import weight_files
 from common.answering import generate_all
-from common.checks import check_counts
+from common.checks import as_number, check_counts
 from common.choice import Choice
-from common.files import FileFormatError, Location
+from common.files import FileFormatError, Location, parse_json
+from common.first_weights import FirstWeights, check_integers
 from common.model_tree import named_params
 from common.np import np, to_cpu
 from common.rng import Seed
-from dataset.pairs import Codec
+from dataset.pairs import STOP, Codec
 
 MARGIN = 10  # how many symbols longer than the longest answer of its training an answer may get
+LONGEST_ANSWER = 100_000  # symbols; memory is set aside for the longest answer that there may be
 
 
 class ModelKind(Choice):
@@ -57,6 +59,9 @@ class Answerer:
 
     answer_size   the number of symbols of the longest answer, without start symbol
     options       of a deep model: layers, cell, bidirectional, score
+
+    Raises TypeError and ValueError for another kind, for what is no codec, and for sizes and options that make no
+    sense.
     """
 
     def __init__(
@@ -71,8 +76,15 @@ class Answerer:
         **options: Any,
     ) -> None:
         check_counts("Answerer", answer_size=answer_size)
+        if answer_size > LONGEST_ANSWER:
+            raise ValueError(f"Answerer: answer_size must be at most {LONGEST_ANSWER}, not {answer_size}")
+        if kind not in list(MODELS):
+            raise ValueError(f"Answerer: kind must be one of {', '.join(MODELS)}, not {kind!r:.80}")
+        if not isinstance(codec, Codec):
+            raise TypeError(f"Answerer: codec must be a Codec, as dataset.pairs.load gives it, not {codec!r:.80}")
         self.kind, self.codec = ModelKind(kind), codec
-        self.sizes = {"wordvec_size": wordvec_size, "hidden_size": hidden_size, "answer_size": answer_size, **options}
+        sizes = {"wordvec_size": wordvec_size, "hidden_size": hidden_size, "answer_size": answer_size, **options}
+        self.sizes = {name: as_number(size) for name, size in sizes.items()}
         self.model = MODELS[self.kind](
             len(codec.questions), wordvec_size, hidden_size, target_size=len(codec.answers), rng=rng, **options
         )
@@ -108,7 +120,8 @@ class Answerer:
     def save(self, path: Location, half: bool = False) -> Path:
         """Write weights, sizes and vocabularies to an .npz or .safetensors file; `half` stores float16."""
         tensors = {name: to_cpu(param) for name, param in named_params(self.model).items()}
-        metadata = {"kind": str(self.kind), "sizes": json.dumps(self.sizes), "codec": json.dumps(self.codec._asdict())}
+        codec = {name: as_number(value) for name, value in self.codec._asdict().items()}
+        metadata = {"kind": str(self.kind), "sizes": json.dumps(self.sizes), "codec": json.dumps(codec)}
         return weight_files.write(path, tensors, half=half, metadata=metadata)
 
     @classmethod
@@ -119,11 +132,19 @@ class Answerer:
         """
         if Path(path).is_dir() and not weight_files.with_suffix(path).exists():
             path = Path(path, "model.npz")
-        _, metadata = weight_files.read(path)
+        tensors, metadata = weight_files.read(path)
+        size_of_file = sum(tensor.nbytes for tensor in tensors.values())  # whatever ending its name got
         try:
-            codec = Codec(**json.loads(metadata["codec"]))
+            written, sizes = (parse_json(metadata[name].encode()) for name in ("codec", "sizes"))
+            codec = Codec(**written)
             _check_codec(codec)
-            answerer = cls(metadata["kind"], codec, **json.loads(metadata["sizes"]), rng=0)
+            of_model = {name: size for name, size in sizes.items() if name != "answer_size"}
+            check_integers(of_model, size_of_file, "the file")
+            if of_model.get("layers", 0) > len(tensors):
+                raise ValueError(f"{of_model['layers']} layers are too many for {len(tensors)} tensors")
+            rng = FirstWeights(size_of_file, "the file")
+            answerer = cls(metadata["kind"], codec, **sizes, rng=rng)
+            rng.all_drawn()
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             reason = f"no model with its vocabulary, as Answerer.save writes it ({error!r})"
             raise FileFormatError(path, reason) from error
@@ -147,6 +168,8 @@ def _check_codec(codec: Codec) -> None:
         ("width", width is None or (type(width) is int and width >= 1)),
         ("words", isinstance(codec.words, bool)),
         ("reversed", isinstance(codec.reversed, bool)),
+        ("stop", codec.answers.get(STOP) in (None, stop)),  # or answers would have its name in them
+        ("width", width is None or (" " in codec.questions and not codec.words)),  # blanks fill questions up
     ):
         if not right:
             raise ValueError(f"{name} cannot be {getattr(codec, name)!r:.80}")

@@ -18,7 +18,7 @@ from typing import Any
 from ch07.seq2seq import Seq2seq, checked_rows
 from ch08.attention_layer import TimeAttention
 from ch08.attention_scores import new_score
-from common.checks import check_counts
+from common.checks import as_flag, check_counts
 from common.initial import new_affine, new_embedding, new_recurrent
 from common.losses import gradient_to_read
 from common.np import np
@@ -198,6 +198,7 @@ class DeepSeq2seq(Seq2seq):
         check_counts(type(self).__name__, **sizes, target_size=target_size, layers=layers)
         if cell not in list(CELLS):  # also for what a dict cannot look up
             raise ValueError(f"{type(self).__name__}: cell must be one of {', '.join(CELLS)}, not {cell!r}")
+        bidirectional = as_flag(f"{type(self).__name__}: bidirectional", bidirectional)
         rng, kind = generator(rng), CELLS[cell]
         self.encoder = DeepEncoder(vocab_size, wordvec_size, hidden_size, layers, kind, bidirectional, rng, dtype)
         self.decoder = DeepDecoder(target_size, wordvec_size, hidden_size, layers, kind, score, rng, dtype)

@@ -33,6 +33,14 @@ def check_counts(name: str, **counts: int) -> None:
             raise ValueError(f"{name}: {what} must be at least 1, not {count}")
 
 
+def as_flag(name: str, value: Any) -> bool:
+    """True or False, for NumPy's as well and for 1 and 0. TypeError for anything else, such as "no", which is true."""
+    number = as_number(value)
+    if not isinstance(number, Integral) or number not in (0, 1):
+        raise TypeError(f"{name} must be True or False, not {value!r:.80}")
+    return bool(number)
+
+
 def check_ratios(name: str, **ratios: float) -> None:
     """ValueError unless all of these, shares that are dropped, are in [0, 1)."""
     for what, ratio in ratios.items():

@@ -131,6 +131,9 @@ def seq2seq_accuracy(model: Any, questions: Any, answers: Any, batch_size: int =
     overridden its `generate` alone.
     """
     questions, answers = as_rows("seq2seq_accuracy", questions), as_rows("seq2seq_accuracy", answers)
+    if questions.ndim == 0 or answers.ndim == 0:
+        found = f"{questions.shape} and {answers.shape}"
+        raise ValueError(f"seq2seq_accuracy: expected questions (n, S) and answers (n, L), got {found}")
     if len(questions) != len(answers) or len(questions) == 0:
         found = f"{len(questions)} questions and {len(answers)} answers"
         raise ValueError(f"seq2seq_accuracy: {found}, expected as many, and one at least")

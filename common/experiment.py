@@ -40,6 +40,7 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 
 from common import config
+from common.checks import as_flag, as_number
 from common.files import check_writable, remove_leftovers
 from common.folder_lock import FolderLock
 from common.run import Run
@@ -183,7 +184,7 @@ def _name(function: Callable[..., Any]) -> str:
 def _convert(parameter: inspect.Parameter, value: Any) -> Any:
     """A plain string as the enum or path that the parameter's annotation asks for; any other value as it is.
 
-    Where that asks for a number or a path, TypeError for anything else, but for the default.
+    Where that asks for a number, a flag or a path, TypeError for anything else, but for the default.
     """
     annotation = parameter.annotation
     if get_origin(annotation) is Annotated:
@@ -201,6 +202,9 @@ def _convert(parameter: inspect.Parameter, value: Any) -> Any:
                 if value not in choices:
                     raise ValueError(f"{parameter.name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
                 return kind(value)
+    if kinds == (bool,):
+        return as_flag(parameter.name, value)
+    value = as_number(value)  # NumPy's numbers are none that JSON knows
     checked: dict[Any, type] = {int: Integral, float: Real, Path: os.PathLike, type(None): type(None)}
     allowed = [checked.get(kind, object) for kind in kinds]
     if value is not parameter.default and not isinstance(value, tuple(allowed)):

@@ -9,7 +9,6 @@ import hashlib
 import importlib
 import inspect
 import json
-import math
 import re
 import secrets
 import shutil
@@ -23,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy
 
 from common.files import FileFormatError, Location, parse_json, regular, write_bytes
+from common.first_weights import FirstWeights, check_integers
 from common.np import np
 
 VERSION = 1
@@ -32,9 +32,6 @@ _LIBRARY = re.compile(r"(common|ch0[1-8])\.[a-z]\w*")
 _TABLE = re.compile(r"(\w+_)?id_to_(\w+)")
 _UTF8 = re.compile("[^\ud800-\udfff]*")
 _DTYPES = {name for kind in map(numpy.dtype, "efd") for name in (kind.name, kind.char, kind.str[1:])}
-
-_SPARE = 4 << 20  # numbers that a model may draw beside those that its file has room for
-_LARGEST = 10_000  # of the integers that have nothing to do with the size of a file, such as that of a window
 
 
 class NotKept(NamedTuple):
@@ -127,27 +124,6 @@ def load(kind: type[Any], folder: Location) -> Any:
     return model
 
 
-class _FirstWeights(numpy.random.Generator):
-    """Draws the first weights of a model, which those of its file replace at once: at most `left` numbers."""
-
-    def __init__(self, left: float) -> None:
-        super().__init__(numpy.random.PCG64(0))
-        self.left = left
-
-    def _count(self, size: Any) -> None:
-        self.left -= 1 if size is None else math.prod(size) if isinstance(size, (tuple, list)) else size
-        if self.left < 0:
-            raise ValueError(f"its sizes ask for more weights than {WEIGHTS} has room for")
-
-    def standard_normal(self, size: Any = None, *args: Any, **kwargs: Any) -> Any:
-        self._count(size)
-        return super().standard_normal(size, *args, **kwargs)
-
-    def random(self, size: Any = None, *args: Any, **kwargs: Any) -> Any:
-        self._count(size)
-        return super().random(size, *args, **kwargs)
-
-
 def _make(kind: type[Any], arguments: dict[str, Any], size: int) -> Any:
     """A model whose weights have their place in a file of `size` bytes. ValueError, before much memory is asked for,
     for one that has not: every weight is a number of at least two bytes, and has been drawn.
@@ -155,13 +131,13 @@ def _make(kind: type[Any], arguments: dict[str, Any], size: int) -> Any:
     for name, value in arguments.items():
         if name == "dtype" and not (isinstance(value, str) and value in _DTYPES):
             raise ValueError(f"dtype must be float16, float32 or float64, not {value!r}"[:200])
-        if isinstance(value, int) and value > max(size, _LARGEST) and _LIBRARY.fullmatch(_module(kind)):
-            raise ValueError(f"{name} is too large for the {size} bytes of {WEIGHTS}")
-    rng = _FirstWeights(size + _SPARE)
+    if _LIBRARY.fullmatch(_module(kind)):
+        check_integers(arguments, size, WEIGHTS)
+    rng = FirstWeights(size, WEIGHTS)
     model = kind(**arguments, **({"rng": rng} if "rng" in inspect.signature(kind).parameters else {}))
     if not hasattr(model, "params"):
         raise ValueError("it has no weights")
-    rng.left = math.inf  # dropout goes on drawing
+    rng.all_drawn()
     return model
 
 

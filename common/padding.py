@@ -6,23 +6,43 @@ true step (:func:`last_states`), keep the attention off the rest, and leave padd
 ``ignore_label`` PAD is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy
 
-from common.np import np
+from common.np import np, to_cpu
 
 PAD = -1
 
 
 def pad(sequences: Sequence[Sequence[int]]) -> Any:
-    """The sequences of ids as one host array (N, T) int64, T being the length of the longest."""
-    widest = max((len(row) for row in sequences), default=0)
-    padded = numpy.full((len(sequences), widest), PAD, numpy.int64)
-    for row, ids in zip(padded, sequences, strict=True):
+    """The sequences of ids as one host array (N, T) int64, T being the length of the longest.
+
+    TypeError for what are no sequences of integers.
+    """
+    rows = [_ids_of_row(ids, place) for place, ids in enumerate(_listed(sequences))]
+    padded = numpy.full((len(rows), max(map(len, rows), default=0)), PAD, numpy.int64)
+    for row, ids in zip(padded, rows, strict=True):
         row[: len(ids)] = ids
     return padded
+
+
+def _listed(sequences: Any) -> list[Any]:
+    if isinstance(sequences, str) or not isinstance(sequences, Iterable):
+        raise TypeError(f"pad: expected a list of sequences of ids, got {sequences!r:.80}")
+    return list(sequences)
+
+
+def _ids_of_row(ids: Any, place: int) -> Any:
+    """One of the sequences as a host array (T,)."""
+    try:
+        row = to_cpu(ids) if hasattr(ids, "dtype") else numpy.asarray(ids)
+    except ValueError:  # of parts that make no array
+        row = None
+    if row is None or row.ndim != 1 or (row.size and row.dtype.kind not in "iu"):
+        raise TypeError(f"pad: sequence {place} must be integers (T,), got {ids!r:.80}")
+    return row
 
 
 def as_rows(name: str, ids: Any) -> Any:

@@ -7,6 +7,7 @@ from common.files import PIECE, Location, pieces
 
 LONGEST_LINE = 1 << 20  # bytes
 SHOWN = 80  # characters of a line in an error
+BLANK = b" \r\n"
 
 
 def decode(data: bytes, path: Location) -> str:
@@ -39,11 +40,12 @@ def decoded_pieces(data: bytes, path: Location) -> Iterator[str]:
 
 
 def without_blank_end(data: bytes) -> bytes:
-    """`data` without the blank lines at its end. A copy is made only where there are some."""
-    end = len(data)
-    while data.endswith((b"\n\n", b"\n\r\n"), 0, end):
-        end -= 2 if data.endswith(b"\r\n", 0, end) else 1
-    return data[:end]
+    """`data` without the blank lines at its end, also of blanks. A copy is made only where there are some."""
+    last_line = data[data.rfind(b"\n", 0, max(len(data) - 1, 0)) + 1 :]
+    if last_line.strip(BLANK):
+        return data
+    line_end = data.find(b"\n", len(data.rstrip(BLANK)))  # of the last line that is not blank, or of the first one
+    return data[: line_end + 1] if line_end >= 0 else data
 
 
 def quoted(line: str) -> str:

@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 import numpy
 
+from common.checks import as_flag
 from common.files import Location
+from common.labels import IdError
 from common.padding import PAD, pad
 from common.text_files import decoded_pieces, quoted, without_blank_end
 from dataset import sequence
@@ -40,7 +42,10 @@ class Codec(NamedTuple):
         ValueError for no questions, and for one that is empty, too long or has an unknown symbol.
         """
         if isinstance(questions, str):
-            raise TypeError(f"encode: expected a list of questions, not the str {questions!r}: pass [{questions!r}]")
+            text = quoted(questions)
+            raise TypeError(f"encode: expected a list of questions, not the str {text}: pass [{text}]")
+        if not isinstance(questions, Iterable):
+            raise TypeError(f"encode: expected a list of questions, not {questions!r:.80}")
         rows = [self._ids(question) for question in questions]
         if not rows:
             raise ValueError("encode: there are no questions, expected one at least")
@@ -56,32 +61,41 @@ class Codec(NamedTuple):
             return question.split() if self.words else list(question.strip())
         parts = list(question)
         if len(parts) > self.width:
-            raise ValueError(f"{question!r} has {len(parts)} characters, the model reads questions of {self.width}")
+            found = f"{quoted(question)} has {len(parts)} characters"
+            raise ValueError(f"{found}, the model reads questions of {self.width}")
         return parts + [" "] * (self.width - len(parts))
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of an answer's ids, without start symbol; stop symbol and padding end it."""
-        symbol_of = {i: symbol for symbol, i in self.answers.items()}
-        symbols = []
-        for i in ids:
-            if i in (self.stop, PAD):
-                break
-            symbols.append(symbol_of[int(i)])
-        return (" " if self.words else "").join(symbols)
+        """The text of an answer's ids, without start symbol; stop symbol and padding end it. IdError for other ids."""
+        answer = list(itertools.takewhile(lambda i: i not in (self.stop, PAD), ids))
+        if self.stop is not None:  # else the start symbol is a character like others
+            answer = [i for i in answer if i != self.start]
+        return (" " if self.words else "").join(_symbols("answers", self.answers, answer))
 
     def question(self, ids: Iterable[int]) -> str:
-        """The text of a question's ids, the right way round."""
-        symbol_of = {i: symbol for symbol, i in self.questions.items()}
-        symbols = [symbol_of[int(i)] for i in ids if i != PAD]
+        """The text of a question's ids, the right way round. IdError for ids that its vocabulary lacks."""
+        symbols = _symbols("questions", self.questions, [i for i in ids if i != PAD])
         return (" " if self.words else "").join(symbols[::-1] if self.reversed else symbols)
 
     def _ids(self, question: str) -> list[int]:
         symbols = self.symbols(question)
         for place, symbol in enumerate(symbols, start=1):
             if symbol not in self.questions:
-                raise ValueError(f"{question!r}: the vocabulary of the model has no {symbol!r} (symbol {place})")
+                missing = f"the vocabulary of the model has no {quoted(symbol)} (symbol {place})"
+                raise ValueError(f"{quoted(question)}: {missing}")
         ids = [self.questions[symbol] for symbol in symbols]
         return ids[::-1] if self.reversed else ids
+
+
+def _symbols(what: str, vocabulary: dict[str, int], ids: Iterable[int]) -> list[str]:
+    """The symbols of the ids."""
+    symbol_of = {i: symbol for symbol, i in vocabulary.items()}
+    symbols = []
+    for i in map(int, ids):
+        if i not in symbol_of:
+            raise IdError(f"the ids of {what} must lie in 0 … {len(vocabulary) - 1}, got {i}")
+        symbols.append(symbol_of[i])
+    return symbols
 
 
 class Pairs(NamedTuple):
@@ -106,10 +120,11 @@ def load(
     Raises FileNotFoundError, and ValueError naming the line, for an empty file, one that is not UTF-8, a line without
     tab or ``_`` or without a question or an answer, lines of unequal width in a file of fixed width, and a line so much
     longer than the others that padding them to its length would take many times the file's size. A seed is checked as
-    in :func:`dataset.sequence.load`.
+    in :func:`dataset.sequence.load`; TypeError for a flag that is neither True nor False.
     """
     path = sequence.find(file_name)
     sequence.check_seed(seed)
+    reversed, words = as_flag("reversed", reversed), as_flag("words", words)
     with path.open("rb") as file:
         tabbed = b"\t" in file.readline()
     if tabbed:

@@ -40,9 +40,10 @@ def load(file_name: Location = "addition.txt", seed: int = 1984) -> Sequences:
     before answer, line by line. ``RandomState(seed)`` shuffles the line numbers; of n lines the last n // 10 are the
     test part, so a file of fewer than ten lines has none.
 
-    Raises FileNotFoundError, naming the places searched, and ValueError, naming the line, when the file is empty, not
-    UTF-8, or has a line that does not divide into question and answer like the first one, or where one is blank;
-    TypeError for what is no path, and TypeError or ValueError for a seed that RandomState does not take.
+    Raises FileNotFoundError, naming the places searched, and ValueError for a folder or a pipe, and, naming the line,
+    when the file is empty, not UTF-8, or has a line that does not divide into question and answer like the first one,
+    or where one is blank; TypeError for what is no path, and TypeError or ValueError for a seed that RandomState does
+    not take.
     """
     path = find(file_name)
     check_seed(seed)
@@ -96,8 +97,15 @@ def find(file_name: Location) -> Path:
     for path in places:
         if path.is_file():
             return path
+    if os.fspath(file_name) and places[0].exists():
+        raise ValueError(f"{places[0]}: expected a file of sequences, this is {_kind(places[0])}")
     searched = " nor ".join(map(str, places))
     raise FileNotFoundError(f"no sequence file at {searched}; the library brings addition.txt and date.txt")
+
+
+def _kind(path: Path) -> str:
+    """What there is at the path, which is no file."""
+    return "a folder" if path.is_dir() else "a pipe, which can be read only once" if path.is_fifo() else "a device"
 
 
 def _sizes(data: bytes, path: Path) -> tuple[int, int, int]:

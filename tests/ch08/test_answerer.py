@@ -9,6 +9,7 @@ from ch08.visualize_attention import DATE_MODEL, as_text, display_width
 from common import weight_files
 from common.evaluation import eval_seq2seq, seq2seq_accuracy
 from common.files import FileFormatError
+from common.labels import IdError
 from dataset import pairs
 
 DATES = {
@@ -126,11 +127,38 @@ def test_files_whose_control_symbols_have_other_names(tmp_path):
     codec = pairs.load(tsv(tmp_path)).codec
     names = {pairs.START: "<start>", pairs.STOP: "<stop>"}
     older = codec._replace(answers={names.get(symbol, symbol): i for symbol, i in codec.answers.items()})
-    path = Answerer("attention", older, 3, 4, 4, rng=0).save(tmp_path / "model.npz")
-    answer = Answerer("attention", codec, 3, 4, 4, rng=0).answer("ab")
-    for symbol, name in names.items():
-        answer = answer.replace(symbol, name)
-    assert Answerer.load(path).answer("ab") == answer
+    answerer = Answerer("attention", older, 3, 4, 4, rng=0)
+    answerer.model.decoder.affine.params[1][older.answers["x"]] = 9
+    path = answerer.save(tmp_path / "model.npz")
+    assert Answerer.load(path).answer("ab") == "x" * 14
+
+
+def test_numbers_and_flags_of_numpys(tmp_path):
+    codec = pairs.load(tsv(tmp_path), reversed=numpy.True_, words=numpy.False_).codec
+    answerer = Answerer("deep", codec, 4, numpy.int64(6), numpy.int8(9), bidirectional=numpy.True_, rng=0)
+    assert Answerer.load(answerer.save(tmp_path / "model.npz")).answer("ab") == answerer.answer("ab")
+    for options in ({"reversed": "no"}, {"words": "no"}):
+        with pytest.raises(TypeError, match=r"^(reversed|words) must be True or False, not 'no'$"):
+            pairs.load(tsv(tmp_path), **options)
+    with pytest.raises(TypeError, match="DeepSeq2seq: bidirectional must be True or False, not 'no'"):
+        Answerer("deep", codec, 4, 6, 9, bidirectional="no")
+
+
+def test_ids_that_no_vocabulary_has(tmp_path):
+    codec = pairs.load(tsv(tmp_path)).codec
+    with pytest.raises(IdError, match=r"the ids of answers must lie in 0 … 3, got 99"):
+        codec.decode([2, 99])
+    with pytest.raises(IdError, match=r"the ids of questions must lie in 0 … 1, got 99"):
+        codec.question([0, 99])
+
+
+def test_a_start_symbol_is_no_part_of_an_answer(tmp_path):
+    answerer = Answerer("seq2seq", pairs.load(tsv(tmp_path)).codec, 3, 4, 4, rng=0)
+    answerer.model.decoder.affine.params[1][answerer.codec.start] = 9
+    assert answerer.answer("ab") == ""
+    answerer = Answerer("seq2seq", pairs.load("addition.txt").codec, 3, 4, 4, rng=0)
+    answerer.model.decoder.affine.params[1][answerer.codec.start] = 9
+    assert answerer.answer("1+1") == "____"  # a character as others are
 
 
 class TestMisuse:
@@ -166,11 +194,11 @@ class TestMisuse:
         ("part", "name", "values"),
         [
             ("codec", "start", [5, -1, None, "a", 1.0, True]),
-            ("codec", "stop", [5, -1, "a", 1.0, True]),
-            ("codec", "width", [0, -3, "a", 1.5, True]),
+            ("codec", "stop", [5, -1, "a", 1.0, True, None, 0]),
+            ("codec", "width", [0, -3, "a", 1.5, True, 9]),
             ("codec", "words", [None, "no", 1]),
             ("codec", "reversed", [None, "no", 0]),
-            ("sizes", "answer_size", [0, -5, "a", 1.5, None]),
+            ("sizes", "answer_size", [0, -5, "a", 1.5, None, 10**9]),
         ],
     )
     def test_a_file_that_contradicts_itself(self, part, name, values, tmp_path):
@@ -195,6 +223,36 @@ class TestMisuse:
         with pytest.raises(FileFormatError, match=r"misses decoder.affine.W \(8, 4\)"):
             Answerer.load(path)
 
+    @pytest.mark.parametrize("kind", ["attention", "deep"])
+    @pytest.mark.parametrize("name", ["hidden_size", "wordvec_size", "layers"])
+    @pytest.mark.parametrize("size", [3000, 9000, 10**5, 10**9, 10**30])
+    def test_small_files_of_large_models(self, kind, name, size, tmp_path):
+        if (kind, name) == ("attention", "layers"):
+            return
+        path = Answerer(kind, pairs.load(tsv(tmp_path)).codec, 4, 4, 4, rng=0).save(tmp_path / "model.npz")
+        tensors, metadata = weight_files.read(path)
+        sizes = json.dumps({**json.loads(metadata["sizes"]), name: size})
+        weight_files.write(path, tensors, metadata={**metadata, "sizes": sizes})
+        used, error = peak(Answerer.load, path)
+        assert isinstance(error, FileFormatError) and used < 30 << 20
+
+    def test_what_is_no_model(self, dates):
+        with pytest.raises(ValueError, match="kind must be one of seq2seq, peeky, attention, deep, not 'x'"):
+            Answerer("x", dates.codec, 3, 4, 4)
+        with pytest.raises(TypeError, match=r"codec must be a Codec, as dataset.pairs.load gives it, not None"):
+            Answerer("peeky", None, 3, 4, 4)
+
+    def test_messages_show_the_beginning_of_a_long_question(self, dates):
+        for question in ("x" * 100_000, "年" * 29 + " " * 100_000):
+            with pytest.raises(ValueError, match=r"characters") as error:
+                dates.answer(question)
+            assert len(str(error.value)) < 300
+        with pytest.raises(TypeError, match=r"expected a list of questions, not the str 'x+' …: pass \['x+' …\]$"):
+            dates.answers("x" * 100_000)
+        for questions in (None, 3):
+            with pytest.raises(TypeError, match=f"expected a list of questions, not {questions}"):
+                dates.answers(questions)
+
     def test_other_files(self, tmp_path):
         path = tmp_path / "weights.npz"
         gap = '{"questions": {"a": 1}, "answers": {"a": 0}, "start": 0}'
@@ -212,5 +270,11 @@ class TestMisuse:
     def test_accuracy_of_nothing(self, dates):
         with pytest.raises(ValueError, match="0 questions"):
             seq2seq_accuracy(dates.model, numpy.zeros((0, 3), int), numpy.zeros((0, 3), int))
+        for questions, answers in ((3, 3), (None, None), ([[1]], 3)):
+            with pytest.raises(ValueError, match=r"seq2seq_accuracy: expected questions \(n, S\) and answers"):
+                seq2seq_accuracy(dates.model, questions, answers)
+        for question in (3, None, "ab"):
+            with pytest.raises(ValueError, match=r"AttentionSeq2seq: expected ids \(N, T\) .* got \(\)"):
+                dates.model.generate(question, 0, 3)
         with pytest.raises(ValueError, match="seq2seq_accuracy: 2 questions and 1 answers, expected as many"):
             seq2seq_accuracy(dates.model, numpy.zeros((2, 3), int), numpy.zeros((1, 3), int))

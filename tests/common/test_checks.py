@@ -2,6 +2,7 @@ import numpy
 import pytest
 
 from common.checks import (
+    as_flag,
     check_counts,
     check_ratios,
     check_restored_count,
@@ -23,6 +24,16 @@ def test_whole_numbers():
         check_counts("f", ok=1, size=True)
     with pytest.raises(ValueError, match="f: size must be at least 1, not 0"):
         check_counts("f", ok=1, size=0)
+
+
+def test_flags():
+    for value in (True, 1, numpy.True_, numpy.int8(1)):
+        assert as_flag("tied", value) is True
+    for value in (False, 0, numpy.False_):
+        assert as_flag("tied", value) is False
+    for value in ("no", "True", None, 2, 1.0, [1], numpy.ones(2)):
+        with pytest.raises(TypeError, match=r"^tied must be True or False, not "):
+            as_flag("tied", value)
 
 
 def test_numbers():

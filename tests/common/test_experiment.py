@@ -111,6 +111,18 @@ class TestCall:
         with pytest.raises(TypeError, match=r"both must be a number, not \[1\]"):
             main(both=[1])
 
+    def test_numbers_and_flags_of_numpys_become_pythons(self):
+        @script
+        def main(size: int = 1, rate: float = 0.1, tied: bool = True):
+            return size, rate, tied
+
+        given = main(numpy.int8(2), numpy.float64(0.5), numpy.False_)
+        assert given == (2, 0.5, False) and [type(value) for value in given] == [int, float, bool]
+        assert main(tied=0) == (1, 0.1, False)
+        for value in ("no", "False", None, 2):
+            with pytest.raises(TypeError, match=rf"^tied must be True or False, not {value!r}$"):
+                main(tied=value)
+
     @pytest.mark.parametrize(("arguments", "epochs"), [({}, 2), ({"max_epoch": 5}, 5), ({"max_epoch": 300}, 300)])
     def test_quick_changes_defaults_only(self, arguments, epochs):
         assert main(quick=True, **arguments)["loss"] == 1 / epochs

@@ -56,3 +56,19 @@ def test_lengths():
 
 def test_nothing():
     assert pad([]).shape == (0, 0)
+
+
+def test_ids_of_any_integers():
+    assert pad([[1, 2], numpy.array([3], "u1"), ()]).tolist() == [[1, 2], [3, -1], [-1, -1]]
+
+
+@pytest.mark.parametrize("rows", [[[1, 2.7]], [["3"]], [[1], [[2]]], [[1], 2], [None], [[1, [2]]], [[True]]])
+def test_what_are_no_ids(rows):
+    with pytest.raises(TypeError, match=rf"^pad: sequence {len(rows) - 1} must be integers \(T,\), got "):
+        pad(rows)
+
+
+@pytest.mark.parametrize("rows", [None, 3, "ab"])
+def test_what_are_no_rows(rows):
+    with pytest.raises(TypeError, match=r"^pad: expected a list of sequences of ids, got "):
+        pad(rows)

@@ -35,7 +35,8 @@ def test_lines_that_have_run_together():
 
 
 @pytest.mark.parametrize(
-    ("data", "expected"), [(b"a\n\n\n", b"a\n"), (b"a\r\n\r\n", b"a\r\n"), (b"a\n\nb\n", b"a\n\nb\n"), (b"a", b"a")]
+    ("data", "expected"), [(b"a\n\n\n", b"a\n"), (b"a\r\n\r\n", b"a\r\n"), (b"a\n\nb\n", b"a\n\nb\n"), (b"a", b"a"),
+     (b"a\r\n\r\n \r\n", b"a\r\n"), (b"a \n  ", b"a \n"), (b"", b""), (b" ", b" "), (b"\n \n", b"\n")]
 )
 def test_blank_lines_at_the_end(data, expected):
     assert without_blank_end(data) == expected

@@ -1,3 +1,4 @@
+import os
 import time
 
 import numpy
@@ -158,6 +159,14 @@ def test_missing_file_says_where_it_was_looked_for(tmp_path, monkeypatch, name):
     with pytest.raises(FileNotFoundError, match=r"addition\.txt and date\.txt") as error:
         sequence.load_data(name)
     assert str(sequence.FOLDER / name) in str(error.value) and str(tmp_path / name) in str(error.value)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes with a name")
+def test_what_is_no_file_says_what_it_is(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path, kind in ((tmp_path, "a folder"), (tmp_path / "pipe", "a pipe, .*"), ("/dev/null", "a device")):
+        with pytest.raises(ValueError, match=rf"^{path}: expected a file of sequences, this is {kind}$"):
+            sequence.load(path)
 
 
 def test_path_relative_to_the_working_directory(write, tmp_path, monkeypatch):
