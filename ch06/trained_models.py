@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 import numpy
+from numpy import errstate  # CuPy never warns
 
 from ch06.awd_lstm import AwdLstm
 from ch06.better_rnnlm import BetterRnnlm
@@ -101,7 +102,7 @@ def read_rnnlm(path: Location, kind: type[R]) -> R:
         raise FileFormatError(Path(path), f"these are not the 6 tensors of an Rnnlm, but {shapes}")
     model = kind(*shapes[0], shapes[2][0], rng=0)
     model.load_params(path)
-    return _with_words(model, _words(path, metadata))
+    return _with_words(model, _words(path, metadata, shapes[0][0]))
 
 
 def read_language_model(path: Location, cell: str | None = None) -> LanguageModel:
@@ -121,8 +122,12 @@ def read_language_model(path: Location, cell: str | None = None) -> LanguageMode
     layout = _layout(path)
     model = _model(path, layout, cell, 0)
     params = model.params if layout.repeated else unique_params(model).values()
-    for param, tensor in zip(params, layout.tensors, strict=True):
-        param[...] = np.asarray(tensor, param.dtype)
+    with errstate(over="ignore"):
+        for param, tensor in zip(params, layout.tensors, strict=True):
+            param[...] = np.asarray(tensor, param.dtype)
+            if not bool(np.isfinite(param).all()):
+                reason = f"some numbers of its tensor {tensor.shape} are too large for {param.dtype}"
+                raise FileFormatError(weight_files.with_suffix(path), reason)
     return _with_words(model, layout.id_to_word)
 
 
@@ -239,19 +244,19 @@ def _layout(path: Location) -> _Layout:
         raise wrong
     if repeated:
         tied = numpy.array_equal(tensors[0].T, tensors[-2])
-    return _Layout(tensors, repeated, V, D, widths, cells, tied, _words(path, metadata))
+    return _Layout(tensors, repeated, V, D, widths, cells, tied, _words(path, metadata, V))
 
 
-def _words(path: Location, metadata: Mapping[str, str]) -> dict[int, str] | None:
+def _words(path: Location, metadata: Mapping[str, str], vocab_size: int) -> dict[int, str] | None:
     """id_to_word, which a file has itself or beside it, where it is that of a folder; or None.
 
-    FileFormatError for a damaged one.
+    FileFormatError for a damaged one, and for one of another size than the model's.
     """
     file = weight_files.with_suffix(path)
     beside = file.with_name(model_folder.VOCABULARY)
     try:
         if VOCABULARY in metadata:
-            words = json.loads(metadata[VOCABULARY])
+            words = _parsed(metadata[VOCABULARY])
         elif file.name == model_folder.WEIGHTS and beside.exists():
             file = beside
             words = parse_json(regular(file).read_bytes()).get(VOCABULARY)
@@ -263,7 +268,16 @@ def _words(path: Location, metadata: Mapping[str, str]) -> dict[int, str] | None
         return None
     if not isinstance(words, list) or not all(isinstance(w, str) for w in words) or len(set(words)) != len(words):
         raise FileFormatError(file, "its vocabulary is no list of different words")
+    if len(words) != vocab_size:
+        raise FileFormatError(file, f"its vocabulary has {len(words)} words, the model {vocab_size}")
     return dict(enumerate(words))
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def _model(path: Location, layout: _Layout, cell: str | None, rng: Seed) -> LanguageModel:

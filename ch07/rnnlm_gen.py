@@ -1,6 +1,7 @@
 """Language models that write (book, section 7.1)."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ch06.better_rnnlm import BetterRnnlm
@@ -43,7 +44,8 @@ class WritingModel(LanguageModel):
         if len(prompt) != 1:
             raise ValueError(f"{type(self).__name__}.generate: start_id is one id, not {len(prompt)}")
         banned = [] if skip_ids is None else checked_integers(f"{type(self).__name__}.generate", skip_ids, "skip_ids")
-        sampling = Sampling(banned=[*banned, *options.pop("banned", ())], **options)
+        sampling = Sampling(**options)
+        sampling = replace(sampling, banned=[*banned, *sampling.banned])
         sampling.check(vocab_size(self))
         if sample_size == 1:
             return prompt
@@ -71,8 +73,13 @@ class WritingModel(LanguageModel):
                 f"{type(self).__name__}.set_state: expected the states of its recurrent layers, {expected}, "
                 f"got {states!r:.80}"
             )
-        for layer, state in zip(self.recurrent_layers, states, strict=True):
-            layer.set_state(*state)
+        try:
+            for layer, state in zip(self.recurrent_layers, states, strict=True):
+                layer.set_state(*state)
+        except (TypeError, ValueError) as error:
+            for layer, state in zip(self.recurrent_layers, own, strict=True):
+                layer.set_state(*state)
+            raise ValueError(f"{type(self).__name__}.set_state: {error}") from error
 
 
 class RnnlmGen(WritingModel, Rnnlm):

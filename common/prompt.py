@@ -14,6 +14,8 @@ from common.text import EOS, MARKS, UNK
 OPENS = "\"'`“‘’„«([{$#"  # what may stand close to a word, before it
 CLOSES = "\"'`”’“»)]}%"  # and after it
 
+NAMED = 3  # unknown words of a prompt, at most, in an error
+
 _CONTRACTION = re.compile(r"(.+?)(n't|'(?:s|re|m|ve|d|ll)?)")
 _NUMBER = re.compile(r"\d[\d.,]*")
 
@@ -39,14 +41,23 @@ def encode(prompt: str | int | Sequence[int], word_to_id: Mapping[str, int]) -> 
     if not words:
         raise ValueError(f"the prompt {prompt!r} has no word")
     if len(missing) == len(words):
-        raise ValueError(f"no word of the prompt is known: {'; '.join(unknown(w, word_to_id) for w in missing)}")
+        raise ValueError(f"no word of the prompt is known: {_named(missing, word_to_id)}")
     if missing and UNK not in word_to_id:
-        raise KeyError("; ".join(unknown(word, word_to_id) for word in missing))
+        raise KeyError(_named(missing, word_to_id))
     return Prompt([word_to_id.get(word, word_to_id.get(UNK, -1)) for word in words], missing)
+
+
+def _named(missing: list[str], word_to_id: Mapping[str, int]) -> str:
+    """The first of the unknown words, with the known ones nearest to each, which take a while to find."""
+    words = list(dict.fromkeys(missing))
+    more = f"; and {len(words) - NAMED} more words" if len(words) > NAMED else ""
+    return "; ".join(unknown(word, word_to_id) for word in words[:NAMED]) + more
 
 
 def checked_prompt(ids: Any, vocab_size: int) -> list[int]:
     """Ids (n,), or one id, as a list. ValueError for none, IdError or TypeError for what are no ids of the words."""
+    if isinstance(ids, (list, tuple)) and any(isinstance(i, str) for i in ids):
+        raise TypeError(f"a prompt is one text or the ids of its words, not {ids!r:.80}")
     array = numpy.atleast_1d(numpy.asarray(ids))
     if array.ndim != 1 or array.size == 0:
         raise ValueError(f"a prompt is one id at least in a row, got {array.shape}")

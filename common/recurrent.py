@@ -220,8 +220,9 @@ class TimeLSTM(TimeRecurrent):
 
     def set_state(self, h: Array, c: Array | None = None) -> None:
         """Let the next forward of a stateful layer start from h and c (N, H); None is zero."""
+        c = None if c is None else self.check_state(c, len(c if h is None else h))  # before h changes
         super().set_state(h)
-        self.c = None if c is None else self.check_state(c, len(c if h is None else h))
+        self.c = c
 
     def reset_state(self) -> None:
         """Let the next forward start from zero h and c."""

@@ -1,6 +1,6 @@
 """Choosing the next word from a language model's scores."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy
@@ -25,7 +25,7 @@ class Sampling:
     top_p               only the likeliest words can come, the fewest whose p sum up to top_p (Holtzman et al. 2020)
 
     What is left is brought to the sum 1, and a single draw decides: no word is drawn and then rejected. All is float64
-    on the host. Raises ValueError for values that make no sense.
+    on the host. Raises ValueError for values that make no sense, TypeError for banned ids that are no list.
     """
 
     temperature: float = 1.0
@@ -35,6 +35,8 @@ class Sampling:
     banned: Collection[int] = ()
 
     def __post_init__(self) -> None:
+        if not isinstance(self.banned, Iterable):
+            raise TypeError(f"Sampling: banned must be a list of ids, not {self.banned!r:.80}")
         object.__setattr__(self, "banned", tuple(self.banned))  # also of an array or an iterator
         if not (is_number(self.temperature) and self.temperature >= 0):
             raise ValueError(

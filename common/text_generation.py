@@ -1,11 +1,12 @@
 """Texts from a recurrent language model: it reads what is there, a word is drawn, and the model reads that."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy
 
 from common.checks import check_counts
+from common.dropout_language_model import DropoutLanguageModel
 from common.functions import distribution
 from common.labels import checked_ids, checked_integers
 from common.language_model import LanguageModel, vocab_size
@@ -16,6 +17,7 @@ from common.rng import Seed, generator
 from common.sampling import Sampling
 
 PLAIN = Sampling()
+AT_ONCE = 1024  # words of prompts that are read together
 Seeds: TypeAlias = Seed | Sequence[Seed]
 
 
@@ -41,9 +43,11 @@ def generate_texts(
     zero state, without dropout; afterwards the model's state is what it was before.
 
     Raises ValueError for no prompt, an empty one, a size below 1, and all words banned; TypeError for a size that is no
-    whole number, and for what are no ids; IdError for ids out of range, those of `stop` too.
+    whole number, and for what are no prompts or ids; IdError for ids out of range, those of `stop` too.
     """
     size = vocab_size(model)
+    if not isinstance(prompts, Iterable):
+        raise TypeError(f"generate_texts: expected a list of prompts, got {prompts!r:.80}")
     prompts = [checked_prompt(prompt, size) for prompt in prompts]
     rngs = streams(rng, len(prompts))
     with evaluation_mode(model):
@@ -87,8 +91,23 @@ def continue_texts(
 
 
 def next_scores(model: LanguageModel, xs: Any) -> Any:
-    """The scores (N, V) of the word that follows xs (N, T)."""
-    return model.predict(xs)[:, -1]
+    """The scores (N, V) of the word that follows xs (N, T).
+
+    All words but the last one are only read, some at a time: their scores would be N x T x V numbers.
+    """
+    size = max(1, AT_ONCE // len(xs))
+    for start in range(0, xs.shape[1] - 1, size):
+        _read(model, xs[:, start : min(start + size, xs.shape[1] - 1)])
+    return model.predict(xs[:, -1:])[:, 0]
+
+
+def _read(model: LanguageModel, xs: Any) -> None:
+    """Move the states on by xs (N, T), in evaluation mode."""
+    if getattr(model.predict, "__func__", None) not in (LanguageModel.predict, DropoutLanguageModel.predict):
+        model.predict(xs)  # which is somebody's own, and may do more
+        return
+    for layer in model.layers[:-1]:
+        xs = layer.forward(xs)
 
 
 def next_words(model: LanguageModel, prompt: Any, topn: int = 10) -> list[tuple[int, float]]:

@@ -1,5 +1,7 @@
 """Weights of language models from files: which model they are of."""
 
+import json
+
 import numpy
 import pytest
 
@@ -195,6 +197,31 @@ def test_tensors_of_no_language_model(shapes):
     weight_files.write("other.pkl", {str(i): numpy.full(shape, i, "f") for i, shape in enumerate(shapes)})
     with pytest.raises(FileFormatError, match=r"other\.pkl"):
         read_language_model("other.pkl")
+
+
+@pytest.mark.parametrize("read", [read_language_model, lambda path: read_rnnlm(path, Rnnlm)])
+@pytest.mark.parametrize("ending", ["npz", "safetensors"])
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("[" * 50_000, "not sound JSON: it is nested too deeply"),
+        (json.dumps([f"w{i}" for i in range(V - 1)]), "has 29 words, the model 30"),
+        ("[]", "has 0 words, the model 30"),
+    ],
+)
+def test_vocabularies_of_no_use(read, ending, words, reason):
+    tensors, _ = weight_files.read(Rnnlm(V, 5, 7, rng=0).save_params("bare.npz"))
+    path = weight_files.write(f"m.{ending}", tensors, metadata={"id_to_word": words})
+    with pytest.raises(FileFormatError, match=rf"m\.{ending}.* its vocabulary .*{reason}"):
+        read(path)
+
+
+def test_weights_beyond_the_models_dtype():
+    tensors, _ = weight_files.read(Rnnlm(V, 5, 7, rng=0).save_params("bare.npz"))
+    tensors["layers.0.W"] = tensors["layers.0.W"].astype("d") * 1e300
+    numpy.savez("m.npz", **tensors)
+    with pytest.raises(FileFormatError, match=r"m\.npz.* tensor \(30, 5\) are too large for float32"):
+        read_language_model("m.npz")
 
 
 def test_other_files():

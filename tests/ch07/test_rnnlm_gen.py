@@ -1,9 +1,11 @@
 import numpy
 import pytest
+from memory import peak
 
 from ch06.better_rnnlm import BetterRnnlm
 from ch06.rnnlm import Rnnlm
 from ch07.rnnlm_gen import BetterRnnlmGen, RnnlmGen
+from common import text_generation
 from common.decoding import greedy
 from common.functions import distribution
 from common.labels import IdError
@@ -136,6 +138,47 @@ def test_states_that_do_not_fit(state):
         small(BetterRnnlmGen).set_state(state)
 
 
+@pytest.mark.parametrize("kind", [RnnlmGen, BetterRnnlmGen])
+@pytest.mark.parametrize("wrong", [(numpy.ones((1, 8)), numpy.ones((1, 7))), (numpy.float32(1), 2), ("a", "b")])
+def test_a_state_that_is_refused_changes_nothing(kind, wrong):
+    model = small(kind)
+    model.predict(numpy.array([[1, 2]]))
+    before = model.get_state()
+    fits = (numpy.ones((1, 8)), numpy.ones((1, 8)))
+    with pytest.raises(ValueError, match=f"^{kind.__name__}.set_state: "):
+        model.set_state(wrong if kind is RnnlmGen else [fits, wrong])
+    numpy.testing.assert_array_equal(model.get_state(), before)
+
+
+@pytest.mark.parametrize("kind", [RnnlmGen, BetterRnnlmGen])
+def test_long_prompts_are_read_without_their_scores(kind, monkeypatch):
+    model = small(kind)
+    prompts = numpy.random.default_rng(0).integers(V, size=(3, 50)).tolist()
+    expected = generate_texts(model, prompts, 20, rng=0)
+    monkeypatch.setattr(text_generation, "AT_ONCE", 21)  # seven words of each
+    texts = generate_texts(model, prompts, 20, rng=0)
+    assert [text.ids for text in texts] == [text.ids for text in expected]
+    for text, other in zip(texts, expected, strict=True):
+        numpy.testing.assert_allclose(text.log_probs, other.log_probs, rtol=1e-9)
+    large = RnnlmGen(3000, 4, 4, rng=0)
+    ids = numpy.arange(2000) % V
+    used, _ = peak(next_words, large, ids)
+    assert used < 0.1 * ids.size * 3000 * 4
+
+
+def test_a_predict_of_ones_own_reads_all_words():
+    class Counts(RnnlmGen):
+        read = 0
+
+        def predict(self, xs):
+            self.read += xs.shape[1]
+            return super().predict(xs)
+
+    model = Counts(V, 4, 4, rng=0)
+    next_words(model, [1, 2, 3])
+    assert model.read == 3
+
+
 def test_dropout_is_off_and_its_numbers_are_not_used_up():
     model = small(BetterRnnlmGen)
     for drop in model.drop_layers:
@@ -229,6 +272,8 @@ def test_next_words():
         ({"skip_ids": range(9), "banned": range(8, V)}, ValueError, "all 20 words are banned"),
         ({"temperature": -1}, ValueError, "temperature"),
         ({"top_k": 0}, ValueError, "top_k"),
+        ({"banned": 5}, TypeError, "banned must be a list of ids, not 5"),
+        ({"banned": None}, TypeError, "banned must be a list of ids, not None"),
         ({"sample_size": 1, "skip_ids": [V]}, IdError, "got 20"),
     ],
 )
@@ -244,6 +289,9 @@ def test_misuse_of_batches():
     for prompts, size, rng in (([], 5, 0), ([[1]], 0, 0), ([[1], [2]], 5, [0])):
         with pytest.raises(ValueError, match=r"prompt|sample_size|seeds"):
             generate_texts(model, prompts, size, rng=rng)
+    for prompts in (5, None):
+        with pytest.raises(TypeError, match=f"generate_texts: expected a list of prompts, got {prompts}"):
+            generate_texts(model, prompts)
     with pytest.raises(TypeError, match=r"sample_size must be a whole number, not 2\.5"):
         generate_texts(model, [[1]], 2.5, rng=0)
     for stop, wrong in (([99], 99), (numpy.array([3, -1]), -1)):

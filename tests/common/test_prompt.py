@@ -84,6 +84,13 @@ def test_unknown_words_without_unk_are_named_with_the_nearest():
         encode("the king quen", PLAIN)
 
 
+@pytest.mark.parametrize("vocabulary", [PLAIN, PTB_LIKE])
+def test_of_many_unknown_words_the_first_are_named(vocabulary):
+    with pytest.raises(ValueError, match=r"known: w0 .*; w1 .*; w2 .*; and 997 more words") as error:
+        encode(" ".join(f"w{i} w{i}" for i in range(1000)), vocabulary)
+    assert "w3" not in str(error.value)
+
+
 def test_ids():
     assert encode([2, 0], PLAIN).ids == [2, 0]
     assert encode(1, PLAIN).ids == [1]
@@ -99,6 +106,7 @@ def test_ids():
         ([3], IdError, r"0 … 2, got 3"),
         ([-1], IdError, "got -1"),
         ([0.5], TypeError, "float64"),
+        (["the king"], TypeError, r"one text or the ids of its words, not \['the king'\]"),
     ],
 )
 def test_impossible_prompts(prompt, error, message):
