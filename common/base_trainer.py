@@ -23,6 +23,7 @@ from common.progress import progress, write
 from common.signature import InitSignature
 from common.trainer_checkpoints import TrainerCheckpoints
 from common.training import Step
+from common.training_state import VALID, checksum
 from common.validation import own_scores
 
 MEASURE_EVERY = 50  # iterations; the norm of gradients that are not clipped
@@ -134,6 +135,9 @@ class BaseTrainer:
         callbacks = checked_callbacks(callbacks, checkpoint is not None)
         if valid is not None and not callable(valid):
             valid = self._checked_valid(valid)
+            arrays = valid if isinstance(valid, tuple) else (valid,)
+            if checkpoint is not None and all(hasattr(array, "dtype") for array in arrays):
+                settings = settings | {VALID: checksum(*arrays)}
         step = self._make_step()
         # After a checkpoint of a later fit has been put back, the earlier ones have nothing left to do. Otherwise the
         # epochs are counted from current_epoch, which may have been set by hand.

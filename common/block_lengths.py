@@ -5,11 +5,14 @@ Source: S. Merity, N. S. Keskar, R. Socher, "Regularizing and Optimizing LSTM La
 Models", ICLR 2018.
 """
 
+import math
 from typing import Any
 
 from common.checks import check_counts, is_number
 from common.rng import Seed, generator
 from common.training import Step
+
+FAR = 6.0  # standard deviations that no length is away from the mean, but one of a billion
 
 
 class BlockLengths:
@@ -36,8 +39,23 @@ class BlockLengths:
         return max(self.shortest, round(self.rng.normal(mean, self.deviation)))
 
     def mean(self, time_size: int) -> float:
-        """The mean of the lengths, as long as `shortest` is out of reach."""
-        return time_size * (1 + self.full) / 2
+        """The mean of the lengths. ValueError for a time_size below `shortest`, by which steps would be scaled up."""
+        if time_size < self.shortest:
+            raise ValueError(f"BlockLengths: blocks have {self.shortest} words at least, time_size is only {time_size}")
+        return self.full * self._mean_around(time_size) + (1 - self.full) * self._mean_around(time_size / 2)
+
+    def _mean_around(self, mean: float) -> float:
+        """E max(shortest, X) for X rounded from the normal distribution; shortest + the sum of P(X > k), k from it on.
+
+        Far above `shortest` this is the mean itself.
+        """
+        if self.deviation == 0:
+            return max(self.shortest, round(mean))
+        if mean - self.shortest > FAR * self.deviation:
+            return mean
+        last = math.ceil(mean + FAR * self.deviation)
+        scale = self.deviation * math.sqrt(2)
+        return self.shortest + sum(math.erfc((k + 0.5 - mean) / scale) / 2 for k in range(self.shortest, last + 1))
 
     @property
     def settings(self) -> list[float]:

@@ -36,6 +36,15 @@ from common.validation import checked_pair, checked_text, example_scores, langua
 __all__ = ["RnnlmTrainer", "Trainer", "remove_duplicate"]
 
 
+def as_data(what: str, data: Any) -> Any:
+    """The inputs or targets as an array. ValueError for lists of unequal length."""
+    try:
+        return np.asarray(data)
+    except ValueError as error:
+        wanted = "as many numbers in each row; shorter rows of ids are to be padded (common.padding.pad)"
+        raise ValueError(f"fit: {what} must have {wanted}, got {data!r:.80}") from error
+
+
 def check_fit_settings(
     x: Any, t: Any, batch_size: int, max_grad: float | None, eval_interval: int | None, **counts: int
 ) -> None:
@@ -108,7 +117,7 @@ class Trainer(BaseTrainer):
         an accuracy. Raises ValueError for settings that make no sense, and FloatingPointError, with epoch and
         iteration, if the loss is not finite.
         """
-        x, t = np.asarray(x), np.asarray(t)
+        x, t = as_data("inputs", x), as_data("targets", t)
         check_fit_settings(x, t, batch_size, max_grad, eval_interval, max_epoch=max_epoch)
         max_epoch, batch_size, eval_interval = int(max_epoch), int(batch_size), eval_interval and int(eval_interval)
         self.eval_interval, self.batch_size = eval_interval, batch_size
@@ -207,7 +216,7 @@ class RnnlmTrainer(BaseTrainer):
         into the text. Raises ValueError for settings that make no sense, and FloatingPointError, with epoch and
         iteration, if the loss is not finite.
         """
-        xs, ts = np.asarray(xs), np.asarray(ts)
+        xs, ts = as_data("inputs", xs), as_data("targets", ts)
         check_fit_settings(xs, ts, batch_size, max_grad, eval_interval, max_epoch=max_epoch, time_size=time_size)
         max_epoch, batch_size, eval_interval = int(max_epoch), int(batch_size), eval_interval and int(eval_interval)
         time_size = int(time_size)

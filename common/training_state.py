@@ -20,6 +20,7 @@ from common.np import np, to_cpu
 from common.object_tree import GLOBAL_GENERATOR, attributes, generator_states, set_generator_states
 
 VERSION = 3
+VALID = "validation data"  # the name of the setting that tells these from others
 ARGUMENT = "model."  # begins the names of settings that are a model's arguments
 
 
@@ -62,7 +63,8 @@ def restore(trainer: Any, settings: dict[str, Any], state: dict[str, Any]) -> No
     kinds = {"model": type(model).__name__, "optimizer": type(optimizer).__name__}
     _same({"model": state["model"], "optimizer": state["optimizer_type"]}, kinds)
     # What is no setting on one side, such as an array as an argument of a model, cannot be compared.
-    one_sided = {name for name in state["settings"].keys() ^ settings.keys() if name.startswith(ARGUMENT)}
+    # A training may get validation data later, or do without them from now on.
+    one_sided = {name for name in state["settings"].keys() ^ settings.keys() if name.startswith((ARGUMENT, VALID))}
     _same(state["settings"], settings, one_sided)
     names = [type(callback).__name__ for callback in trainer.callbacks]
     _same({"callbacks": [name for name, _ in state["callbacks"]]}, {"callbacks": names})

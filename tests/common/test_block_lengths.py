@@ -55,6 +55,20 @@ def test_lengths_are_whole_and_not_too_short():
     assert [BlockLengths(0, full=1.0, deviation=0.0).draw(35) for _ in range(3)] == [35] * 3
 
 
+@pytest.mark.parametrize(
+    ("time_size", "full", "deviation"), [(5, 0.95, 5), (10, 0.5, 5), (8, 1, 2), (7, 0, 0), (5, 1, 0)]
+)
+def test_the_mean_is_that_of_the_lengths_though_none_is_too_short(time_size, full, deviation):
+    lengths = BlockLengths(0, full=full, deviation=deviation)
+    drawn = numpy.array([lengths.draw(time_size) for _ in range(40_000)])
+    assert lengths.mean(time_size) == pytest.approx(drawn.mean(), abs=5 * drawn.std() / 200 + 1e-9)
+
+
+def test_the_mean_length_must_be_no_shorter_than_the_shortest():
+    with pytest.raises(ValueError, match="blocks have 7 words at least, time_size is only 6"):
+        LanguageTraining().fit(block_lengths=BlockLengths(0, shortest=7))
+
+
 def test_one_seed_gives_the_lengths():
     one, two, other = (BlockLengths(seed) for seed in (1, 1, 2))
     drawn = [[lengths.draw(70) for _ in range(20)] for lengths in (one, two, other)]

@@ -687,6 +687,14 @@ class TestAnotherTraining:
         training.data[which][0] ^= 1
         self.refused(folder, training, r"data was \d+ and is now \d+")
 
+    def test_validation_data(self, folder):
+        training = LanguageTraining()
+        training.valid = training.valid[:-1]
+        self.refused(folder, training, r"validation data was \d+ and is now \d+")
+        for valid in (None, lambda model: {"loss": 1.0}):  # which are not compared
+            training.valid = valid
+            training.fit(2, checkpoint=Checkpoints(folder, resume=True))
+
     def test_time_size(self, folder):
         training = LanguageTraining()
         with pytest.raises(FileFormatError, match="another training: time_size was 6 and is now 5"):

@@ -314,6 +314,14 @@ class TestValidationDataAreChecked:
         with pytest.raises(ValueError, match=r"^fit: valid must be a pair \(x, t\) .* array \(2, 2\)"):
             Trainer(TwoLayerNet(2, 3, 3), SGD()).fit(x, t, 1, valid=numpy.ones((2, 2)))
 
+    def test_rows_of_unequal_length(self):
+        ragged, even = [[1, 2], [3]], [[0, 1], [0, 1]]
+        for trainer in (Trainer(Scripted(), SGD()), RnnlmTrainer(Scripted(), SGD())):
+            with pytest.raises(ValueError, match=r"^fit: inputs must have as many .*pad.*, got \[\[1, 2\], \[3\]\]$"):
+                trainer.fit(ragged, even, 1, 1)
+            with pytest.raises(ValueError, match=r"^fit: targets must have as many"):
+                trainer.fit(even, ragged, 1, 1)
+
     @pytest.mark.parametrize(("columns", "word"), [(3, 0), (2, 5)])
     def test_of_a_pair_the_first_batch_is_tried(self, rng, columns, word):
         x, t = rng.standard_normal((50, 2)), rng.integers(0, 3, 50)
