@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from common.object_tree import GLOBAL_GENERATOR, generators
+from common.object_tree import GLOBAL_GENERATOR, PLAIN, generators
 from common.shared_weights import SharedWeights
 from common.tensor_names import is_name
 
@@ -34,7 +34,8 @@ def _visit(item: Any, name: str, model: Any, seen: set[int]) -> Iterator[tuple[s
             yield from _visit(part, f"{name}.{key if short in vars(item) else short}", model, seen)
     elif isinstance(item, Mapping):
         for key, part in item.items():
-            yield from _visit(part, f"{name}.{key}", model, seen)
+            if not isinstance(part, PLAIN):  # as in a vocabulary, whose words are many
+                yield from _visit(part, f"{name}.{key}", model, seen)
 
 
 def named_params(model: Any) -> dict[str, Any]:

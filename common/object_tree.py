@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 
-_PLAIN = (str, bytes, int, float, complex, type(None), type, ModuleType, numpy.generic)
+PLAIN = (str, bytes, int, float, complex, type(None), type, ModuleType, numpy.generic)
 
 
 def parts(root: Any) -> Iterator[tuple[str, Any]]:
@@ -21,7 +21,7 @@ def parts(root: Any) -> Iterator[tuple[str, Any]]:
     while todo:
         name, inside = todo[-1]
         for key, part in inside:
-            if not isinstance(part, _PLAIN) and id(part) not in seen:
+            if not isinstance(part, PLAIN) and id(part) not in seen:
                 seen.add(id(part))
                 yield f"{name}{key}", part
                 todo.append((f"{name}{key}.", _inside(part)))
