@@ -32,6 +32,14 @@ def test_loop_and_trainer_give_the_same_numbers():
     assert runs[0] == pytest.approx(runs[1], rel=1e-6)
 
 
+def test_loop_and_trainer_give_the_same_curve():
+    curves = []
+    for main in SCRIPTS:
+        main(max_epoch=5, seed=3, out="run")
+        curves.append(json.loads(Path("run/history.json").read_text(encoding="utf-8"))["curves"]["loss"])
+    assert len(curves[0]) == 5 and curves[0] == pytest.approx(curves[1], rel=1e-6)
+
+
 @pytest.mark.parametrize("main", SCRIPTS)
 def test_results_can_be_used(main):
     scores = main(quick=True, hidden_size=6, out="run")
