@@ -14,17 +14,16 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 import numpy
-from numpy import errstate  # CuPy never warns
 
 from ch06.awd_lstm import AwdLstm
 from ch06.better_rnnlm import BetterRnnlm
 from ch06.rnnlm import Rnnlm
 from common import model_folder, weight_files
-from common.base_model import BaseModel
-from common.files import FileFormatError, Location, parse_json, regular
+from common.base_model import BaseModel, in_dtype
+from common.files import FileFormatError, Location, parse_json, parse_json_value, regular
 from common.language_model import LanguageModel, vocab_size
 from common.model_tree import unique_params
-from common.np import np, to_cpu
+from common.np import to_cpu
 from common.rng import Seed
 from dataset import mini
 from dataset.corpora import Corpus
@@ -122,12 +121,8 @@ def read_language_model(path: Location, cell: str | None = None) -> LanguageMode
     layout = _layout(path)
     model = _model(path, layout, cell, 0)
     params = model.params if layout.repeated else unique_params(model).values()
-    with errstate(over="ignore"):
-        for param, tensor in zip(params, layout.tensors, strict=True):
-            param[...] = np.asarray(tensor, param.dtype)
-            if not bool(np.isfinite(param).all()):
-                reason = f"some numbers of its tensor {tensor.shape} are too large for {param.dtype}"
-                raise FileFormatError(weight_files.with_suffix(path), reason)
+    for param, tensor in zip(params, layout.tensors, strict=True):
+        param[...] = in_dtype(weight_files.with_suffix(path), tensor.shape, tensor, param.dtype)
     return _with_words(model, layout.id_to_word)
 
 
@@ -256,7 +251,7 @@ def _words(path: Location, metadata: Mapping[str, str], vocab_size: int) -> dict
     beside = file.with_name(model_folder.VOCABULARY)
     try:
         if VOCABULARY in metadata:
-            words = _parsed(metadata[VOCABULARY])
+            words = parse_json_value(metadata[VOCABULARY].encode())
         elif file.name == model_folder.WEIGHTS and beside.exists():
             file = beside
             words = parse_json(regular(file).read_bytes()).get(VOCABULARY)
@@ -271,13 +266,6 @@ def _words(path: Location, metadata: Mapping[str, str], vocab_size: int) -> dict
     if len(words) != vocab_size:
         raise FileFormatError(file, f"its vocabulary has {len(words)} words, the model {vocab_size}")
     return dict(enumerate(words))
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
 
 
 def _model(path: Location, layout: _Layout, cell: str | None, rng: Seed) -> LanguageModel:

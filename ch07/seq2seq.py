@@ -206,7 +206,8 @@ class Seq2seq(BaseModel):
         it is to end before `stop_id`. Several are asked one after the other.
         """
         xs = as_rows(type(self).__name__, xs)
-        xs = xs[None] if xs.ndim == 1 else xs if xs.ndim else checked_rows(type(self).__name__, xs)
+        if xs.ndim < 2:
+            xs = checked_rows(type(self).__name__, xs[None] if xs.ndim else xs)
         if stop_id is None and len(xs) == 1 and (generate := self._own_generate()):
             return generate(*self._encode(xs[xs != PAD][None]), start_id, sample_size)
         samples = self.generate_batch(xs, start_id, sample_size, stop_id)

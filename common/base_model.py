@@ -161,13 +161,18 @@ def _check_shapes(path: Path, name: str, tensors: dict[str, Any], own: dict[str,
             )
 
 
+def in_dtype(path: Path, name: Any, tensor: Any, dtype: Any) -> Any:
+    """The tensor of a file as an array of the dtype. FileFormatError, naming it, for numbers too large for that."""
+    with errstate(over="ignore"):
+        array = np.asarray(tensor, dtype)
+    if not bool(np.isfinite(array).all()):
+        raise FileFormatError(path, f"tensor {name}: some of its numbers are too large for {dtype}")
+    return array
+
+
 def _converted(path: Path, name: str, tensors: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     """The tensors in the dtypes of the params. FileFormatError for what these cannot hold, one weight or two."""
-    with errstate(over="ignore"):
-        converted = {key: np.asarray(tensors[key], param.dtype) for key, param in own.items()}
-    for key, array in converted.items():
-        if not bool(np.isfinite(array).all()):
-            raise FileFormatError(path, f"tensor {key}: some of its numbers are too large for {array.dtype}")
+    converted = {key: in_dtype(path, key, tensors[key], param.dtype) for key, param in own.items()}
     keys = list(own)
     for place, use, transposed in uses(list(own.values())):  # a .pkl file has a shared weight for each use
         one, other = keys[use], keys[place]

@@ -109,13 +109,18 @@ def pieces(data: bytes | bytearray, separator: bytes) -> Iterator[bytes | bytear
 
 def parse_json(data: bytes) -> dict[str, Any]:
     """The JSON object in UTF-8 `data`, strictly: any name twice, any other top value, any damage is a ValueError."""
-    try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
-    except RecursionError:
-        raise ValueError("JSON is nested too deeply") from None
+    value = parse_json_value(data)
     if not isinstance(value, dict):
         raise ValueError("JSON holds no object at its top")
     return value
+
+
+def parse_json_value(data: bytes) -> Any:
+    """The JSON value of any kind in UTF-8 `data`, as strictly."""
+    try:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
+    except RecursionError:
+        raise ValueError("JSON is nested too deeply") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

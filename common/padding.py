@@ -45,13 +45,13 @@ def _ids_of_row(ids: Any, place: int) -> Any:
     return row
 
 
-def as_rows(name: str, ids: Any) -> Any:
-    """`ids` as an array. ValueError, beginning with `name`, for lists of unequal length."""
+def as_rows(name: str, rows: Any) -> Any:
+    """`rows` of ids or other numbers as an array. ValueError, beginning with `name`, for rows of unequal length."""
     try:
-        return np.asarray(ids)
+        return np.asarray(rows)
     except ValueError as error:
-        wanted = "expected ids, as many in each row; shorter rows are to be padded (common.padding.pad)"
-        raise ValueError(f"{name}: {wanted}, got {ids!r:.80}") from error
+        wanted = "expected as many numbers in each row; shorter rows of ids are to be padded (common.padding.pad)"
+        raise ValueError(f"{name}: {wanted}, got {rows!r:.80}") from error
 
 
 def row_lengths(name: str, ids: Any) -> Any:

@@ -25,6 +25,7 @@ from common.checks import check_counts, check_restored_count, check_restored_num
 from common.evaluation import perplexity_of
 from common.files import Location
 from common.np import np
+from common.padding import as_rows
 from common.plotting import plot_curve, show
 from common.progress import short
 from common.rng import Seed, generator
@@ -34,15 +35,6 @@ from common.training_state import checksum, step_settings
 from common.validation import checked_pair, checked_text, example_scores, language_model_scores
 
 __all__ = ["RnnlmTrainer", "Trainer", "remove_duplicate"]
-
-
-def as_data(what: str, data: Any) -> Any:
-    """The inputs or targets as an array. ValueError for lists of unequal length."""
-    try:
-        return np.asarray(data)
-    except ValueError as error:
-        wanted = "as many numbers in each row; shorter rows of ids are to be padded (common.padding.pad)"
-        raise ValueError(f"fit: {what} must have {wanted}, got {data!r:.80}") from error
 
 
 def check_fit_settings(
@@ -117,7 +109,7 @@ class Trainer(BaseTrainer):
         an accuracy. Raises ValueError for settings that make no sense, and FloatingPointError, with epoch and
         iteration, if the loss is not finite.
         """
-        x, t = as_data("inputs", x), as_data("targets", t)
+        x, t = as_rows("fit: inputs", x), as_rows("fit: targets", t)
         check_fit_settings(x, t, batch_size, max_grad, eval_interval, max_epoch=max_epoch)
         max_epoch, batch_size, eval_interval = int(max_epoch), int(batch_size), eval_interval and int(eval_interval)
         self.eval_interval, self.batch_size = eval_interval, batch_size
@@ -216,7 +208,7 @@ class RnnlmTrainer(BaseTrainer):
         into the text. Raises ValueError for settings that make no sense, and FloatingPointError, with epoch and
         iteration, if the loss is not finite.
         """
-        xs, ts = as_data("inputs", xs), as_data("targets", ts)
+        xs, ts = as_rows("fit: inputs", xs), as_rows("fit: targets", ts)
         check_fit_settings(xs, ts, batch_size, max_grad, eval_interval, max_epoch=max_epoch, time_size=time_size)
         max_epoch, batch_size, eval_interval = int(max_epoch), int(batch_size), eval_interval and int(eval_interval)
         time_size = int(time_size)

@@ -42,7 +42,7 @@ def test_last_states_and_their_gradient():
 
 def test_rows_of_unequal_length():
     assert as_rows("rows", [[1, 2], [3, 4]]).tolist() == [[1, 2], [3, 4]]
-    with pytest.raises(ValueError, match=r"^rows: .*shorter rows are to be padded .*, got \[\[1, 2\], \[3\]\]$"):
+    with pytest.raises(ValueError, match=r"^rows: .*shorter rows of ids are to be padded .*, got \[\[1, 2\], \[3\]\]$"):
         as_rows("rows", [[1, 2], [3]])
 
 

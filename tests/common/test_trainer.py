@@ -317,9 +317,9 @@ class TestValidationDataAreChecked:
     def test_rows_of_unequal_length(self):
         ragged, even = [[1, 2], [3]], [[0, 1], [0, 1]]
         for trainer in (Trainer(Scripted(), SGD()), RnnlmTrainer(Scripted(), SGD())):
-            with pytest.raises(ValueError, match=r"^fit: inputs must have as many .*pad.*, got \[\[1, 2\], \[3\]\]$"):
+            with pytest.raises(ValueError, match=r"^fit: inputs: expected as many .*pad.*, got \[\[1, 2\], \[3\]\]$"):
                 trainer.fit(ragged, even, 1, 1)
-            with pytest.raises(ValueError, match=r"^fit: targets must have as many"):
+            with pytest.raises(ValueError, match=r"^fit: targets: expected as many"):
                 trainer.fit(even, ragged, 1, 1)
 
     @pytest.mark.parametrize(("columns", "word"), [(3, 0), (2, 5)])
