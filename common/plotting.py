@@ -32,6 +32,8 @@ else:
 MARKERS = "ox^sDvP*"
 MOST_WINDOWS = 20  # pyplot warns of more open figures
 MANY_WORDS = 30  # more than these get a larger figure and smaller letters
+LABEL_SPACE, MARGIN = 0.16, 1.0  # inches that a label beside a heat map takes, and what else is at its sides
+LARGEST_SIDE = 100.0  # inches; Matplotlib refuses more than 655
 WORD_GAP = 3  # points between a point and its word
 # Where a word may stand, the best first: to the right (1) or left (-1) of its point, above (1) or below (-1).
 WORD_PLACES = numpy.array([(1, 1), (1, -1), (-1, 1), (-1, -1)])
@@ -110,9 +112,13 @@ def plot_curve(
 
     `ylim` is the top of the y axis, a number, or its (bottom, top), any pair; `label` names the curve in a legend.
     """
-    ax = ax or callers_axes()
+    ax = ax or callers_axes()  # which says so where there is no Matplotlib
+    from matplotlib.ticker import MaxNLocator
+
     # A line through a single point would be invisible.
     ax.plot(range(1, len(values) + 1), values, marker="o" if len(values) == 1 else None, label=label)
+    if isinstance(locator := ax.xaxis.get_major_locator(), MaxNLocator):  # not ticks of the caller's own
+        locator.set_params(integer=True)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if ylim is not None:
         limits: Any = to_cpu(ylim)
@@ -229,13 +235,17 @@ def plot_heatmap(
 ) -> "Axes":
     """weights (rows, columns) of attention (output step, input step), black 0 and white 1; the first row on top.
 
-    Where labels of the columns are longer than two characters, all stand upright, lest they run into each other. Raises
-    ValueError for weights of other shapes.
+    Where labels of the columns are longer than two characters, all stand upright, lest they run into each other; a
+    figure of our own grows with their number. Raises ValueError for weights of other shapes.
     """
     weights = to_cpu(weights)
     if weights.ndim != 2:
         raise ValueError(f"plot_heatmap: expected weights (rows, columns), got {weights.shape}")
     ax = ax or callers_axes()
+    if ax in _own:
+        figure: Any = ax.get_figure(root=True)
+        rows_and_columns = numpy.minimum(MARGIN + LABEL_SPACE * numpy.array(weights.shape), LARGEST_SIDE)
+        figure.set_size_inches(numpy.maximum(figure.get_size_inches(), rows_and_columns[::-1]))
     ax.imshow(weights, cmap="gray", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     for labels, size, axis in ((xlabels, weights.shape[1], ax.xaxis), (ylabels, weights.shape[0], ax.yaxis)):
         if labels is not None:

@@ -1,3 +1,5 @@
+import io
+import itertools
 import subprocess
 import sys
 import warnings
@@ -24,8 +26,8 @@ def no_viewer(monkeypatch):
 
 
 def draw(ax):
-    """Render everything, which raises what drawing raises."""
-    ax.figure.canvas.draw()
+    """Render everything, which raises what drawing raises. A figure without pyplot has no canvas that draws."""
+    ax.figure.savefig(io.BytesIO())
 
 
 def test_curve_has_the_values_labels_and_limits():
@@ -54,6 +56,15 @@ def test_curves_share_given_axes():
 def test_single_value_is_visible():
     assert plot_curve([1.0]).lines[0].get_marker() == "o"
     assert plot_curve([1.0, 2.0]).lines[0].get_marker() == "None"
+
+
+def test_values_have_whole_numbers():
+    ax = plot_curve([0.1, 0.2])
+    draw(ax)
+    assert [tick for tick in ax.get_xticks() if 1 <= tick <= 2] == [1, 2]
+    ax = plotting.new_axes()
+    ax.set_xticks([1.5])
+    assert plot_curve([0.1, 0.2], ax=ax).get_xticks() == [1.5]  # the caller's own
 
 
 @pytest.mark.parametrize("values", [[], [float("nan"), 1.0, float("inf")]])
@@ -174,6 +185,29 @@ def test_long_labels_of_columns_stand_upright():
     assert {label.get_rotation() for label in ax.get_xticklabels()} == {90}
     assert {label.get_rotation() for label in ax.get_yticklabels()} == {0}
     draw(ax)
+
+
+@pytest.mark.parametrize("symbol", ["W", "日", "two words"])
+def test_labels_of_long_questions_and_answers_have_room(symbol):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # there may be no font with the symbol
+        ax = plot_heatmap(numpy.zeros((70, 90)), xlabels=[symbol] * 90, ylabels=[symbol] * 70)
+    draw(ax)
+    across = [label.get_window_extent() for label in ax.get_xticklabels()]
+    assert all(left.x1 <= right.x0 for left, right in itertools.pairwise(across))
+    down = [label.get_window_extent() for label in ax.get_yticklabels()]
+    assert all(lower.y1 <= upper.y0 for upper, lower in itertools.pairwise(down))
+
+
+def test_size_of_heatmaps():
+    usual = plotting.new_axes().figure.get_size_inches()
+    assert (plot_heatmap(numpy.zeros((11, 29))).figure.get_size_inches() == usual).all()
+    assert plot_heatmap(numpy.zeros((1, 100_000))).figure.get_size_inches()[0] == 100
+    from matplotlib.figure import Figure
+
+    ax = Figure().add_subplot()
+    plot_heatmap(numpy.zeros((1, 300)), ax=ax)
+    assert (ax.figure.get_size_inches() == usual).all()  # the caller's own
 
 
 @pytest.mark.parametrize(
