@@ -209,8 +209,10 @@ def _find(path: Path, kind: type[Any], module: str, name: str) -> type[Any]:
         found = getattr(importlib.import_module(module), name, None)
     except ModuleNotFoundError:
         found = None
-    if not isinstance(found, type) or not issubclass(found, kind):
-        raise FileFormatError(path, f"{module} has no model {name}, or it is no {kind.__name__}")
+    if not isinstance(found, type) or not hasattr(found, "saved_arguments"):
+        raise FileFormatError(path, f"{module} has no model {name}")
+    if not issubclass(found, kind):
+        raise FileFormatError(path, f"expected a model of the class {kind.__name__}, not {name} of {module}")
     return found
 
 

@@ -168,7 +168,7 @@ class TestClass:
 
     def test_another_kind(self, tmp_path):
         TwoLayerNet(2, 4, 3).save(tmp_path / "m")
-        with pytest.raises(FileFormatError, match=r"ch01\.two_layer_net has no model TwoLayerNet, or it is no Rnnlm"):
+        with pytest.raises(FileFormatError, match=r"expected .* Rnnlm, not TwoLayerNet of ch01\.two_layer_net"):
             Rnnlm.load(tmp_path / "m")
 
 
