@@ -7,7 +7,9 @@
 The bar goes to standard error and only where that is a terminal; the lines are the same with and without a bar.
 """
 
+import contextlib
 import errno
+import functools
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -41,17 +43,25 @@ def print_line(line: str) -> None:
 def write(line: str) -> None:
     """:func:`print_line` for what tells of work under way.
 
-    A log whose disk is full loses the line: the work is worth more. Where nobody reads any longer, as behind
-    ``| head``, a training that is under way ends as after Ctrl-C, with a checkpoint; otherwise BrokenPipeError.
+    A log whose disk is full loses the line: the work is worth more. Standard error gets a word of it, once. Where
+    nobody reads any longer, as behind ``| head``, a training that is under way ends as after Ctrl-C, with a checkpoint;
+    otherwise BrokenPipeError.
     """
     try:
         print_line(line)
     except OSError as error:
         if not _nobody_reads(error):
+            _tell_of_lost_lines(error.strerror)
             return
         ended = error if isinstance(error, BrokenPipeError) else BrokenPipeError(*error.args)
         if not interrupt.request(ended):
             raise ended from None
+
+
+@functools.cache
+def _tell_of_lost_lines(reason: str) -> None:
+    with contextlib.suppress(OSError):  # it may go to the same disk
+        print(f"standard output loses lines: {reason}", file=sys.stderr)
 
 
 def _nobody_reads(error: OSError) -> bool:

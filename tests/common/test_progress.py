@@ -99,14 +99,16 @@ def test_characters_that_the_encoding_lacks(monkeypatch, streams):
     assert b"results in \\xfc/\\u65e5\\u672c\na line\n" in text
 
 
-def test_a_log_on_a_full_disk_loses_lines_and_a_closed_pipe_is_an_error(monkeypatch):
+def test_a_log_on_a_full_disk_loses_lines_and_a_closed_pipe_is_an_error(monkeypatch, capsys):
     class Broken(io.StringIO):
         def write(self, text):
             raise error
 
     monkeypatch.setattr("sys.stdout", Broken())
-    error = OSError(errno.ENOSPC, "No space left on device")
-    write("a line")
+    error = OSError(errno.ENOSPC, "No space left on the disk of this test")
+    for _ in range(3):
+        write("a line")
+    assert capsys.readouterr().err == "standard output loses lines: No space left on the disk of this test\n"
     error = BrokenPipeError(errno.EPIPE, "Broken pipe")
     with pytest.raises(BrokenPipeError):
         write("a line")
