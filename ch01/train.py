@@ -43,7 +43,7 @@ def main(
     trainer = Trainer(model, SGD(lr), rng=run.rng("shuffle"))
     trainer.fit(x, t, max_epoch, batch_size, eval_interval=10, checkpoint=run.checkpoint)
     # Not trainer.loss_list: with as many iterations in an epoch as from line to line, its means are of one batch each.
-    return report(run, model, x, t, [epoch["loss"] for epoch in trainer.history], xlabel="epoch")
+    return report(run, model, x, t, trainer.history.column("loss"), xlabel="epoch")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
     python -m ch01.train_custom_loop
 
-The loop does what the Trainer of ``ch01/train.py`` does and gives the same numbers.
+The loop does what the Trainer of ``ch01/train.py`` does and gives the same numbers, where the batches divide the 300
+points: what does not fill a last batch the Trainer leaves out.
 """
 
 from ch01.train import report

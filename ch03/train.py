@@ -47,8 +47,10 @@ def main(
     trainer = Trainer(net, Adam(), rng=run.rng("shuffle"))
     trainer.fit(contexts, target, max_epoch, batch_size, checkpoint=run.checkpoint)
 
-    run.record(loss=trainer.loss_list)
-    run.plot("loss.png", plot_curve, trainer.loss_list, "iterations (x20)", "loss")
+    # Not trainer.loss_list: with fewer iterations in an epoch than from line to line, its means are of one batch each.
+    losses = trainer.history.column("loss")
+    run.record(loss=losses)
+    run.plot("loss.png", plot_curve, losses, "epoch", "loss")
     vectors = to_cpu(net.word_vecs)
     WordVectors(vectors, id_to_word).save(run.path("vectors.npz"))
     for i, word in id_to_word.items():

@@ -112,7 +112,8 @@ class CorpusTrainer:
         self._draw_windows = shrink_windows and not skip_gram
         self._gradients = partial(skip_gram_gradients, shrink=shrink_windows) if skip_gram else cbow_gradients
         sampler = model.ns_loss.sampler
-        self._share = (sampler.sample_size / shared / (1 - sampler.word_p)).astype(model.word_vecs.dtype)
+        others = np.maximum(1 - sampler.word_p, 2**-53)  # of a word with almost all of p, rounding leaves 0
+        self._share = (sampler.sample_size / shared / others).astype(model.word_vecs.dtype)
 
     def fit(
         self,

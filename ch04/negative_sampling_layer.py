@@ -100,12 +100,13 @@ class UnigramSampler:
         # Each word has an interval [start, end) as long as it is likely; end - start is exactly what was added.
         ends = numpy.cumsum(p)
         self._starts, self._ends = np.asarray(numpy.append(0.0, ends[:-1])), np.asarray(ends)
+        self._total = float(ends[-1])
         self._second, self._likeliest = numpy.argsort(numpy.where(counts > 0, weights, -1))[-2:].tolist()
 
     def get_negative_sample(self, target: Array) -> Array:
         """Ids (..., sample_size) for the targets (...), none of which is its own target."""
         target = checked_ids("UnigramSampler", target, self.vocab_size, "targets")[..., None]
-        start, end, total = self._starts[target], self._ends[target], float(self._ends[-1])
+        start, end, total = self._starts[target], self._ends[target], self._total
         # A random place outside the target's interval: one in what is left without it, moved past the gap. The last
         # factor keeps rounding from reaching the very end.
         place = random((*target.shape[:-1], self.sample_size), self.rng, "d") * (total - (end - start)) * (1 - 2**-40)

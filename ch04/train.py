@@ -60,17 +60,17 @@ def main(
         contexts, target = create_contexts_target(ids, window_size)
         trainer = Trainer(net, Adam(), rng=run.rng("shuffle"))
         trainer.fit(contexts, target, max_epoch, batch_size, eval_interval=1000, checkpoint=run.checkpoint)
-        losses, xlabel = trainer.loss_list, "iterations (x1000)"
+        losses = trainer.history.column("loss")
     else:
         fast = CorpusTrainer(
             net, sample=sample, shrink_windows=shrink_windows, threads=2 if threads is None else threads,
             rng=run.rng("training"),
         )  # fmt: skip
         fast.fit(ids, max_epoch, checkpoint=run.checkpoint)
-        losses, xlabel = fast.loss_list, "epoch"
+        losses = fast.loss_list
 
     run.record(loss=losses)
-    run.plot("loss.png", plot_curve, losses, xlabel, "loss")
+    run.plot("loss.png", plot_curve, losses, "epoch", "loss")
     vectors = to_cpu(net.word_vecs)
     word_vector_pickle.write(run.path("cbow_params.pkl"), vectors, word_to_id, id_to_word)
     saved = most_frequent_first(vectors.astype("f2" if half else "f4"), ids, id_to_word)

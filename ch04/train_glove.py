@@ -37,12 +37,13 @@ def main(
     batch_size = min(batch_size, len(pairs))
     trainer.fit(pairs, counts, max_epoch, batch_size, eval_interval=len(pairs), checkpoint=run.checkpoint)
 
-    run.record(loss=trainer.loss_list)
-    run.plot("loss.png", plot_curve, trainer.loss_list, "epoch", "loss")
+    losses = trainer.history.column("loss")
+    run.record(loss=losses)
+    run.plot("loss.png", plot_curve, losses, "epoch", "loss")
     saved = most_frequent_first(to_cpu(model.word_vecs), ids, id_to_word)
     saved.save(run.path("vectors.npz"))
     saved.save(run.path("vectors.bin"))
-    return {"loss": trainer.loss_list[-1], "pairs": len(pairs)}
+    return {"loss": losses[-1], "pairs": len(pairs)}
 
 
 if __name__ == "__main__":

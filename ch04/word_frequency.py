@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy
 
+from ch04.negative_sampling_layer import word_counts
 from common.checks import check_whole
 from common.labels import checked_corpus
 from common.np import to_cpu
@@ -24,7 +25,7 @@ def keep_frequent(
     """
     check_whole("keep_frequent", min_count=min_count)
     corpus = to_cpu(checked_corpus("keep_frequent", corpus, len(word_to_id)))
-    kept = numpy.bincount(corpus, minlength=len(word_to_id)) >= min_count
+    kept = word_counts("keep_frequent", corpus, len(word_to_id)) >= min_count
     if not kept.any():
         raise ValueError(f"keep_frequent: no word occurs min_count = {min_count} times")
     words = (word for word, i in sorted(word_to_id.items(), key=lambda item: item[1]) if kept[i])
@@ -35,7 +36,7 @@ def keep_frequent(
 
 def most_frequent_first(vectors: numpy.ndarray, corpus: Any, id_to_word: Mapping[int, str]) -> WordVectors:
     """The vectors (V, D) and their words, in the order of how often these occur in the corpus (n,) of ids."""
-    order = numpy.argsort(-numpy.bincount(corpus, minlength=len(vectors)), kind="stable").tolist()
+    order = numpy.argsort(-word_counts("most_frequent_first", corpus, len(vectors)), kind="stable").tolist()
     return WordVectors(vectors[order], [id_to_word[i] for i in order])
 
 

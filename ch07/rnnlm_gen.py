@@ -59,7 +59,8 @@ class WritingModel(LanguageModel):
         return text.ids
 
     def _states(self) -> list[State]:
-        return [tuple(state_of(layer).values()) for layer in self.recurrent_layers]
+        states = (state_of(layer).values() for layer in self.recurrent_layers)
+        return [tuple(None if part is None else part.copy() for part in state) for state in states]
 
     def _set_states(self, states: Any) -> None:
         own = self._states()

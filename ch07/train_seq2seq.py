@@ -76,10 +76,11 @@ def main(
 
     trainer.fit(x, t, max_epoch, batch_size, max_grad, valid=scores, checkpoint=run.checkpoint)
     accuracies = trainer.history.column("valid_accuracy")
-    run.record(accuracy=accuracies, loss=trainer.loss_list)
+    losses = trainer.history.column("loss")
+    run.record(accuracy=accuracies, loss=losses)
     answerer.save(run.path("model.npz"))
     run.plot("accuracy.png", plot_curve, accuracies, "epoch", "accuracy", (-0.05, 1.05))
-    return {"accuracy": accuracies[-1], "loss": trainer.loss_list[-1]}
+    return {"accuracy": accuracies[-1], "loss": losses[-1]}
 
 
 def show(answerer: Answerer, questions: pairs.Ids, answers: pairs.Ids) -> None:

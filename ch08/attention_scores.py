@@ -53,7 +53,8 @@ class AdditiveScore(Layer):
         We, Wd, v = self.params
         hs_enc, hs_dec = (self.check_input(hs, "N", "steps", len(We)) for hs in (hs_enc, hs_dec))
         enc, dec = _times(hs_enc, We), _times(hs_dec, Wd)
-        # Step by step: the hidden layer of all steps at once, (N, T, S, A), would be far larger than any other array.
+        # The hidden layer of all steps, (N, T, S, A) numbers, is kept for the backward, but no second array of its size
+        # is needed on the way.
         hidden = [np.tanh(enc + dec[:, t, None]) for t in range(dec.shape[1])]
         self._cache = hs_enc, hs_dec, hidden
         return np.stack([_times(y, v) for y in hidden], axis=1)

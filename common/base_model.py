@@ -97,9 +97,9 @@ class BaseModel:
     def save_params(self, file_name: Location | None = None, *, half: bool = False) -> Path:
         """Write the weights; returns the path. The default is the class's name with ".npz" in the current folder.
 
-        The ending chooses the format: .npz and .safetensors hold float32 tensors by name, with `half` float16 ones, a
-        shared weight once; .pkl is the book's list of float16 arrays, one for each use. Raises ValueError, and leaves a
-        previous file as it is, for weights that are not finite or too large for float16.
+        The ending chooses the format: .npz and .safetensors hold the tensors by name in their own dtypes, with `half`
+        in float16, a shared weight once; .pkl is the book's list of float16 arrays, one for each use. Raises
+        ValueError, and leaves a previous file as it is, for weights that are not finite or too large for float16.
         """
         path = weight_files.with_suffix(file_name or type(self).__name__)
         if path.suffix.lower() == ".pkl":

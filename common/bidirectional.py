@@ -44,8 +44,9 @@ class TimeBiLSTM(Layer):
         """dxs (N, T, D) from dhs (N, T, 2H)."""
         H = self.forward_lstm.hidden_size
         dhs = self.cast(dhs)
-        if dhs.ndim != 3 or dhs.shape[2] != 2 * H:
+        if dhs.ndim and (dhs.ndim != 3 or dhs.shape[2] != 2 * H):
             raise ValueError(f"{self.name}: expected a gradient (N, T, {2 * H}), got {dhs.shape}")
-        dxs = self.forward_lstm.backward(dhs[..., :H])
-        dxs += self.backward_lstm.backward(dhs[:, ::-1, H:])[:, ::-1]
+        onwards, back = (dhs[..., :H], dhs[:, ::-1, H:]) if dhs.ndim else (dhs, dhs)  # a number is that of every output
+        dxs = self.forward_lstm.backward(onwards)
+        dxs += self.backward_lstm.backward(back)[:, ::-1]
         return dxs

@@ -28,6 +28,8 @@ _mutex = threading.RLock()  # of the two; reentrant, as what is collected while 
 class FolderLock:
     """Holds an existing folder until ``release()`` is called, this object or the process is gone.
 
+    On POSIX systems a process also loses its lock when it reads the file and closes it, as when it copies the folder.
+
     alone    keep others of the current thread out, too
 
     Other threads of the process are kept out until the thread that has made it has ended, if that is known. Raises

@@ -85,10 +85,11 @@ def softmax_gradient(y: Array, dy: Array) -> Array:
 def affine(x: Array, W: Array, b: Array) -> Array:
     """x W + b: x (M, D), W (D, K), b (K,) -> (M, K).
 
-    For many rows, b becomes a row of W for inputs of 1, which costs a copy of W but saves a pass over the result.
+    For many rows of an output wider than the input, b becomes a row of W for inputs of 1. That costs a copy of x and
+    one of W, but saves a pass over the result, which is larger.
     """
     M, D = x.shape
-    if M > 4 * D:
+    if M > 4 * D and W.shape[1] > D:
         x = np.concatenate([x, np.ones((M, 1), x.dtype)], axis=1)
         return x @ np.concatenate([W, b[None]], dtype=W.dtype if W.dtype.kind == "f" else None)
     y = x @ W

@@ -280,15 +280,21 @@ def names(target: Any, is_loss: bool = False) -> list[str]:
 def in_float64(target: Any) -> Any:
     """A copy of an object in which all floating-point arrays are float64; what shared memory shares it again."""
     memo: dict[int, Any] = {id(numpy.dtype(kind)): numpy.dtype("d") for kind in ("f2", "f4")}
-    bases: dict[int, Any] = {}
+    wide: dict[Any, Any] = {}  # the numbers of a whole piece of memory
     for _, part in parts(target):
         if not _floating(part):
             continue
-        base = part if not isinstance(part.base, numpy.ndarray) else part.base
-        wide = bases.setdefault(id(base), base.astype("d"))
-        offset = (part.__array_interface__["data"][0] - base.__array_interface__["data"][0]) // part.itemsize
+        whole = part.base if isinstance(part.base, numpy.ndarray) else part  # maybe bytes, of an aligned array
+        place = part.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
+        offset, start = divmod(place, part.itemsize)
+        memory = id(whole), part.dtype, start
+        if memory not in wide:
+            numbers = whole.ravel("K").view("u1")[start:]
+            numbers = numbers[: len(numbers) // part.itemsize * part.itemsize].view(part.dtype)
+            with numpy.errstate(invalid="ignore"):  # of what is no number of this dtype
+                wide[memory] = numbers.astype("d")
         strides = [8 * (stride // part.itemsize) for stride in part.strides]
-        memo[id(part)] = numpy.ndarray(part.shape, "d", wide, 8 * offset, strides)
+        memo[id(part)] = numpy.ndarray(part.shape, "d", wide[memory], 8 * offset, strides)
     return copy.deepcopy(target, memo)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 
 from common.checks import check_counts
-from common.np import np
+from common.np import extremes, np
 
 
 class IdError(IndexError, ValueError):
@@ -28,7 +28,7 @@ def checked_ids(name: str, ids: Any, size: int | None, what: str = "ids") -> Any
     if ids.dtype.kind not in "iu":
         raise TypeError(f"{name}: {what} must be integers, not {ids.dtype} {ids.shape}")
     if ids.size and size is not None:
-        low, high = int(ids.min()), int(ids.max())
+        low, high = extremes(ids)
         if low < 0 or high >= size:
             raise IdError(f"{name}: {what} must lie in 0 … {size - 1}, got {low if low < 0 else high}")
     return ids

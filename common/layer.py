@@ -84,7 +84,7 @@ class Layer:
                     f"{self.name}: a gradient of {dout.dtype} needs floating-point weights, not {param.dtype}"
                 )
         if dout.ndim == 0:
-            dout = np.broadcast_to(dout, shape)
+            return np.full(shape, dout)
         if dout.shape != shape:
             raise ValueError(f"{self.name}: the output is {shape}, its gradient must be so too, got {dout.shape}")
         return dout

@@ -196,7 +196,7 @@ def _module(kind: type[Any]) -> str:
     """Where a class comes from, also if its module was imported by its bare name from inside the chapter's folder."""
     path = Path(getattr(sys.modules[kind.__module__], "__file__", None) or "").resolve()
     full = f"{path.parent.name}.{path.stem}"
-    return full if path.parents[1:2] == [Path(__file__).resolve().parents[1]] else kind.__module__
+    return full if path.parent.parent == Path(__file__).resolve().parents[1] else kind.__module__
 
 
 def _find(path: Path, kind: type[Any], module: str, name: str) -> type[Any]:

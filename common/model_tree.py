@@ -25,7 +25,8 @@ def _visit(item: Any, name: str, model: Any, seen: set[int]) -> Iterator[tuple[s
     seen.add(id(item))
     if isinstance(item, (list, tuple)):
         for i, part in enumerate(item):
-            yield from _visit(part, f"{name}.{i}", model, seen)
+            if not isinstance(part, PLAIN):  # as the words of a vocabulary, which are many
+                yield from _visit(part, f"{name}.{i}", model, seen)
     elif hasattr(item, "params") and hasattr(item, "__dict__"):
         if item is not model:
             yield name[1:], item
@@ -34,7 +35,7 @@ def _visit(item: Any, name: str, model: Any, seen: set[int]) -> Iterator[tuple[s
             yield from _visit(part, f"{name}.{key if short in vars(item) else short}", model, seen)
     elif isinstance(item, Mapping):
         for key, part in item.items():
-            if not isinstance(part, PLAIN):  # as in a vocabulary, whose words are many
+            if not isinstance(part, PLAIN):
                 yield from _visit(part, f"{name}.{key}", model, seen)
 
 

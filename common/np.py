@@ -114,6 +114,16 @@ def floats(numbers: Sequence[Any]) -> list[float]:
     return np.stack(numbers).tolist() if config.GPU and numbers else [float(number) for number in numbers]
 
 
+def extremes(x: Array) -> list[Any]:
+    """The smallest and the largest number of x, Python's. The GPU is waited for once."""
+    return np.stack([x.min(), x.max()]).tolist() if config.GPU else [x.min().item(), x.max().item()]
+
+
+def for_products(W: Array) -> Array:
+    """W as it can be multiplied again and again: of what is not in one piece CuPy makes a copy for each product."""
+    return np.ascontiguousarray(W) if config.GPU else W
+
+
 def take_rows(table: Array, ids: Array) -> Array:
     """``table[ids]``, a new array, for ids >= 0 of any shape; for short rows in a quarter of the time."""
     return table.take(ids.astype(numpy.intp, copy=False), axis=0)  # it refuses uint64
@@ -145,7 +155,7 @@ def sum_rows(ids: Array, rows: Array) -> tuple[Array, Array]:
     pointers = numpy.append(starts, len(ids))
     ones = numpy.ones(len(ids), rows.dtype)
     selection = sparse.csr_matrix((ones, order, pointers), shape=(len(starts), len(ids)))
-    return ordered[starts], selection @ rows
+    return ordered[starts], (selection @ rows).astype(rows.dtype, copy=False)  # SciPy has no float16
 
 
 def assign_row_sums(table: Array, ids: Array, rows: Array) -> None:

@@ -85,14 +85,14 @@ class Optimizer:
             if isinstance(g, RowGradient):
                 self._update_rows(state.steps, scale, g, p, *state.arrays)
             else:
-                for piece in _pieces(p, g, *state.arrays):
+                for piece in _pieces(p, _wide(g), *state.arrays):
                     self._update_array(state.steps, scale, *piece)
 
     def _update_rows(self, step: int, scale: float, g: RowGradient, *arrays: Any) -> None:
         """A step that touches nothing but the rows, of the parameter and of its state, which have a gradient."""
         ids = g.ids  # once: of a gradient that somebody has written into they are searched for
         p, *state = touched = [take_rows(array, ids) for array in arrays]
-        self._update_array(step, scale, p, g.rows, *state)
+        self._update_array(step, scale, p, _wide(g.rows), *state)
         for array, rows in zip(arrays, touched, strict=True):
             array[ids] = rows
 
@@ -296,6 +296,11 @@ def _checked_number(optimizer: Optimizer, name: str, value: Any, below: float = 
         end = "" if below == math.inf else f" and below {below}"
         raise ValueError(f"{kind}: {name} must be a number of at least 0{end}, not {value!r}")
     return float(value)
+
+
+def _wide(g: Any) -> Any:
+    """The gradient, of float32 if it is of float16, which has no room for its square."""
+    return g.astype("f") if g.dtype == "f2" else g
 
 
 def _pieces(*arrays: Any) -> Any:

@@ -45,8 +45,11 @@ class ParameterStates:
         return iter(self._by_id.values())
 
     def of(self, param: Any, slots: int) -> ParameterState:
-        """The state of a parameter; at first no steps and so many arrays of zeros."""
-        return self.find(param) or self._add(param, 0, [np.zeros_like(param) for _ in range(slots)])
+        """The state of a parameter; at first no steps and so many arrays of zeros, of float32 at least: squares of
+        gradients are too small for float16.
+        """
+        dtype = np.result_type(param.dtype, "f4")
+        return self.find(param) or self._add(param, 0, [np.zeros_like(param, dtype=dtype) for _ in range(slots)])
 
     def find(self, param: Any) -> ParameterState | None:
         """The state of a parameter, if it has one."""

@@ -62,7 +62,7 @@ class TimeRecurrent(RecurrentLayer):
 
     def set_state(self, h: Array) -> None:
         """Let the next forward of a stateful layer start from h (N, H); None is the zero state."""
-        self.h = None if h is None else self.check_state(h, len(h))
+        self.h = None if h is None else self.check_state(h, len(h)).copy()  # whatever becomes of the caller's
 
     def reset_state(self) -> None:
         """Let the next forward start from the zero state."""
@@ -220,7 +220,7 @@ class TimeLSTM(TimeRecurrent):
 
     def set_state(self, h: Array, c: Array | None = None) -> None:
         """Let the next forward of a stateful layer start from h and c (N, H); None is zero."""
-        c = None if c is None else self.check_state(c, len(c if h is None else h))  # before h changes
+        c = None if c is None else self.check_state(c, len(c if h is None else h)).copy()  # before h changes
         super().set_state(h)
         self.c = c
 

@@ -48,7 +48,9 @@ class EmbeddingDropout(TimeEmbedding):
         return rows
 
     def backward(self, dout: Array) -> None:
-        super().backward(dout if self._mask is None else self.cast(dout) * self._mask)
+        if self._mask is not None:
+            dout = self.check_gradient(dout, (*self._mask.shape[:-1], self.params[0].shape[1])) * self._mask
+        super().backward(dout)
 
 
 class Penalty(Layer):

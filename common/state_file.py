@@ -14,17 +14,18 @@ import numpy
 from common import weight_files
 from common.files import FileFormatError, Location, parse_json
 from common.np import to_cpu
+from common.tensor_bytes import is_numeric
 from common.tensor_names import is_name
 
-_TREE, _ARRAY, _NUMBER, _ITEMS = "__state__", "__array__", "__number__", "__items__"
-_OWN = {_ARRAY, _NUMBER, _ITEMS}  # the keys of what JSON has no form for
+_TREE, _ARRAY, _BOOLEANS, _NUMBER, _ITEMS = "__state__", "__array__", "__booleans__", "__number__", "__items__"
+_OWN = {_ARRAY, _BOOLEANS, _NUMBER, _ITEMS}  # the keys of what JSON has no form for
 _KINDS = map(numpy.dtype, ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"))
 _NUMBERS: dict[str, Any] = {kind.name: kind.type for kind in _KINDS}  # NumPy's
 
 
 def write(path: Location, state: Mapping[str, Any]) -> Path:
     """Write `state` atomically: dictionaries with text or integers as keys, lists, tuples (read as lists), None, bool,
-    int, float, NumPy's numbers, text, and numeric arrays, from the GPU too.
+    int, float, NumPy's numbers, text, and arrays of integers, floats or booleans, from the GPU too.
 
     Raises TypeError naming the place of anything else; OSError, the previous file staying, as `files.atomic_write`.
     """
@@ -75,7 +76,13 @@ def _pack(value: Any, place: str, arrays: dict[str, numpy.ndarray]) -> Any:
         name = place[1:]
         if name in arrays or not is_name(name):  # such as for the keys 1 and "1", or "a b"
             name = f"{_ARRAY}.{len(arrays)}"
-        arrays[name] = to_cpu(value)
+        array = to_cpu(value)
+        if array.dtype == bool:  # weight files have none
+            arrays[name] = array.astype(numpy.uint8)
+            return {_BOOLEANS: name}
+        if not is_numeric(array.dtype):
+            raise TypeError(f"state{place}: an array of {array.dtype} cannot be saved")
+        arrays[name] = array
         return {_ARRAY: name}
     raise TypeError(f"state{place}: a {type(value).__name__} cannot be saved, only plain values and arrays")
 
@@ -86,6 +93,8 @@ def _unpack(value: Any, arrays: Mapping[str, numpy.ndarray]) -> Any:
     if isinstance(value, dict):
         if _ARRAY in value:
             return arrays[value[_ARRAY]]
+        if _BOOLEANS in value:
+            return arrays[value[_BOOLEANS]].astype(bool)
         if _NUMBER in value:
             name, number = value[_NUMBER]
             if not isinstance(number, (int, float)):

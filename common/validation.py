@@ -1,6 +1,7 @@
 """Scores on validation data, which leave the model as it was: weights, recurrent state and generators."""
 
 import inspect
+import math
 from inspect import Parameter
 from typing import Any
 
@@ -8,7 +9,7 @@ from common.checks import as_number
 from common.evaluation import check_has_next_word, eval_perplexity, evaluation_arguments
 from common.labels import checked_corpus
 from common.layers import Embedding
-from common.model_tree import evaluation_mode, layers
+from common.model_tree import evaluation_mode, fresh_state, layers
 from common.np import np, to_cpu
 from common.padding import PAD
 
@@ -59,7 +60,7 @@ def _what(data: Any) -> str:
 def language_model_scores(model: Any, corpus: Any, time_size: int) -> dict[str, float]:
     """perplexity and loss, its logarithm, of the corpus (n,)."""
     perplexity = eval_perplexity(model, corpus, time_size=time_size)
-    return {"loss": float(np.log(perplexity)), "perplexity": perplexity}
+    return {"loss": math.log(perplexity), "perplexity": perplexity}
 
 
 def example_scores(model: Any, x: Any, t: Any, batch_size: int) -> dict[str, float]:
@@ -77,7 +78,8 @@ def example_scores(model: Any, x: Any, t: Any, batch_size: int) -> dict[str, flo
     with evaluation_mode(model):
         for start in range(0, len(x), batch_size):
             batch, labels = x[start : start + batch_size], t[start : start + batch_size]
-            mean = float(model.forward(batch, labels, **arguments))
+            with fresh_state(model):  # the examples of a batch do not go on from those of the one before
+                mean = float(model.forward(batch, labels, **arguments))
             weight = getattr(last, "counted", None)
             weight = len(batch) if weight is None else weight  # None is that of a loss with a forward of its own, too
             loss += mean * weight
@@ -101,7 +103,8 @@ def _accuracy(model: Any, x: Any, t: Any, batch_size: int) -> float | None:
         for start in range(0, len(x), batch_size):
             batch, labels = x[start : start + batch_size], t[start : start + batch_size]
             try:
-                scores = model.predict(batch, **mode)
+                with fresh_state(model):
+                    scores = model.predict(batch, **mode)
             except Exception:
                 if [*parameters] == ["x"]:
                     raise

@@ -288,6 +288,18 @@ def test_row_adagrad(rng):
 
 
 @both
+def test_a_word_with_almost_all_of_p(kind):
+    """1 - p rounds to 0 for it."""
+    corpus = numpy.zeros(400, "int64")
+    corpus[::100] = 1
+    model = kind(2, 4, 1, corpus, power=10.0, rng=0)
+    assert model.ns_loss.sampler.word_p[0] == 1
+    trainer = CorpusTrainer(model, rng=0)
+    trainer.fit(corpus, 2, verbose=False)
+    assert numpy.isfinite(trainer.loss_list).all() and numpy.isfinite(to_cpu(model.word_vecs)).all()
+
+
+@both
 def test_dtype_stays(kind):
     for dtype in ("f", "d"):
         model = kind(WORDS, 4, 2, CORPUS, rng=0, dtype=dtype)

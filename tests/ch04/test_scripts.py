@@ -9,6 +9,7 @@ from killing import Killed, kill_after, left
 
 from ch04 import eval, train, train_glove
 from common import word_vector_pickle
+from common.trainer import Trainer
 from common.word_vectors import WordVectors
 from dataset import mini
 
@@ -79,6 +80,21 @@ def test_glove(small):
     assert len(curve) == 3
     assert curve[2] == scores["loss"] < curve[0]
     assert WordVectors.load("run/vectors.npz").vectors.shape == (328, 8)
+
+
+def test_losses_of_glove_are_those_of_whole_epochs(small, monkeypatch):
+    trainers = []
+
+    def new_trainer(*args, **options):
+        trainers.append(Trainer(*args, **options))
+        return trainers[0]
+
+    monkeypatch.setattr(train_glove, "Trainer", new_trainer)
+    scores = train_glove.main(corpus="mini", max_epoch=2, hidden_size=8, batch_size=500, out="run")
+    losses = [epoch["loss"] for epoch in trainers[0].history]
+    assert trainers[0].history[0]["iterations"] > 1
+    assert losses == json.loads(Path("run/history.json").read_text(encoding="utf-8"))["curves"]["loss"]
+    assert scores["loss"] == losses[-1]
 
 
 def test_a_killed_glove_goes_on_with_the_same_bits(small, monkeypatch):

@@ -1,7 +1,7 @@
 import numpy
 import pytest
 
-from ch04.word_frequency import keep_frequent, keep_probability
+from ch04.word_frequency import keep_frequent, keep_probability, most_frequent_first
 
 
 def test_rare_words_are_left_out():
@@ -14,6 +14,14 @@ def test_rare_words_are_left_out():
 def test_a_dictionary_in_another_order_than_its_ids():
     corpus, word_to_id, id_to_word = keep_frequent([2, 0, 1, 2, 0], {"c": 2, "a": 0, "b": 1}, 2)
     assert (corpus.tolist(), word_to_id, id_to_word) == ([1, 0, 1, 0], {"a": 0, "c": 1}, {0: "a", 1: "c"})
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint16", "int64", "uint64"])
+def test_ids_of_any_integers(dtype):
+    corpus = numpy.array([0, 1, 2, 1, 2, 2], dtype)
+    assert keep_frequent(corpus, {"a": 0, "b": 1, "c": 2}, 2)[0].tolist() == [0, 1, 0, 1, 1]
+    vectors = most_frequent_first(numpy.eye(4), corpus, dict(enumerate("abcd")))
+    assert vectors.index_to_key == ["c", "b", "a", "d"]
 
 
 def test_all_are_kept_by_default():

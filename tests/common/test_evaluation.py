@@ -11,12 +11,19 @@ from ch06.better_rnnlm import BetterRnnlm
 from ch06.rnnlm import Rnnlm
 from ch08.answerer import MODELS
 from common.evaluation import eval_perplexity, eval_seq2seq, seq2seq_accuracy
-from common.functions import softmax
+from common.functions import cross_entropy_error, softmax
 from common.language_model import LanguageModel
 from common.layers import Dropout
 from common.np import np
 from common.padding import pad
-from common.time_layers import SoftmaxWithLoss, TimeAffine, TimeDropout, TimeEmbedding, TimeSoftmaxWithLoss
+from common.time_layers import (
+    SoftmaxWithLoss,
+    TimeAffine,
+    TimeDropout,
+    TimeEmbedding,
+    TimeLSTM,
+    TimeSoftmaxWithLoss,
+)
 from common.validation import example_scores
 
 
@@ -307,6 +314,36 @@ def tagger(rng):
     return LanguageModel(list(layers))
 
 
+class TestScoresOfExamples:
+    def test_a_state_goes_from_no_batch_to_the_next(self, rng):
+        model, x = Rnnlm(7, 3, 4, rng=0, dtype="d"), rng.integers(0, 7, (25, 3))
+        model.forward(x[:2], x[:2])
+        h, one_by_one = model.lstm_layer.h.copy(), []
+        for batch_size in (1, 10, 25):
+            one_by_one.append(example_scores(model, x, x, batch_size)["loss"])
+            one_by_one.append(example_scores(model, x[::-1], x[::-1], batch_size)["loss"])
+        assert one_by_one == pytest.approx([one_by_one[0]] * 6, rel=1e-12)
+        numpy.testing.assert_array_equal(model.lstm_layer.h, h)
+
+    def test_nor_do_those_of_a_classifier(self, rng):
+        class Last(LanguageModel):
+            """The class of each text: a score of its last word."""
+
+            def predict(self, xs):
+                return super().predict(xs)[:, -1]
+
+            def forward(self, xs, t):
+                return float(cross_entropy_error(softmax(self.predict(xs)), t))
+
+        lstm = TimeLSTM(*(rng.standard_normal(shape) for shape in ((4, 20), (5, 20), 20)), stateful=True)
+        table = TimeEmbedding(rng.standard_normal((7, 4)))
+        model = Last([table, lstm, TimeAffine(rng.standard_normal((5, 3)), numpy.zeros(3))])
+        x, t = rng.integers(0, 7, (25, 3)), rng.integers(0, 3, 25)
+        found = [example_scores(model, x, t, batch_size) for batch_size in (1, 10, 25)]
+        assert [scores["loss"] for scores in found] == pytest.approx([found[0]["loss"]] * 3, rel=1e-12)
+        assert len({scores["accuracy"] for scores in found}) == 1
+
+
 class TestLossOfPaddedPairs:
     @pytest.mark.parametrize("kind", MODELS)
     def test_does_not_depend_on_the_batch_size(self, kind, rng):
@@ -514,9 +551,11 @@ class TestAccuracy:
         model, x, t = Rnnlm(7, 4, 5, rng=0), rng.integers(0, 7, (4, 5)), rng.integers(0, 7, (4, 5))
         for p in model.params:
             p *= 3
-        model.reset_state()
-        expected = numpy.mean([model.forward(x[i : i + 2], t[i : i + 2]) for i in (0, 2)])
-        assert example_scores(model, x, t, 2) == {"loss": pytest.approx(expected, rel=1e-6)}
+        losses = []
+        for i in (0, 2):
+            model.reset_state()
+            losses.append(model.forward(x[i : i + 2], t[i : i + 2]))
+        assert example_scores(model, x, t, 2) == {"loss": pytest.approx(numpy.mean(losses), rel=1e-6)}
 
 
 def test_dropout_is_off_in_models_that_know_of_no_such_argument():

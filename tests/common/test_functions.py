@@ -101,3 +101,13 @@ def test_affine_by_either_way(rows, rng):
     x, W, b = rng.standard_normal((rows, 2)), rng.standard_normal((2, 3)), rng.standard_normal(3)
     numpy.testing.assert_allclose(affine(x, W, b), x @ W + b, rtol=1e-12)
     assert affine(x.astype("f"), W.astype("f"), b.astype("f")).dtype == numpy.dtype("f")
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (40, 4, 5), (40, 4, 4), (40, 4, 1), (1, 1, 9)])
+@pytest.mark.parametrize("dtype", ["f", "d"])
+def test_affine_whatever_is_widest(shape, dtype, rng):
+    M, D, K = shape
+    x, W, b = (rng.standard_normal(size).astype(dtype) for size in ((M, D), (D, K), K))
+    y = affine(x, W, b)
+    numpy.testing.assert_allclose(y, x @ W + b, rtol=1e-5 if dtype == "f" else 1e-12, atol=1e-6)
+    assert y.dtype == dtype and not any(numpy.shares_memory(y, given) for given in (x, W, b))

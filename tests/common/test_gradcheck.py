@@ -719,3 +719,11 @@ def test_loss_layers_and_classifiers_as_they_are_used():
     draw = Draw("f")
     assert gradcheck(TimeSoftmaxWithLoss(), draw.normal(2, 3, 5), draw.ids(5, 2, 3))["input 0"] < 1e-8
     assert max(gradcheck(DropoutNet(0), draw.normal(4, 3), draw.ids(4, 4), False).values()) < 1e-8
+
+
+def test_weights_in_memory_of_another_kind():
+    buffer = numpy.zeros(48, "u1")
+    W = buffer.view("f").reshape(3, 4)
+    W[...] = 0.5
+    copy = in_float64({"W": W, "whole": buffer})
+    assert copy["W"].dtype == "d" and (copy["W"] == 0.5).all() and copy["whole"].dtype == "u1"

@@ -78,6 +78,19 @@ def test_gradient_of_another_shape_is_refused(name, rng):
             whole.layer.backward(*wrong)
 
 
+@every_layer
+def test_a_number_is_the_gradient_of_every_output(name, rng):
+    whole = Pass(*LAYERS[name](Draw()), rng)
+    if "Loss" not in name:
+        expected = whole.layer.backward(*(numpy.full_like(dout, 0.5) for dout in whole.douts))
+        expected = [part for part in (expected if isinstance(expected, tuple) else [expected]) if part is not None]
+        found = whole.layer.backward(*[0.5] * len(whole.douts))
+        found = [part for part in (found if isinstance(found, tuple) else [found]) if part is not None]
+        for one, other in zip(found, expected, strict=True):
+            numpy.testing.assert_array_equal(one, other)
+            one += 1  # the caller's
+
+
 def test_messages_name_letters_and_sizes():
     layer = Layer()
     with pytest.raises(ValueError, match=r"Layer: b must be \(M,\) with D = 2, M = 3, not \(4,\)"):

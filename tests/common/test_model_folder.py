@@ -1,13 +1,17 @@
 import errno
 import hashlib
+import importlib
 import json
 import pickle
+import sys
+from pathlib import Path
 
 import numpy
 import pytest
 from memory import peak
 from small_trainings import TiedLanguageModel
 
+import ch06
 from ch01.two_layer_net import TwoLayerNet
 from ch03.simple_cbow import SimpleCBOW
 from ch03.simple_skip_gram import SimpleSkipGram
@@ -165,6 +169,18 @@ class TestClass:
         assert type(Mine.load(tmp_path / "m")) is Mine
         with pytest.raises(FileFormatError, match=r"config\.json: its class Mine of .*is not this library's"):
             BaseModel.load(tmp_path / "m")
+
+    def test_a_class_imported_inside_the_chapters_folder(self, tmp_path, monkeypatch):
+        """``from rnnlm import Rnnlm`` is another class object than that of ch06, but the same model."""
+        monkeypatch.syspath_prepend(str(Path(ch06.__file__).parent))
+        monkeypatch.delitem(sys.modules, "rnnlm", raising=False)
+        other = importlib.import_module("rnnlm").Rnnlm
+        assert other is not Rnnlm
+        Rnnlm(6, 4, 5).save(tmp_path / "full")
+        other(6, 4, 5).save(tmp_path / "bare")
+        assert type(other.load(tmp_path / "full")) is other
+        assert type(Rnnlm.load(tmp_path / "bare")) is type(BaseModel.load(tmp_path / "bare")) is Rnnlm
+        monkeypatch.delitem(sys.modules, "rnnlm")
 
     def test_another_kind(self, tmp_path):
         TwoLayerNet(2, 4, 3).save(tmp_path / "m")

@@ -237,3 +237,12 @@ def test_an_interrupt_on_the_way_in_leaves_dropout_and_state_as_they_were(rng):
             pass
         assert model.dropout.train_flg
         assert layer.h[0, 0] == layer.c[0, 0] == 1
+
+
+def test_layers_beside_words_in_a_list(rng):
+    class Model:
+        def __init__(self):
+            self.params = []
+            self.parts = ["a", 1, Affine(rng.standard_normal((2, 3)), numpy.zeros(3)), None]
+
+    assert [name for name, _ in layers(Model())] == ["parts.2"]

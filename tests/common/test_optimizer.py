@@ -75,6 +75,21 @@ class TestEveryOptimizer:
         (p,) = steps(optimizer, [numpy.ones((3, 4), "f")])
         assert {p.dtype, *(array.dtype for array in state_of(optimizer, p))} == {numpy.dtype("f")}
 
+    @pytest.mark.parametrize("rows", [False, True])
+    def test_float16_has_the_steps_of_float32(self, kind, rows):
+        """The squares of these gradients, and what is taken of them at a step, are 0 in float16."""
+        found = []
+        for dtype in ("e", "f"):
+            p, g, optimizer = numpy.zeros((3, 4), dtype), numpy.full((3, 4), 1e-3, dtype), kind()
+            if rows:
+                g = RowGradient((3, 4), dtype)
+                g.assign(numpy.arange(3), numpy.full((3, 4), 1e-3, dtype))
+            for _ in range(3):
+                optimizer.update([p], [g])
+            assert p.dtype == dtype
+            found.append(p)
+        numpy.testing.assert_allclose(*found, rtol=5e-3)
+
     def test_state_belongs_to_the_parameter_not_to_its_place(self, kind, rng):
         a, b = rng.standard_normal((2, 3)), rng.standard_normal((2, 3))
         expected = [steps(kind(), [p.copy()], seed=seed)[0] for seed, p in enumerate((a, b))]

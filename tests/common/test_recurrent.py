@@ -2,6 +2,7 @@ import numpy
 import pytest
 from layer_cases import Draw
 
+from common.model_tree import state_of
 from common.time_layers import TimeBiLSTM, TimeGRU, TimeLSTM, TimeRNN
 
 KINDS = {TimeRNN: 1, TimeLSTM: 4, TimeGRU: 3}
@@ -51,6 +52,12 @@ class TestState:
         layer.set_state(h)
         layer.forward(xs_of())
         assert (h == 1).all()
+
+    def test_the_state_given_stays_the_layers_whatever_becomes_of_the_array(self, kind):
+        layer, h = make(kind, stateful=True), numpy.ones((2, 2))
+        layer.set_state(*[h] * len(state_of(layer)))
+        h += 9
+        assert all((part == 1).all() for part in state_of(layer).values())
 
     def test_what_the_caller_does_to_the_state_afterwards_changes_no_gradient(self, kind):
         gradients = []

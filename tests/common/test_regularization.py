@@ -91,6 +91,8 @@ def test_embedding_dropout_drops_words(rng):
     numpy.testing.assert_allclose(rows[~dropped], 2 * W[idx][~dropped])
     layer.backward(numpy.ones_like(rows))
     numpy.testing.assert_allclose(numpy.asarray(layer.grads[0])[:, 0], numpy.where(dropped[0, :40], 0, 8))
+    layer.backward(1)
+    numpy.testing.assert_allclose(numpy.asarray(layer.grads[0])[:, 0], numpy.where(dropped[0, :40], 0, 8))
     layer.train_flg = False
     numpy.testing.assert_array_equal(layer.forward(idx), W[idx])
     layer.backward(numpy.ones_like(rows))

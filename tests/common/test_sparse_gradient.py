@@ -312,6 +312,16 @@ class TestAsArrayOfTheGPU:
         assert "device" in check_layer(embedding_pair()[1], numpy.array([[1, 2], [1, 0]]))
 
 
+@pytest.mark.parametrize("dtype", ["e", "f", "d"])
+@pytest.mark.parametrize("size", [3, 300])
+def test_dtype_of_the_rows(dtype, size):
+    ids = numpy.arange(size) % 5
+    grad = RowGradient((6, 2), dtype)
+    grad.assign(ids, numpy.full((size, 2), 0.5))
+    assert grad.rows.dtype == grad.to_dense().dtype == dtype
+    assert grad.to_dense()[:, 0].tolist() == (numpy.bincount(ids, minlength=6) / 2).tolist()
+
+
 def test_misuse():
     with pytest.raises(ValueError, match=r"got \(2,\), \(3, 2\)"):
         RowGradient((6, 2)).assign(numpy.array([0, 1]), numpy.ones((3, 2)))
