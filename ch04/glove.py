@@ -55,6 +55,7 @@ class GloVe(BaseModel):
             raise ValueError(f"GloVe: x_max must be a positive number, not {x_max!r}")
         if not (is_number(alpha) and alpha >= 0):
             raise ValueError(f"GloVe: alpha must be a number of at least 0, not {alpha!r}")
+        vocab_size, hidden_size = int(vocab_size), int(hidden_size)  # NumPy's may have few bits
         rng = generator(rng)
         self.x_max, self.alpha, self.width = x_max, alpha, hidden_size
 

@@ -44,7 +44,7 @@ class Word2vec(BaseModel):
         check_counts(type(self).__name__, vocab_size=vocab_size, hidden_size=hidden_size, window_size=window_size)
         self._counts = self._count(corpus, vocab_size)
         rng = generator(rng)
-        self.window_size = window_size
+        self.window_size = int(window_size)
         self.in_layer = Embedding(normal(vocab_size, hidden_size, 0.01, rng, dtype), sparse)
         W_out = normal(vocab_size, hidden_size, 0.01, rng, dtype)
         sampler = UnigramSampler.from_counts(self._counts, power, sample_size, rng=rng)

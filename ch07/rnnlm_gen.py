@@ -51,7 +51,7 @@ class WritingModel(LanguageModel):
             return prompt
         states = self._states()
         rng = generator(rng)  # from NumPy's global generator, which evaluation_mode puts back, if there is none
-        with evaluation_mode(self):
+        with evaluation_mode(self, drawn_from=[rng]):
             self._set_states(states)
             (text,) = continue_texts(self, [prompt], sample_size - 1, sampling, (), [rng])
             states = self._states()

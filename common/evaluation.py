@@ -7,7 +7,7 @@ from typing import Any
 from common.answering import AT_ONCE, generate_all
 from common.checks import check_counts
 from common.labels import checked_ids
-from common.model_tree import evaluation_mode
+from common.model_tree import evaluation_mode, layers
 from common.np import np, to_cpu
 from common.padding import PAD, as_rows, row_lengths
 from common.progress import print_line
@@ -27,7 +27,7 @@ def check_has_next_word(name: str, corpus: Any) -> None:
 
 
 def eval_perplexity(model: Any, corpus: Any, batch_size: int = 10, time_size: int = 35) -> float:
-    """exp of the mean of -log p(next word) over all words of the corpus but the first.
+    """exp of the mean of -log p(next word) over all words of the corpus but the first, and those that the loss ignores.
 
     corpus (n,) ids. It is read in `batch_size` rows of equal length side by side, and then the fewer than `batch_size`
     words that are left as one row more, `time_size` words at a time. Each row starts from a zero state. Dropout is off;
@@ -40,6 +40,7 @@ def eval_perplexity(model: Any, corpus: Any, batch_size: int = 10, time_size: in
     words = len(corpus) - 1
     batch_size, time_size = min(int(batch_size), words), int(time_size)
     cut = words - words % batch_size
+    loss_layer, counted = counting_loss(model), 0
     total, arguments = 0.0, evaluation_arguments(model, np.asarray(corpus[None, :1]), np.asarray(corpus[None, 1:2]))
     # Not one array with padded rows: which label a loss leaves out, if any, is the model's own business.
     for rows, part in ((batch_size, corpus[: cut + 1]), (1, corpus[cut:])):
@@ -49,10 +50,26 @@ def eval_perplexity(model: Any, corpus: Any, batch_size: int = 10, time_size: in
         with evaluation_mode(model):
             for start in range(0, xs.shape[1], time_size):
                 x, t = xs[:, start : start + time_size], ts[:, start : start + time_size]
-                total += float(model.forward(np.asarray(x), np.asarray(t), **arguments)) * t.size
+                mean = float(model.forward(np.asarray(x), np.asarray(t), **arguments))
+                weight = labels_of(loss_layer, t.size)
+                total, counted = total + mean * weight, counted + weight
     if not math.isfinite(total):
         raise FloatingPointError(f"eval_perplexity: the loss is {total}, the model has weights that are not finite")
-    return perplexity_of(total / words)
+    return perplexity_of(total / max(counted, 1))
+
+
+def counting_loss(model: Any) -> Any:
+    """The one layer of the model that says how many labels the last loss has `counted`; None without one, or if there
+    are more.
+    """
+    found = [layer for _, layer in layers(model) if hasattr(layer, "counted")]
+    return found[0] if len(found) == 1 else None
+
+
+def labels_of(loss_layer: Any, size: int) -> int:
+    """How many labels the last loss is the mean of: those that the :func:`counting_loss` says, or else `size`."""
+    counted = getattr(loss_layer, "counted", None)  # None is that of a loss with a forward of its own, too
+    return size if counted is None else int(counted)
 
 
 def evaluation_arguments(model: Any, x: Any, t: Any) -> dict[str, bool]:

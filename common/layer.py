@@ -13,7 +13,8 @@ class Layer:
     grads   the gradients of the weights, arrays alike, which ``backward`` overwrites in place
 
     ``backward(dout)`` takes the gradient of the loss with respect to the output of the last ``forward`` and returns
-    that with respect to its input. It may be called again with the same result.
+    that with respect to its input. It may be called again with the same result. A layer may keep its input until then,
+    not a copy: change that in place only afterwards.
     """
 
     names: tuple[str, ...] = ()  # of the params, in files and messages

@@ -36,6 +36,7 @@ def check_layer(layer: Any, *inputs: Any, rng: Seed = 0) -> list[str]:
                   goes on from its state if that is True, and only then
     evaluation    with train_flg=False the output does not change, and no random number is drawn
     gradients     :func:`common.gradcheck.gradcheck`; on the CPU
+    output        with the same inputs, state and random numbers it is the same however often the layer has been called
 
     A loss, whose output is a single number, may leave out the gradients of its last inputs, the labels. Each run draws
     the same random numbers, if from numpy.random or from a generator that the layer keeps as an attribute. The layer
@@ -53,6 +54,7 @@ def check_layer(layer: Any, *inputs: Any, rng: Seed = 0) -> list[str]:
         checks.append(kit.evaluation)
     if np.__name__ == "numpy":
         checks.append(kit.gradients)
+    checks.append(kit.output)
     for check in checks:
         check()
     return ["lists", *(check.__name__.replace("_", " ") for check in checks)]
@@ -143,14 +145,27 @@ class _Kit:
         self.demand(shapes == expected, f"backward gives gradients {shapes} for inputs {expected}")
 
     def side_effects(self) -> None:
-        before = [param.copy() for param in self.layer.params]
-        self.run()
+        """Of two runs, first with the examples in another order: what a layer keeps of that shows in later checks."""
+        inputs, weights = self.inputs, [param.copy() for param in self.layer.params]
+        arrays = [x for x in inputs if getattr(x, "ndim", 0)]
+        if len({len(x) for x in arrays}) == 1:
+            self.inputs = [np.roll(x, 1, axis=0) if getattr(x, "ndim", 0) else x for x in inputs]
+        try:
+            self.run_without_side_effects(weights)
+        finally:
+            self.inputs = inputs
+        self.first = [np.array(y) for y in self.run_without_side_effects(weights)]
+
+    def run_without_side_effects(self, weights: list[Any]) -> list[Any]:
+        """The outputs of a run."""
+        outputs, _, _ = self.run()
         pairs = zip(self.given, self.inputs, strict=True)
         inputs = all(_equal(now, then) for now, then in pairs if hasattr(now, "dtype"))
-        weights = all(map(_equal, self.layer.params, before))
-        self.demand(inputs and weights, "forward or backward changes inputs or weights")
+        same = all(map(_equal, self.layer.params, weights))
+        self.demand(inputs and same, "forward or backward changes inputs or weights")
         same = all(map(_equal, self.given_douts, self.douts))
         self.demand(same, "forward or backward changes the gradient of the output")
+        return outputs
 
     def repeatable(self) -> None:
         arrays = list(self.layer.grads)
@@ -160,6 +175,10 @@ class _Kit:
         self.demand(all(now is then for now, then in zip(self.layer.grads, arrays, strict=True)),
                     "backward must write into the arrays of grads, not put others into the list")  # fmt: skip
         self.demand(all(map(_equal, again, first)), "a second backward gives other gradients; are they added up?")
+
+    def output(self) -> None:
+        outputs, _, _ = self.run()
+        self.demand(all(map(_equal, outputs, self.first)), "another run with the same inputs gives another output")
 
     def state(self) -> None:
         self.layer.reset_state()

@@ -1,10 +1,10 @@
 """A model as the tree of its layers: what is in it, by which name, and in which state."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from common.object_tree import GLOBAL_GENERATOR, PLAIN, generators
+from common.object_tree import GLOBAL_GENERATOR, generators, parts
 from common.shared_weights import SharedWeights
 from common.tensor_names import is_name
 
@@ -12,31 +12,19 @@ from common.tensor_names import is_name
 def layers(model: Any) -> Iterator[tuple[str, Any]]:
     """All layers of a model, and of the models and layers inside it, each once, with their names.
 
-    A layer is whatever has `params`. Its name joins attributes, list indices and keys by dots: ``encoder.lstm`` is the
-    attribute `lstm`, or `lstm_layer` if there is no `lstm`, of the model's attribute `encoder`.
+    A layer is whatever has `params`, wherever the model holds it. Its name joins attributes, list indices and keys by
+    dots: ``encoder.lstm`` is the attribute `lstm`, or `lstm_layer` if there is no `lstm`, of the model's attribute
+    `encoder`.
     """
-    yield from _visit(model, "", model, set())
+    for name, part in parts(model, _short):
+        if hasattr(part, "params") and hasattr(part, "__dict__"):
+            yield name, part
 
 
-def _visit(item: Any, name: str, model: Any, seen: set[int]) -> Iterator[tuple[str, Any]]:
-    """No function within the other, which would be a cycle and keep the model alive until it is collected."""
-    if id(item) in seen:
-        return
-    seen.add(id(item))
-    if isinstance(item, (list, tuple)):
-        for i, part in enumerate(item):
-            if not isinstance(part, PLAIN):  # as the words of a vocabulary, which are many
-                yield from _visit(part, f"{name}.{i}", model, seen)
-    elif hasattr(item, "params") and hasattr(item, "__dict__"):
-        if item is not model:
-            yield name[1:], item
-        for key, part in vars(item).items():
-            short = key.removesuffix("_layer")
-            yield from _visit(part, f"{name}.{key if short in vars(item) else short}", model, seen)
-    elif isinstance(item, Mapping):
-        for key, part in item.items():
-            if not isinstance(part, PLAIN):
-                yield from _visit(part, f"{name}.{key}", model, seen)
+def _short(item: Any, attribute: str) -> str:
+    """The attribute's name without the book's ending."""
+    short = attribute.removesuffix("_layer")
+    return attribute if short in vars(item) else short
 
 
 def named_params(model: Any) -> dict[str, Any]:
@@ -81,13 +69,14 @@ def recurrent_states(model: Any) -> dict[str, dict[str, Any]]:
 
 
 @contextmanager
-def evaluation_mode(model: Any) -> Iterator[None]:
+def evaluation_mode(model: Any, drawn_from: Sequence[Any] = ()) -> Iterator[None]:
     """Zero recurrent states and no dropout inside; outside, states, dropout and generators as they were before.
 
-    The generators are those of the model and NumPy's global one.
+    The generators are those of the model and NumPy's global one, without those that are `drawn_from` on purpose.
     """
     switched = [layer for _, layer in layers(model) if getattr(layer, "train_flg", False)]
     rngs = [*generators(model).values(), GLOBAL_GENERATOR]
+    rngs = [rng for rng in rngs if all(rng.bit_generator is not other.bit_generator for other in drawn_from)]
     before = [rng.bit_generator.state for rng in rngs]
     try:
         for layer in switched:

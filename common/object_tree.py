@@ -10,31 +10,35 @@ import numpy
 PLAIN = (str, bytes, int, float, complex, type(None), type, ModuleType, numpy.generic)
 
 
-def parts(root: Any) -> Iterator[tuple[str, Any]]:
+def parts(root: Any, called: Callable[[Any, str], str] | None = None) -> Iterator[tuple[str, Any]]:
     """(name, part) of all that `root` holds, directly or not, each once and always in the same order.
 
     It looks into attributes, lists, tuples and dictionaries, but not into arrays and generators, and leaves out
-    numbers, text, modules and classes. A name joins attributes, indices and keys by dots, such as ``layers.1.rng``.
+    numbers, text, modules and classes. A name joins attributes, indices and keys by dots, such as ``layers.1.rng``;
+    ``called(item, attribute)``, if given, says how an attribute is called in it.
     """
     seen = {id(root)}
-    todo = [("", _inside(root))]  # a stack, as a chain of objects may be longer than Python's
+    todo = [("", _inside(root, called))]  # a stack, as a chain of objects may be longer than Python's
     while todo:
         name, inside = todo[-1]
         for key, part in inside:
             if not isinstance(part, PLAIN) and id(part) not in seen:
                 seen.add(id(part))
                 yield f"{name}{key}", part
-                todo.append((f"{name}{key}.", _inside(part)))
+                todo.append((f"{name}{key}.", _inside(part, called)))
                 break
         else:
             todo.pop()
 
 
-def _inside(item: Any) -> Iterator[tuple[Any, Any]]:
+def _inside(item: Any, called: Callable[[Any, str], str] | None) -> Iterator[tuple[Any, Any]]:
     """(index, key or attribute, what is there) as it is now."""
     if isinstance(item, (list, tuple)):
         return iter(list(enumerate(item)))
-    return iter(list(item.items() if isinstance(item, Mapping) else getattr(item, "__dict__", {}).items()))
+    if isinstance(item, Mapping):
+        return iter(list(item.items()))
+    attributes = getattr(item, "__dict__", {}).items()
+    return iter([(called(item, name), part) for name, part in attributes] if called else list(attributes))
 
 
 def replace(root: Any, other: Callable[[Any], Any]) -> None:
@@ -44,6 +48,28 @@ def replace(root: Any, other: Callable[[Any], Any]) -> None:
         for key, part in list(enumerate(inside) if isinstance(inside, list) else inside.items()):
             if (new := other(part)) is not part:
                 inside[key] = new
+
+
+def put_back(current: Any, saved: Any) -> Any:
+    """`saved`, to take the place of `current`: in the memory of an array like it, wherever in lists and dictionaries,
+    as that may be somebody else's too, such as a weight.
+    """
+    if hasattr(current, "__setitem__") and hasattr(current, "dtype") and hasattr(saved, "dtype"):
+        if (current.shape, current.dtype) == (saved.shape, saved.dtype) and getattr(current.flags, "writeable", True):
+            current[...] = saved
+            return current
+    elif isinstance(current, (list, tuple)) and isinstance(saved, (list, tuple)) and len(current) == len(saved):
+        items = [put_back(one, other) for one, other in zip(current, saved, strict=True)]
+        if isinstance(current, tuple):
+            return tuple(items)
+        current[:] = items
+        return current
+    elif isinstance(current, dict) and isinstance(saved, dict):
+        by_key = {key: put_back(current.get(key), value) for key, value in saved.items()}
+        current.clear()
+        current.update(by_key)
+        return current
+    return saved
 
 
 def attributes(item: Any) -> dict[str, Any]:

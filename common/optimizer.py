@@ -13,7 +13,7 @@ from typing import Any
 
 from common.checks import as_number
 from common.np import fits_cache, np, row_blocks, take_rows
-from common.object_tree import attributes
+from common.object_tree import attributes, put_back
 from common.parameter_states import ParameterStates
 from common.signature import InitSignature
 from common.sparse_gradient import RowGradient
@@ -122,7 +122,7 @@ class Optimizer:
                     f"not {[a.shape for a in slots]}"
                 )
         for attribute, value in state["attributes"].items():
-            setattr(self, attribute, copy.deepcopy(value))
+            setattr(self, attribute, put_back(vars(self).get(attribute), copy.deepcopy(value)))
         self._states_of_params.copied = False
         for p, steps, slots in zip(params, state["steps"], arrays, strict=True):
             if slots is not None:

@@ -9,7 +9,7 @@ import numpy
 from common.detokenize import SENTENCE_ENDS
 from common.labels import checked_ids
 from common.similarity import unknown
-from common.text import EOS, MARKS, UNK
+from common.text import EOS, MARKS, UNK, WORD
 
 OPENS = "\"'`“‘’„«([{$#"  # what may stand close to a word, before it
 CLOSES = "\"'`”’“»)]}%"  # and after it
@@ -68,9 +68,10 @@ def split(text: str, vocabulary: Container[str]) -> list[str]:
     """The words of a text as the vocabulary has them; one that it lacks stays, in lower case.
 
     What is no word as it stands may be one in lower case, a number (``N`` in the Penn Treebank), a contraction
-    (``do n't``), or a word and a mark. A mark that is no word itself is ``<eos>`` if it ends a sentence, and else left
-    out, as are quotes, brackets and the signs of money and percent around a word. The apostrophe may be a typographic
-    one, ’; as a word, ' is the one that ends a plural (``girls '``), not the quote that closes ``'girls'``.
+    (``do n't``), a word and a mark, or known words with known marks between them. A mark that is no word itself is
+    ``<eos>`` if it ends a sentence, and else left out, as are quotes, brackets and the signs of money and percent
+    around a word. The apostrophe may be a typographic one, ’; as a word, ' is the one that ends a plural
+    (``girls '``), not the quote that closes ``'girls'``.
     """
     return [word for token in text.split() for word in _parts(token, vocabulary)]
 
@@ -102,8 +103,14 @@ def _parts(token: str, vocabulary: Container[str]) -> list[str]:
         elif token[-1] in CLOSES:
             token, after = token[:-1], ([token[-1]] if token[-1] in vocabulary else []) + after
         else:
-            return [*before, token.lower(), *after]
+            return [*before, *_words_and_marks(token.lower(), vocabulary), *after]
     return before + after
+
+
+def _words_and_marks(token: str, vocabulary: Container[str]) -> list[str]:
+    """The token as :func:`common.text.preprocess` splits one with marks inside, if it is made of known words only."""
+    words = WORD.findall(token)
+    return words if all(word in vocabulary for word in words) else [token]
 
 
 def _mark(mark: str, vocabulary: Container[str]) -> list[str]:

@@ -73,7 +73,11 @@ class Penalty(Layer):
 
     def forward(self, xs: Array) -> Array:
         active = self.train_flg and self.weight
-        self.penalty, gradient = self._value(xs) if active else (0.0, None)
+        xs = np.asarray(xs)
+        # Neither a sum in float16 nor the squares of small integers have room for what they are.
+        wide = np.result_type(xs.dtype, "f4")
+        self.penalty, gradient = self._value(xs.astype(wide, copy=False)) if active else (0.0, None)
+        gradient = gradient if gradient is None or xs.dtype.kind != "f" else gradient.astype(xs.dtype, copy=False)
         self._cache = xs.shape, gradient
         return xs
 

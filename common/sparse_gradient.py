@@ -31,7 +31,7 @@ class RowGradient(numpy.lib.mixins.NDArrayOperatorsMixin):
         """Become the sum of rows[m] in row ids[m] over all m: ids (M,), repeated ones welcome, rows (M, D)."""
         if ids.ndim != 1 or rows.shape != (len(ids), self.shape[1]):
             raise ValueError(f"RowGradient {self.shape}: expected ids (M,), rows (M, D), got {ids.shape}, {rows.shape}")
-        self._ids, self._rows = sum_rows(ids, rows.astype(self.dtype, copy=False))
+        self._ids, self._rows = sum_rows(ids.astype("int64", copy=False), rows.astype(self.dtype, copy=False))
         self._array = None
 
     @property

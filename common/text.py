@@ -15,7 +15,7 @@ EOS = "<eos>"  # the word that ends a sentence
 UNK = "<unk>"  # the word in the place of all that the vocabulary lacks
 # A mark that ends a sentence or a part of one is a word of its own: in Latin, Chinese, Japanese and Arabic script.
 MARKS = ".,;:!?。、，；：！？،؛؟"
-_WORD = re.compile(f"[{MARKS}]|[^\\s{MARKS}]+")
+WORD = re.compile(f"[{MARKS}]|[^\\s{MARKS}]+")
 
 
 def preprocess(text: str) -> tuple[numpy.ndarray, dict[str, int], dict[int, str]]:
@@ -29,7 +29,7 @@ def preprocess(text: str) -> tuple[numpy.ndarray, dict[str, int], dict[int, str]
     """
     if not isinstance(text, str):
         raise TypeError(f"preprocess: expected text as one string, got {type(text).__name__}")
-    words = _WORD.findall(text.removeprefix("\ufeff").lower())
+    words = WORD.findall(text.removeprefix("\ufeff").lower())
     if not words:
         raise ValueError("preprocess: the text is empty, expected one word at least")
     id_to_word = dict(enumerate(dict.fromkeys(words)))

@@ -50,7 +50,7 @@ def generate_texts(
         raise TypeError(f"generate_texts: expected a list of prompts, got {prompts!r:.80}")
     prompts = [checked_prompt(prompt, size) for prompt in prompts]
     rngs = streams(rng, len(prompts))
-    with evaluation_mode(model):
+    with evaluation_mode(model, drawn_from=rngs):
         return continue_texts(model, prompts, sample_size, sampling, stop, rngs)
 
 

@@ -17,7 +17,7 @@ from common.base_model import BaseModel
 from common.model_folder import is_plain, plain_arguments
 from common.model_tree import layers, recurrent_states, unique_params
 from common.np import np, to_cpu
-from common.object_tree import GLOBAL_GENERATOR, attributes, generator_states, set_generator_states
+from common.object_tree import GLOBAL_GENERATOR, attributes, generator_states, put_back, set_generator_states
 
 VERSION = 3
 VALID = "validation data"  # the name of the setting that tells these from others
@@ -74,7 +74,8 @@ def restore(trainer: Any, settings: dict[str, Any], state: dict[str, Any]) -> No
     if _ours(optimizer):
         optimizer.load_state_dict(list(weights.values()), _on_device(state["optimizer"]))
     else:
-        vars(optimizer).update(_on_device(state["optimizer"]))
+        for name, value in _on_device(state["optimizer"]).items():
+            setattr(optimizer, name, put_back(vars(optimizer).get(name), value))
     for name, param in weights.items():
         param[...] = np.asarray(state["params"][name])
     by_name = dict(layers(model))

@@ -6,7 +6,7 @@ from inspect import Parameter
 from typing import Any
 
 from common.checks import as_number
-from common.evaluation import check_has_next_word, eval_perplexity, evaluation_arguments
+from common.evaluation import check_has_next_word, counting_loss, eval_perplexity, evaluation_arguments, labels_of
 from common.labels import checked_corpus
 from common.layers import Embedding
 from common.model_tree import evaluation_mode, fresh_state, layers
@@ -71,8 +71,7 @@ def example_scores(model: Any, x: Any, t: Any, batch_size: int) -> dict[str, flo
     loss says how many it has `counted`, the mean is that of the labels.
     """
     padded = t.dtype.kind == "i" and bool((t == PAD).any())
-    losses = [layer for _, layer in layers(model) if hasattr(layer, "counted")] if padded else []
-    last = losses[0] if len(losses) == 1 else None
+    loss_layer = counting_loss(model) if padded else None
     arguments = evaluation_arguments(model, x[:batch_size], t[:batch_size])
     loss, counted = 0.0, 0
     with evaluation_mode(model):
@@ -80,8 +79,7 @@ def example_scores(model: Any, x: Any, t: Any, batch_size: int) -> dict[str, flo
             batch, labels = x[start : start + batch_size], t[start : start + batch_size]
             with fresh_state(model):  # the examples of a batch do not go on from those of the one before
                 mean = float(model.forward(batch, labels, **arguments))
-            weight = getattr(last, "counted", None)
-            weight = len(batch) if weight is None else weight  # None is that of a loss with a forward of its own, too
+            weight = labels_of(loss_layer, len(batch))
             loss += mean * weight
             counted += weight
     accuracy = _accuracy(model, x, t, batch_size)

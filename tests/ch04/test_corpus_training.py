@@ -300,6 +300,13 @@ def test_a_word_with_almost_all_of_p(kind):
 
 
 @both
+def test_sizes_of_numpys_integers_of_few_bits(kind):
+    trainer = CorpusTrainer(kind(WORDS, numpy.int8(4), numpy.int8(2), CORPUS, rng=0), rng=0)
+    trainer.fit(CORPUS[:3000], 1, verbose=False)
+    assert len(trainer.loss_list) == 1
+
+
+@both
 def test_dtype_stays(kind):
     for dtype in ("f", "d"):
         model = kind(WORDS, 4, 2, CORPUS, rng=0, dtype=dtype)

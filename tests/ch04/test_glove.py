@@ -91,3 +91,10 @@ def test_first_weights():
         assert not table[:, -1].any()
         assert abs(table[:, :-1]).max() == pytest.approx(0.5 / 400, rel=0.01)
         assert abs(table[:, :-1].mean()) < 1e-5
+
+
+@pytest.mark.parametrize("kind", [numpy.int8, numpy.uint8])
+def test_sizes_of_numpys_integers_of_few_bits(kind):
+    largest = numpy.iinfo(kind).max
+    model = GloVe(kind(5), kind(largest), rng=0)
+    assert model.word_vecs.shape == (5, largest)

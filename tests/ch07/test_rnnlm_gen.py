@@ -104,6 +104,20 @@ def test_goes_on_from_the_state_and_leaves_its_own(make):
     assert numpy.array(after) == pytest.approx(numpy.array(model.get_state()), abs=1e-12)
 
 
+@pytest.mark.parametrize("together", [False, True])
+def test_the_generator_of_the_model_goes_on(together):
+    """It is what the caller draws from, and as any other generator gives another text each time."""
+    rng = numpy.random.default_rng(0)
+    model, texts = BetterRnnlmGen(50, 8, 8, rng=rng), []
+    for _ in range(3):
+        model.reset_state()
+        if together:
+            texts.append(generate_texts(model, [[1]], 12, rng=[rng])[0].ids)
+        else:
+            texts.append(model.generate(1, sample_size=12, rng=rng))
+    assert texts[0] != texts[1] != texts[2] != texts[0]
+
+
 def test_state_goes_through_get_and_set():
     model = small()
     assert model.get_state() == (None, None)

@@ -253,6 +253,31 @@ def test_ids_of_weights_are_found_wherever_they_are_keys(velocities, place):
         training_state.take(training.trainer, {})
 
 
+@pytest.mark.parametrize("base", [object, SGD])
+@pytest.mark.parametrize("hold", [list, tuple, lambda params: dict(enumerate(params))], ids=["list", "tuple", "dict"])
+def test_an_optimizer_of_ones_own_that_holds_the_weights(base, hold, folder):
+    """As PyTorch's do: after a resume it goes on with those of the model, not with copies."""
+
+    class Holds(base):
+        def __init__(self, params):
+            super().__init__()
+            self.lr, self.held = 0.1, hold(params)
+
+        def update(self, params, grads, scale=1.0):
+            held = self.held.values() if isinstance(self.held, dict) else self.held
+            for p, g in zip(held, grads, strict=True):
+                p -= self.lr * scale * g
+
+    def training():
+        made = ExampleTraining(SGD())
+        made.trainer.optimizer = Holds(made.trainer.model.params)
+        return made
+
+    whole = training().fit()
+    training().fit(1, checkpoint=folder)
+    assert training().fit(checkpoint=Checkpoints(folder, resume=True)).result == whole.result
+
+
 def test_a_tuple_of_an_optimizer_of_ones_own(folder):
     class Betas(BookAdam):
         def __init__(self):

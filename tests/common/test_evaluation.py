@@ -314,6 +314,26 @@ def tagger(rng):
     return LanguageModel(list(layers))
 
 
+class TestIgnoredLabels:
+    """The mean is that of the words that count, however the text is cut."""
+
+    @pytest.mark.parametrize("time_size", [1, 5, 35, 60])
+    def test_perplexity(self, time_size, rng):
+        model, corpus = Rnnlm(4, 3, 4, rng=0, dtype="d"), rng.integers(0, 4, 50)
+        for p in model.params:
+            p *= 20
+        model.loss_layer.ignore_label = 0
+        log_p = numpy.log(softmax(model.predict(corpus[None, :-1])[0]))
+        model.reset_state()
+        own = [-log_p[place, word] for place, word in enumerate(corpus[1:]) if word]
+        assert eval_perplexity(model, corpus, 1, time_size) == pytest.approx(math.exp(numpy.mean(own)), rel=1e-9)
+
+    def test_nothing_counts(self):
+        model = Rnnlm(4, 3, 4, rng=0)
+        model.loss_layer.ignore_label = 0
+        assert eval_perplexity(model, [0, 0, 0]) == 1
+
+
 class TestScoresOfExamples:
     def test_a_state_goes_from_no_batch_to_the_next(self, rng):
         model, x = Rnnlm(7, 3, 4, rng=0, dtype="d"), rng.integers(0, 7, (25, 3))

@@ -6,6 +6,7 @@ from small_trainings import DropoutNet, TiedLanguageModel
 from ch06.better_rnnlm import BetterRnnlm
 from common import config, layers
 from common.gradcheck import GradientError, gradcheck, in_float64
+from common.layer import Layer
 from common.layer_kit import LayerError, check_layer
 from common.layers import Affine
 from common.recurrent_variants import TimeReLURNN
@@ -336,7 +337,7 @@ class TestRawMistakes:
 
         layer, x = affine(Two)
         assert list(gradcheck(layer, x, x)) == ["W", "b", "input 0", "input 1"]
-        assert check_layer(layer, x, x)[-1] == "gradients"
+        assert check_layer(layer, x, x)[-2:] == ["gradients", "output"]
         layer.factor = 0.9
         with pytest.raises(GradientError, match=r"Two: the gradient of input 1 \(4, 3\) is wrong"):
             gradcheck(layer, x, x)
@@ -504,7 +505,7 @@ class TestLayersOfOnesOwn:
         x = Draw("f").normal(4, 3)
         for loss in (BookLoss(), layers.SoftmaxWithLoss()):
             assert gradcheck(loss, x, t)["input 0"] < 1e-8
-            assert check_layer(loss, x, t)[-1] == "gradients"
+            assert check_layer(loss, x, t)[-2:] == ["gradients", "output"]
 
     @LABELS
     def test_wrong_losses(self, t):
@@ -520,7 +521,7 @@ class TestLayersOfOnesOwn:
     def test_float_labels_of_the_other_loss(self):
         x, t = Draw("f").normal(4), numpy.array([0, 1, 1, 0], "f")
         assert gradcheck(layers.SigmoidWithLoss(), x, t)["input 0"] < 1e-8
-        assert check_layer(layers.SigmoidWithLoss(), x, t)[-1] == "gradients"
+        assert check_layer(layers.SigmoidWithLoss(), x, t)[-2:] == ["gradients", "output"]
 
     def test_a_loss_in_float64(self):
         x = Draw("f").normal(4, 3)
@@ -529,7 +530,7 @@ class TestLayersOfOnesOwn:
             def forward(self, x, t):
                 return numpy.float64(super().forward(x, t))
 
-        assert check_layer(Wide(), x, T)[-1] == "gradients"
+        assert check_layer(Wide(), x, T)[-2:] == ["gradients", "output"]
 
 
 class TestKit:
@@ -538,7 +539,7 @@ class TestKit:
         layer, inputs = LAYERS[name](Draw("f"))
         made = check_layer(layer, *inputs)
         assert made[:7] == ["lists", "side effects", "dtype", "device", "shapes", "repeatable", "gradients"] or (
-            made[6:] == ["state", "gradients"]
+            made[6:] == ["state", "gradients", "output"]
         )
 
     @pytest.mark.parametrize("layer", [layers.Dropout(0.3, rng=0), TimeDropout(0.3, rng=0), TimeDropout(0.3)])
@@ -616,7 +617,7 @@ class TestKit:
             check_layer(layer, x)
         assert numpy.array_equal(x, before)
         layer.where = "nowhere"
-        assert check_layer(layer, x)[-1] == "gradients"
+        assert check_layer(layer, x)[-2:] == ["gradients", "output"]
 
         class Clipping(Affine):
             def forward(self, x):
@@ -727,3 +728,36 @@ def test_weights_in_memory_of_another_kind():
     W[...] = 0.5
     copy = in_float64({"W": W, "whole": buffer})
     assert copy["W"].dtype == "d" and (copy["W"] == 0.5).all() and copy["whole"].dtype == "u1"
+
+
+class Remembers(Layer):
+    """y = x², whose backward takes the first input that there ever was."""
+
+    first = None
+
+    def forward(self, x):
+        self.first = x.copy() if self.first is None else self.first
+        return x * x
+
+    def backward(self, dout):
+        return 2 * self.first * dout
+
+
+class Tires(Layer):
+    """y = x at first, and half of it from the third call on."""
+
+    calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return x.copy() if self.calls < 3 else x / 2
+
+    def backward(self, dout):
+        return dout.copy() if self.calls < 3 else dout / 2
+
+
+def test_what_a_layer_keeps_of_earlier_runs(rng):
+    with pytest.raises(GradientError):
+        check_layer(Remembers(), rng.standard_normal((3, 4)))
+    with pytest.raises(LayerError, match="Tires: another run with the same inputs gives another output"):
+        check_layer(Tires(), rng.standard_normal((3, 4)))

@@ -246,3 +246,33 @@ def test_layers_beside_words_in_a_list(rng):
             self.parts = ["a", 1, Affine(rng.standard_normal((2, 3)), numpy.zeros(3)), None]
 
     assert [name for name, _ in layers(Model())] == ["parts.2"]
+
+
+def test_layers_in_an_object_that_is_none(rng):
+    """Evaluation, names in files and checkpoints find them wherever the model holds them."""
+
+    class Model:
+        def __init__(self):
+            self.block = SimpleNamespace(lstm_layer=TimeLSTM(*cell_weights(rng), stateful=True), drop=[Dropout(0.5)])
+            self.params = self.block.lstm_layer.params
+            self.block.model = self  # and back
+
+    model = Model()
+    lstm, drop = model.block.lstm_layer, model.block.drop[0]
+    assert dict(layers(model)) == {"block.lstm": lstm, "block.drop.0": drop}
+    assert list(named_params(model)) == ["block.lstm.Wx", "block.lstm.Wh", "block.lstm.b"]
+    lstm.set_state(numpy.ones((2, 3)))
+    with evaluation_mode(model):
+        assert lstm.h is None and not drop.train_flg
+    assert (lstm.h == 1).all() and drop.train_flg
+
+
+def cell_weights(rng):
+    return rng.standard_normal((2, 12)), rng.standard_normal((3, 12)), numpy.zeros(12)
+
+
+def test_a_generator_that_is_drawn_from_goes_on():
+    layer = Dropout(0.5, rng=numpy.random.default_rng(0))
+    with evaluation_mode(layer, drawn_from=[layer.rng]):
+        first = layer.rng.random()
+    assert layer.rng.random() != first

@@ -2,6 +2,7 @@ import pytest
 
 from common.labels import IdError
 from common.prompt import encode, split
+from common.text import preprocess
 
 WORDS = ["the", "do", "n't", "N", "<unk>", "<eos>", "mr.", "cat", ",", "'s", "$", "'"]
 PTB_LIKE = {word: i for i, word in enumerate(WORDS)}
@@ -73,6 +74,14 @@ def test_marks_that_are_words_stay():
 
 def test_capitals_of_the_vocabulary_stay_and_so_do_numbers_where_it_has_no_n():
     assert split("Cat cat 7.", ["Cat", "cat", "<eos>"]) == ["Cat", "cat", "7", "<eos>"]
+
+
+def test_a_text_is_split_as_the_preprocessed_one():
+    text = "the u.s. economy grew by 3.5 percent,or 4 <unk>"
+    corpus, word_to_id, _ = preprocess(text)
+    assert encode(text, word_to_id).ids == corpus.tolist()
+    assert split("grew,economy", word_to_id) == ["grew", ",", "economy"]
+    assert split("grew,unknown grew;economy", word_to_id) == ["grew,unknown", "grew;economy"]
 
 
 def test_unknown_words_become_unk():

@@ -61,6 +61,18 @@ def test_values_of_the_penalties():
     assert (size.penalty, slowness.penalty) == (2 * 18 / 4, 3 * 4 / 2)
 
 
+def test_penalties_have_room():
+    ones, steps = numpy.ones((20, 35, 400), "e"), numpy.zeros((20, 35, 400), "e")
+    steps[:, ::2] = 1
+    for penalty, xs in ((SizePenalty(1.0), ones), (SlownessPenalty(1.0), steps)):
+        assert penalty.forward(xs) is xs and penalty.penalty == pytest.approx(1)
+        assert penalty.backward(numpy.zeros_like(xs)).dtype == "e"
+    penalty = SizePenalty(1.0)
+    penalty.forward(numpy.full((1, 1, 2), 100, "i1"))
+    assert penalty.penalty == 10000
+    assert penalty.forward([[[1.0]]]).tolist() == [[[1.0]]] and penalty.penalty == 1
+
+
 def test_variational_dropout(rng):
     layer, xs = VariationalDropout(0.4, rng=0), rng.standard_normal((3, 50, 20))
     ys = layer.forward(xs)

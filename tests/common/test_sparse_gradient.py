@@ -312,6 +312,14 @@ class TestAsArrayOfTheGPU:
         assert "device" in check_layer(embedding_pair()[1], numpy.array([[1, 2], [1, 0]]))
 
 
+def test_ids_of_other_integers():
+    one, other = RowGradient((4, 2)), RowGradient((4, 2))
+    one.assign(numpy.array([0, 1], "uint64"), numpy.ones((2, 2)))
+    other.assign(numpy.array([1, 2], "int8"), numpy.ones((2, 2)))
+    one += other
+    assert one.ids.tolist() == [0, 1, 2] and one.to_dense()[:, 0].tolist() == [1, 2, 1, 0]
+
+
 @pytest.mark.parametrize("dtype", ["e", "f", "d"])
 @pytest.mark.parametrize("size", [3, 300])
 def test_dtype_of_the_rows(dtype, size):
