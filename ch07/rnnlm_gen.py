@@ -60,7 +60,7 @@ class WritingModel(LanguageModel):
 
     def _states(self) -> list[State]:
         states = (state_of(layer).values() for layer in self.recurrent_layers)
-        return [tuple(None if part is None else part.copy() for part in state) for state in states]
+        return [tuple(part.copy() if hasattr(part, "copy") else part for part in state) for state in states]
 
     def _set_states(self, states: Any) -> None:
         own = self._states()

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from common.averaged_sgd import BestAverages
 from common.callbacks import Callback
-from common.checkpoint import Checkpoints
+from common.checkpoint import RESUME, Checkpoints
 from common.checks import check_restored_count, check_restored_numbers
 from common.files import Location
 from common.history import History, Sums
@@ -307,7 +307,7 @@ class BaseTrainer:
             return f"{place}. The model keeps what it has learnt; nothing was saved."
         if not path:
             return place
-        how = "the same call goes on" if saver.checkpoints.resume else "it goes on with --resume, in Python resume=True"
+        how = "the same call goes on" if saver.checkpoints.resume else f"it goes on with {RESUME}"
         return f"{place}, and was saved in {path}; {how}."
 
     def _interval_label(self) -> str:

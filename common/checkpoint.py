@@ -30,6 +30,9 @@ from common.progress import write
 SECONDS = 60.0  # between two checkpoints
 SHARE = 1 / 50  # of the time, at most, goes into writing them
 
+# How a training goes on, for the messages that are read where nobody knows whether a script is running.
+RESUME = "--resume, in Python with resume=True for a script and Checkpoints(folder, resume=True) for fit"
+
 _SETTINGS = "__settings__"  # where a state has those of the training that wrote it
 
 
@@ -196,8 +199,8 @@ class Checkpoints:
             for path in files:
                 path.replace(before / path.name)
             write(
-                f"the checkpoints of an earlier training in {self.folder} are now in {before}. To go on from them, "
-                "stop, put that folder in the place of this one, and add --resume (in Python resume=True)"
+                f"a new training begins: the checkpoints of an earlier one in {self.folder} are now in {before}. To go "
+                f"on from these instead, stop, rename that folder to {self.folder.name}, and start with {RESUME}"
             )
 
 

@@ -406,7 +406,7 @@ class TestFolder:
             assert state_file.read(path)["trainer"]["current_epoch"] == epochs
             assert state_file.read(path)["__settings__"] == {"epochs": epochs}
         before = folder.with_name("checkpoints-before-2")
-        assert f"in {folder} are now in {before}. To go on from them, stop, put that" in capsys.readouterr().out
+        assert f"in {folder} are now in {before}. To go on from these instead, stop" in capsys.readouterr().out
 
     def test_a_further_fit_of_the_same_training_goes_on_in_its_folder(self, folder):
         training = LanguageTraining().fit(1, checkpoint=folder).fit(1, checkpoint=str(folder))
@@ -1030,7 +1030,8 @@ class TestInterrupt:
         (path,) = Checkpoints(folder).files()
         assert str(end.value) == (
             f"training stopped in epoch 1, at iteration 3 / 5, and was saved in {path}; "
-            "it goes on with --resume, in Python resume=True."
+            "it goes on with --resume, in Python with resume=True for a script and "
+            "Checkpoints(folder, resume=True) for fit."
         )
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
         resumed = LanguageTraining().fit(checkpoint=Checkpoints(folder, resume=True))
