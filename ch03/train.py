@@ -2,7 +2,8 @@
 
     python -m ch03.train [--model skipgram]
 
-The vectors are printed; with eight words to learn from, little more than their order of magnitude can be said.
+The vectors are printed. Eight words are too few for more than the book's order of magnitude, and in skip-gram the
+first and the last word are never in the middle of a window, so that their vectors stay as they were drawn.
 """
 
 from typing import Annotated
