@@ -11,10 +11,10 @@ Sources: S. Soule, "Entropies of probabilistic grammars", Information and Contro
 J. K. Baker, "Trainable grammars for speech recognition" (1979), for the inside probability.
 """
 
+import itertools
 import math
 from bisect import bisect
-from collections.abc import Callable, Mapping, Sequence
-from itertools import accumulate
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy
@@ -48,7 +48,7 @@ class Grammar:
         # Cumulative probabilities to draw from. The last, 1, is left out: rounding cannot lead past the last option.
         # Expansions are turned round because a stack is emptied from its end.
         self._draws = {
-            symbol: ([*accumulate(options.values())][:-1], [expansion[::-1] for expansion in options])
+            symbol: ([*itertools.accumulate(options.values())][:-1], [expansion[::-1] for expansion in options])
             for symbol, options in self.rules.items()
         }
         self._openings = self._rules_by_first_word()
@@ -59,18 +59,23 @@ class Grammar:
         expansions = (expansion for symbol in self.symbols for expansion in self.rules[symbol])
         return {part for expansion in expansions for part in expansion if isinstance(part, str)}
 
-    def sentence(self, rng: numpy.random.Generator) -> list[str]:
-        """Draw the words of one sentence."""
-        words: list[str] = []
-        stack: list[str | Symbol] = [self.start]
-        while stack:
-            part = stack.pop()
-            if isinstance(part, str):
-                words.append(part)
-            else:
-                cumulative, expansions = self._draws[part]
-                stack.extend(expansions[bisect(cumulative, rng.random()) if cumulative else 0])
-        return words
+    def sentences(self, rng: numpy.random.Generator) -> Iterator[list[str]]:
+        """Draw the words of one sentence after the other, without end.
+
+        `rng` is asked for 4,096 numbers at a time, as one number takes it as long as all else that a rule needs.
+        """
+        numbers = itertools.chain.from_iterable(iter(lambda: rng.random(4096).tolist(), None))
+        while True:
+            words: list[str] = []
+            stack: list[str | Symbol] = [self.start]
+            while stack:
+                part = stack.pop()
+                if isinstance(part, str):
+                    words.append(part)
+                else:
+                    cumulative, expansions = self._draws[part]
+                    stack.extend(expansions[bisect(cumulative, next(numbers)) if cumulative else 0])
+            yield words
 
     def entropy(self) -> float:
         """Entropy of a derivation in nats, which is that of a sentence when the grammar is unambiguous."""

@@ -48,13 +48,9 @@ def load_data(
         size = SIZES[split]
     if size < 1:
         raise ValueError(f"mini.load_data: size is {size}, expected 1 token at least")
-    word_to_id, id_to_word = load_vocab()
-    ids: list[int] = []
-    for sentence in _sentences(split, seed):
-        ids.extend(map(word_to_id.__getitem__, sentence))
-        if len(ids) >= size:
-            break
-    return numpy.array(ids, numpy.int64), word_to_id, id_to_word
+    # Drawing 500,000 words takes more than a second. What is no number, as None, gives other sentences each time.
+    ids = _kept_ids(split, size, seed).copy() if isinstance(seed, int) else _ids(split, size, seed)
+    return ids, *load_vocab()
 
 
 def load_vocab() -> tuple[dict[str, int], dict[int, str]]:
@@ -120,11 +116,23 @@ def _as_words(tokens: Iterable[str | int]) -> list[str]:
     return words
 
 
+def _ids(split: str, size: int, seed: int) -> NDArray[numpy.int64]:
+    """The text as ids."""
+    word_to_id = load_vocab()[0]
+    ids: list[int] = []
+    for sentence in _sentences(split, seed):
+        ids.extend(map(word_to_id.__getitem__, sentence))
+        if len(ids) >= size:
+            break
+    return numpy.array(ids, numpy.int64)
+
+
+_kept_ids = functools.lru_cache(maxsize=8, typed=True)(_ids)
+
+
 def _sentences(split: str, seed: int) -> Iterator[list[str]]:
     """Sentences without end."""
-    rng = stream(seed, f"mini {'valid' if split == 'val' else split}")
-    while True:
-        yield grammar().sentence(rng)
+    return grammar().sentences(stream(seed, f"mini {'valid' if split == 'val' else split}"))
 
 
 @functools.cache

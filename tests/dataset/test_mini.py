@@ -170,6 +170,20 @@ class TestText:
             assert corpus == train[0][: len(corpus)].tolist()
             assert list(word_to_id.items()) == list(train[1].items())
 
+    def test_text_is_the_callers(self):
+        """Texts are kept for the next call, but what a caller does to one shows in no other."""
+        first, expected = (mini.load_data("test", size=50)[0] for _ in range(2))
+        first[:] = 0
+        assert numpy.array_equal(mini.load_data("test", size=50)[0], expected) and numpy.any(expected)
+
+    def test_without_a_seed_each_text_is_another(self):
+        assert not numpy.array_equal(*(mini.load_data("test", size=50, seed=None)[0][:50] for _ in range(2)))
+
+    def test_seed_that_is_no_integer(self):
+        mini.load_data(size=1, seed=1)
+        with pytest.raises(TypeError, match="seed must be a non-negative integer, not 1.0"):
+            mini.load_data(size=1, seed=1.0)
+
     @pytest.mark.parametrize("split", ["dev", "", None, "Train"])
     def test_unknown_split(self, split):
         with pytest.raises(ValueError, match=f"no split {split!r}, expected one of 'train', 'test', 'valid', 'val'"):

@@ -1,5 +1,7 @@
 """Sentences obey every rule of agreement, and each has one derivation."""
 
+import itertools
+
 import numpy
 import pytest
 
@@ -12,7 +14,7 @@ from dataset.mini_grammar import grammar
 def sentences():
     """3,000 sentences without <eos>."""
     rng = numpy.random.default_rng(0)
-    drawn = [grammar().sentence(rng) for _ in range(3000)]
+    drawn = list(itertools.islice(grammar().sentences(rng), 3000))
     assert all(words.index(EOS) == len(words) - 1 for words in drawn)
     return [words[:-1] for words in drawn]
 
