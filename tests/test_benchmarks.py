@@ -19,6 +19,7 @@ def start(name, *arguments, **environment):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_help(name):
     if name == "parity_language_models.py":

@@ -56,6 +56,7 @@ def run(folder, code):
     return runpy.run_path(str(path), run_name="__main__")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", RECIPES)
 def test_recipes_run(home, code):
     if "import torch" in code:

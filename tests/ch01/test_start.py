@@ -11,6 +11,7 @@ CHAPTER = Path(ch01.__file__).parent
 pytestmark = needs_installation
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "how"),
     [
@@ -32,6 +33,7 @@ def test_modules_import_by_their_bare_name_inside_the_chapter(tmp_path):
     assert (process.stdout.strip(), process.stderr) == ("4", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["forward_net", "show_spiral_dataset", "train", "train_custom_loop"])
 def test_help(tmp_path, module):
     process = start(tmp_path, "-m", f"ch01.{module}", "--help")

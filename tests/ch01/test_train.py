@@ -16,6 +16,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("main", SCRIPTS)
 def test_spiral_is_learnt(main):
     runs = [main(seed=seed, out=f"run{seed}") for seed in range(3)]

@@ -66,6 +66,7 @@ def test_show_ptb(capsys, penn_treebank):
             "word_to_id['car']: 3856", "word_to_id['happy']: 4428", "word_to_id['lexus']: 7426"} < set(lines)
 
 
+@pytest.mark.slow
 def test_count_method_big_quick(capsys):
     scores = count_method_big.main(quick=True, out="run")
     assert scores == json.loads(Path("run/history.json").read_text(encoding="utf-8"))["scores"]
@@ -77,6 +78,7 @@ def test_count_method_big_quick(capsys):
     assert Path("run/map.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_count_method_big_repeats_itself():
     runs = []
     for name in ("one", "two"):
@@ -109,6 +111,7 @@ def test_impossible_settings_are_found_before_the_work(arguments, message, capsy
     assert "counting" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_count_method_big_without_a_map():
     count_method_big.main(quick=True, out="run", mapped=0, wordvec_size=1)
     assert WordVectors.load("run/vectors.npz").vector_size == 1

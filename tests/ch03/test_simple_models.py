@@ -71,6 +71,7 @@ def test_is_pytorchs(torch, kind):
         numpy.testing.assert_allclose(ours, theirs.grad.numpy(), rtol=1e-10, atol=1e-14)
 
 
+@pytest.mark.slow
 @both
 def test_training_learns_the_sentence(kind):
     losses = []

@@ -11,6 +11,7 @@ CHAPTER = Path(ch03.__file__).parent
 pytestmark = needs_installation
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("where", "how"), [(None, ["-m", "ch03.train"]), (CHAPTER, ["train.py"])])
 def test_ways_to_start(tmp_path, where, how):
     process = start(where or tmp_path, *how, "--max-epoch", "1", "--model", "skipgram", "--out", str(tmp_path / "run"))

@@ -34,6 +34,7 @@ def trained(kind, corpus=CORPUS, max_epoch=2, width=8, window=3, **options):
     return model, trainer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "width", "epochs"), [(CBOW, 50, 8), (SkipGram, 50, 5)])
 def test_mini_corpus(kind, width, epochs):
     """Where the truth is known: analogies are solved, and words of one grammatical class are neighbours."""

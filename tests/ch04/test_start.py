@@ -24,6 +24,7 @@ def test_modules_import_by_their_bare_name_inside_the_chapter():
     assert (process.returncode, process.stderr) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["train", "eval", "train_glove"])
 def test_help(tmp_path, module):
     process = start(tmp_path, "-m", f"ch04.{module}", "--help")

@@ -203,6 +203,7 @@ def test_gradients_are_pytorchs_over_five_blocks_of_truncated_bptt(torch):
             assert error < 1e-5
 
 
+@pytest.mark.slow
 def test_learning_curve_lies_on_pytorchs(torch):
     """100 iterations with clipping and SGD from the same weights, on text with something to learn in it."""
     V, rng = 40, numpy.random.default_rng(0)

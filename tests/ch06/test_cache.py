@@ -155,6 +155,7 @@ def test_nothing_to_choose_from(model, choices):
         cache.tune(cache.read(model, TEXT), **choices)
 
 
+@pytest.mark.slow
 def test_script(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     BetterRnnlm(328, 8, 8, rng=0).save_params("better.npz")

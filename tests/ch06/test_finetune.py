@@ -94,6 +94,7 @@ def test_it_ends_when_the_means_get_no_better(trained, capsys):
     assert "for 2 epochs" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resumed", [False, True])
 def test_a_model_that_gets_no_better_stays_as_it_was(trained, resumed, capsys):
     ruinous = {**SMALL, "lr": 3000.0, "weight_decay": 0.0}

@@ -37,6 +37,7 @@ def test_training_leaves_what_evaluation_needs(capsys):
         assert eval.main(path, corpus="mini") == {"perplexity": pytest.approx(scores["test_perplexity"], rel=1e-6)}
 
 
+@pytest.mark.slow
 def test_seed_gives_the_result():
     first, again, other = (train_rnnlm.main(**SMALL, seed=seed, out=f"run{i}") for i, seed in enumerate((0, 0, 1)))
     assert first == again != other
@@ -58,6 +59,7 @@ def test_evaluation_of_all_models(model, ending):
     assert eval.main(path, cell=cell)["perplexity"] == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_evaluation_of_other_weights():
     train_rnnlm.main(**SMALL, out="run")
     with pytest.raises(FileNotFoundError):
@@ -93,6 +95,7 @@ def test_rates_are_checked_before_the_first_epoch(rates):
     assert not Path("run/checkpoints").exists()
 
 
+@pytest.mark.slow
 def test_resuming_with_a_rate_of_its_own_in_the_last_epoch():
     """A longer training would not have had that rate there; one of the same length, or with a single rate, goes on."""
     whole = train_rnnlm.main(**SMALL, out="run")
@@ -106,6 +109,7 @@ def test_resuming_with_a_rate_of_its_own_in_the_last_epoch():
     assert train_rnnlm.main(**{**steady, "max_epoch": 3}, out="parts", resume=True) == longer
 
 
+@pytest.mark.slow
 def test_resuming_where_nothing_was_saved_may_have_any_length():
     assert train_rnnlm.main(**SMALL, out="run", resume=True) == train_rnnlm.main(**SMALL, out="other")
     for path in Path("run/checkpoints").glob("*.npz"):

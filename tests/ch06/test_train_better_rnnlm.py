@@ -170,6 +170,7 @@ def test_a_table_that_cannot_be_written_now_is_written_in_the_end(capsys, monkey
     assert Path("run/table.csv").read_text("utf-8").count("\n") == 3
 
 
+@pytest.mark.slow
 def test_rows_side_by_side_are_the_rows_one_by_one(capsys, monkeypatch):
     monkeypatch.setattr(mini, "load_data", whole_load_data)  # which the other processes have
     one_by_one = compare_improvements.main(**{**TABLE, "out": "one_by_one"}, only="start,tied")

@@ -86,6 +86,7 @@ def test_symbols_of_the_answer_are_as_wide_as_in_a_terminal():
     assert [display_width(text) for text in ("", "ab", "日本", "e\u0301", "ｱ", "👍")] == [0, 2, 4, 1, 1, 2]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_questions(dates):
     questions = list(DATES) * 2048
     few, answers = peak(dates.answers, questions[:4096])  # some batches, of which two may be at work at once

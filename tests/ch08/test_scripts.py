@@ -48,6 +48,7 @@ def test_options_of_the_deep_model():
     assert answerer.sizes.items() >= options.items() and len(answerer.model.decoder.cells) == 3
 
 
+@pytest.mark.slow
 def test_a_file_of_ones_own_with_the_name_of_the_packages():
     Path("date.txt").write_text("".join(f"1+{i % 9}_{i % 9 + 1:<2}\n" for i in range(40)), encoding="utf-8")
     settings = {"quick": True, "batch_size": 8, "out": "run"}
@@ -117,6 +118,7 @@ def test_maps_of_an_earlier_run_go(capsys):
     assert sorted(Path("run").glob("*attention*")) == sorted([*own, Path("run", "attention_1.png")])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", ["addition", "date"])
 def test_comparison(data):
     pytest.importorskip("matplotlib", reason="figures need Matplotlib")

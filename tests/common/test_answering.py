@@ -47,6 +47,7 @@ def questions(rng, count, padded=False):
     return np.asarray(rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padded", [False, True])
 @pytest.mark.parametrize("stop_id", [None, 3])
 @pytest.mark.parametrize("kind", sorted(MODELS))

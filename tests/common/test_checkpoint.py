@@ -81,6 +81,7 @@ def test_resuming_at_any_iteration_gives_the_same_bits(kind, name, folder, tmp_p
         assert resumed.result == whole.result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TRAININGS)
 def test_callbacks_go_on_too(kind, folder, tmp_path):
     def callbacks():
@@ -343,6 +344,7 @@ def test_fits_of_a_loop_that_were_done_before_write_nothing(folder):
     assert len(checkpoints.files()) == 3 + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TRAININGS)
 def test_a_loop_of_fits_that_changes_the_learning_rate(kind, folder, tmp_path):
     """A third fit, in which callbacks and learning rate are others than before, is gone on with as it was."""

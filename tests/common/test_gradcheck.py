@@ -95,6 +95,7 @@ def deep_model(cell, seed):
     return BetterRnnlm(7, 4, 4, layers=3, cell=cell, variational=True, dropconnect=0.5, rng=seed), batch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cell", "seed"), [("rnn", 0), ("rnn", 1), ("relu", 0), ("relu", 1), ("relu", 9)])
 def test_steep_curves_and_kinks_are_no_error(cell, seed):
     model, batch = deep_model(cell, seed)

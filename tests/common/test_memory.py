@@ -116,6 +116,7 @@ thread.join()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", PROGRAMS)
 def test_it_is_returned_when_the_last_training_ends(case):
     with keep_freed_memory() as kept:

@@ -149,6 +149,7 @@ def test_a_script_that_is_not_there():
         run_scripts({name: Call("nowhere", {}) for name in "ab"}, 2, lambda name: None)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
 @pytest.mark.parametrize("how", ["Ctrl-C", "interrupt", "kill"])
 def test_stopped_trainings_save(how):

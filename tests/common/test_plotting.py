@@ -187,6 +187,7 @@ def test_long_labels_of_columns_stand_upright():
     draw(ax)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("symbol", ["W", "日", "two words"])
 def test_labels_of_long_questions_and_answers_have_room(symbol):
     with warnings.catch_warnings():
@@ -241,6 +242,7 @@ assert "matplotlib" in sys.modules and "matplotlib.pyplot" not in sys.modules
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_figures_of_a_program_that_uses_pyplot(tmp_path):
     program = """
 import os

@@ -172,6 +172,7 @@ def test_beyond_float16_writes_nothing(tmp_path, value):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_any_flipped_bit_and_any_cut_is_found(tmp_path):
     path = tmp_path / "x.pkl"
     safe_pickle.write_list(path, [numpy.ones((2, 3)), numpy.zeros(2)])
@@ -222,6 +223,7 @@ def test_texts_that_hold_arrays_are_decoded_in_pieces(tmp_path):
         read(tmp_path, b"\x80\2X" + struct.pack("<I", 900_000) + b"ab.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", [None, 2, 5])
 def test_words_may_take_more_than_the_file(tmp_path, protocol):
     """Their vectors are short: most of the memory is that of words, ids and dictionaries."""
@@ -235,6 +237,7 @@ def test_words_may_take_more_than_the_file(tmp_path, protocol):
     assert safe_pickle.read(path) == content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("protocol", "most"), [(2, 2.3), (4, 2), (5, 2)])
 def test_words_of_a_damaged_file_are_not_made(tmp_path, protocol, most):
     """Protocol 2 holds the bytes of an array as text, which both stay in the memo."""

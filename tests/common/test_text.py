@@ -35,6 +35,7 @@ class TestPreprocess:
         corpus, _, id_to_word = preprocess(text)
         assert " ".join(id_to_word[i] for i in corpus.tolist()) == words
 
+    @pytest.mark.slow
     @given(st.text())
     def test_any_text(self, text):
         text = text.lstrip("\ufeff")

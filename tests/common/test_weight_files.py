@@ -156,6 +156,7 @@ def test_a_file_of_another_kind_is_recognised(tmp_path, tensors):
                     weight_files.read(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", NAMED)
 def test_any_flipped_bit_and_any_cut_is_found(tmp_path, suffix):
     """Refused, or (fields that carry no meaning, such as a date) decoded to exactly the original."""
@@ -230,6 +231,7 @@ def test_word_vectors_beyond_float16_are_not_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_damaged_and_hostile_files():
     """The first of the files of the big count, in a process of their own, for an audit hook cannot be removed."""
     script = ROOT / "tests" / "faults" / "damaged_weights.py"

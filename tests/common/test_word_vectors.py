@@ -356,6 +356,7 @@ class TestMemory:
 
     LITTLE = 200_000
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("width", [1, 8])
     @pytest.mark.parametrize("suffix", FLOAT32)
     def test_sound_and_damaged_at_its_end(self, tmp_path, suffix, width):

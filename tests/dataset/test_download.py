@@ -254,6 +254,7 @@ def start(cache, mirror):
     )
 
 
+@pytest.mark.slow
 def test_processes_that_start_together(server, cache):
     count = 6
     server.gate = threading.Barrier(count)

@@ -99,6 +99,7 @@ def test_lines_that_have_run_together(tmp_path):
         pairs.load(write(tmp_path / "long.txt", text))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [True, False])
 def test_memory(tmp_path, words):
     text = "".join(f"{i} plus one\t{i + 1}\n" for i in range(40_000))
