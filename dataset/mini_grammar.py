@@ -1,17 +1,20 @@
 """The rules of the ``mini`` corpus.
 
-Every sentence has one tense t, and a subject of one lexeme l, gender g and number n. All of it is settled early and
-shows late: the verb agrees with a noun from which a place or a clause may separate it, an adverb at the front rules
-the tense to the end of the sentence, pronouns repeat gender and number, actions, things and places suit the lexeme::
+Every sentence has one tense t, and a subject of one lexeme l, gender g and number n. All of these are chosen early and
+show late: the verb agrees with a noun from which a place or a clause may separate it, an adverb at the front decides
+the tense up to the end of the sentence, pronouns repeat gender and number, and actions, things and places suit the
+lexeme::
 
     sentence  → [time t] clause t [time t] <eos>          at most one of the two adverbs
     clause    → determiner n, person l g n t              "these very noble queens ..."
     person    → [[degree] quality l] noun l g n [modifier] predicate
-    modifier  → location l | who state n t location l | named names g n
-    predicate → action l n t, object [ending] | reflexive n t, himself g n [ending] | state n t, location
+    modifier  → location l | who state n t, location l | named names g n
+    predicate → action l n t, object l g n [ending] | reflexive n t, himself g n [ending]
+                | state n t (location l | home l g n)
     object    → (article | his g n) [look] thing l
-    location  → preposition (article | his g n) [look] place l
-    ending    → location | and he g n, reflexive n t, himself g n | and he g n, state n t, location l
+    location  → preposition article [look] place l
+    home      → preposition his g n [look] place l
+    ending    → location l | home l g n | and he g n, reflexive n t, himself g n | and he g n, state n t, location l
 
 A word tells every choice that led to it, so no sentence has two derivations.
 """

@@ -19,6 +19,7 @@ Vocabulary: TypeAlias = tuple[dict[str, int], dict[int, str]]
 
 FOLDER = Path(__file__).resolve().parent
 START = "_"
+EMPTY = 5  # bytes at most of a file without a line: a byte-order mark of 3 and a line end of 2
 
 
 class Sequences(NamedTuple):
@@ -49,10 +50,10 @@ def load(file_name: Location = "addition.txt", seed: int = 1984) -> Sequences:
     check_seed(seed)
     data = without_blank_end(path.read_bytes())
     count, question, width = _sizes(data, path)
-    # Only now that nothing can be wrong any more, and piece by piece, does the file become larger than it is.
+    # The checks above ran piece by piece; the arrays below take several times the file's size, so they are made last.
     char_to_id: dict[str, int] = {}
     for text in decoded_pieces(data, path):
-        if set(text) - char_to_id.keys() - {"\n"}:  # most pieces have nothing new
+        if set(text) - char_to_id.keys() - {"\n"}:  # most pieces have no new character
             for char in dict.fromkeys(text.replace("\n", "")):
                 char_to_id.setdefault(char, len(char_to_id))
     id_of_code = numpy.zeros(max(map(ord, char_to_id)) + 1, dtype=numpy.int32)
@@ -62,7 +63,8 @@ def load(file_name: Location = "addition.txt", seed: int = 1984) -> Sequences:
     x, t = (numpy.empty((count, size), dtype=numpy.int64) for size in (question, width - question))
     start = 0
     for text in decoded_pieces(data, path):
-        codes = numpy.frombuffer(text.encode("utf-32-le"), dtype="<u4").reshape(-1, width + 1)  # with the line ends
+        # UTF-32 has one number of 4 bytes for each character, so a line, with its end, becomes a row of codes.
+        codes = numpy.frombuffer(text.encode("utf-32-le"), dtype="<u4").reshape(-1, width + 1)
         ids, rows = id_of_code[codes], row_of_line[start : start + len(codes)]
         x[rows], t[rows] = ids[:, :question], ids[:, question:width]
         start += len(codes)
@@ -114,7 +116,7 @@ def _sizes(data: bytes, path: Path) -> tuple[int, int, int]:
     for text in decoded_pieces(data, path):
         lines = text[:-1].split("\n")
         if number == 0:
-            if lines == [""] and len(data) < 6:  # nothing but a byte-order mark and a line end
+            if lines == [""] and len(data) <= EMPTY:
                 break
             width, question = len(lines[0]), lines[0].find(START)
         for line in lines:
