@@ -13,25 +13,27 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from numbers import Real
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy
 
+from ch04.corpus_training_state import restore, settings_of, take
 from ch04.stretch import Rows, cbow_gradients, skip_gram_gradients
 from ch04.word2vec import Word2vec
 from ch04.word_frequency import keep_probability
-from common import config, resuming
-from common.checkpoint import Checkpoints, checkpoints_of
-from common.checks import check_counts, check_restored_count, check_restored_numbers, is_number
+from common import config
+from common.checkpoint import RESUME, Checkpoints, checkpoints_of
+from common.checks import check_counts, is_number
 from common.files import Location
 from common.interrupt import Interrupt, TrainingInterrupted
 from common.labels import checked_corpus
+from common.model_tree import unique_params
 from common.np import np, sum_rows, take_rows, to_cpu
-from common.object_tree import generator_states, set_generator_states
+from common.object_tree import generator_states
 from common.optimizer import EPSILON
 from common.progress import progress, write
 from common.rng import Seed, generator
-from common.training_state import checksum
 
 PARALLEL = 2  # stretches of a step
 Stretch = tuple[Any, int, Any]  # ids with a window on either side, the window, negatives of each block
@@ -54,6 +56,16 @@ class RowAdaGrad:
         self.s[ids] = s
         g *= (lr / (np.sqrt(s) + EPSILON))[:, None]
         self.W[ids] = np.subtract(take_rows(self.W, ids), g, out=g)
+
+
+class _Fit(NamedTuple):
+    """What is the same from the beginning of a fit to its end."""
+
+    ids: numpy.ndarray
+    keep: numpy.ndarray  # by word, how likely sub-sampling keeps it
+    max_epoch: int
+    settings: dict[str, Any]  # that a training which goes on must have, too
+    checkpoint: Checkpoints | None
 
 
 class CorpusTrainer:
@@ -100,8 +112,8 @@ class CorpusTrainer:
             learning_rate = (0.1, 0.1) if skip_gram else (0.2, 0.1)
         self.model, self.rng = model, generator(rng)
         self.learning_rate = _first_and_last(learning_rate)
-        self.sample, self.shared = sample, shared
-        self.stretch, self.threads = stretch, threads
+        self.sample, self.shared, self.shrink_windows = sample, shared, shrink_windows
+        self.stretch, self.threads, self._skip_gram = stretch, threads, skip_gram
         self.optimizers = [RowAdaGrad(W) for W in model.params]
         self.loss_list: list[float] = []
         self.current_epoch = 0
@@ -113,6 +125,7 @@ class CorpusTrainer:
         self._gradients = partial(skip_gram_gradients, shrink=shrink_windows) if skip_gram else cbow_gradients
         sampler = model.ns_loss.sampler
         others = np.maximum(1 - sampler.word_p, 2**-53)  # of a word with almost all of p, rounding leaves 0
+        # By word, what each of the shared negatives weighs beside it as a target: S / K / (1 - p) of ch04.stretch.
         self._share = (sampler.sample_size / shared / others).astype(model.word_vecs.dtype)
 
     def fit(
@@ -137,62 +150,98 @@ class CorpusTrainer:
         check_counts("CorpusTrainer.fit", max_epoch=max_epoch)
         if checkpoint is not None:
             checkpoint = self._checkpoints = checkpoints_of(checkpoint, self._checkpoints)
+        counts = numpy.bincount(ids, minlength=words)
+        keep = keep_probability(counts, self.sample)
+        # Before the checkpoints of an earlier training are put aside; what chance may leave is looked at in each epoch.
+        self._check_length(len(ids), float(keep @ counts))
         try:
-            self._train(ids, max_epoch, verbose, checkpoint)
-        except TrainingInterrupted:
-            if checkpoint:
-                checkpoint.restart()  # the next fit takes the place of this one
-            raise
+            self._train(_Fit(ids, keep, max_epoch, settings_of(self, ids, max_epoch), checkpoint), verbose)
         finally:
             if checkpoint:
                 checkpoint.release()
 
-    def _train(self, ids: numpy.ndarray, max_epoch: int, verbose: bool, checkpoint: Checkpoints | None) -> None:
+    def _train(self, fit: _Fit, verbose: bool) -> None:
         """The epochs of a fit, but for those that it had done before the checkpoint."""
-        counts = numpy.bincount(ids, minlength=len(self.model.word_vecs))
-        keep = keep_probability(counts, self.sample)
-        # Before the checkpoints of an earlier training are put aside; what chance may leave is looked at in each epoch.
-        self._check_length(len(ids), float(keep @ counts))
-        first, last = self.learning_rate
-        settings = {"max_epoch": max_epoch, "data": checksum(ids)}
-        epochs_done = steps_done = 0
-        self._end = (self._end if self._later_state else self.current_epoch) + max_epoch
-        if checkpoint and (state := checkpoint.start(alone=True) or self._later_state):
-            with checkpoint.restoring():
-                epochs_done, steps_done = self._restore(state, settings)
-            self._later_state = state if self.current_epoch - epochs_done >= self._end else None
-            if self._later_state:  # it is resumed in a loop of fits, of which this one had been finished
-                return
-        start, last_epoch = time.perf_counter(), self.current_epoch - epochs_done + max_epoch
+        done = self._resume(fit)
+        if done is None:
+            return
+        epochs_done, steps_done = done
+        start = time.perf_counter()
         with ThreadPoolExecutor(self.threads) as pool, Interrupt() as interrupt:
             run = map if self.threads == 1 or config.GPU else pool.map
-            for epoch in range(epochs_done, max_epoch):
-                drawn = generator_states(self)
-                text = ids if self.sample is None else ids[self.rng.random(len(ids)) < keep[ids]]
-                self._check_length(len(ids), len(text))
-                steps = self._steps(np.asarray(text))
-                for i, stretches in enumerate(progress(steps, f"epoch {self.current_epoch + 1} / {last_epoch}")):
-                    if i < steps_done:
-                        continue  # before the training was cut off
-                    self._step(stretches, first + (last - first) * (epoch + i / len(steps)) / max_epoch, run)
-                    if checkpoint and (checkpoint.due() or interrupt.requested):
-                        path = checkpoint.save(self._state(settings, epoch, i + 1, drawn))
-                    if interrupt.requested:
-                        saved = f"was saved in {path}. It goes on with --resume." if checkpoint else "was not saved."
-                        raise TrainingInterrupted(f"training stopped in epoch {self.current_epoch + 1} and {saved}")
+            for epoch in range(epochs_done, fit.max_epoch):
+                self._train_epoch(fit, epoch, steps_done, run, interrupt)
                 steps_done = 0
-                self.current_epoch += 1
-                self.loss_list.append(self._loss(ids))
+                self._finish_epoch(fit.ids)
                 if verbose:
-                    seconds = time.perf_counter() - start
-                    speed = f"{len(ids) * (epoch + 1 - epochs_done) / seconds / 1000:.0f}k words/s"
-                    loss = f"loss {self.loss_list[-1]:.2f}"
+                    seconds, words = time.perf_counter() - start, len(fit.ids) * (epoch + 1 - epochs_done)
+                    speed, loss = f"{words / seconds / 1000:.0f}k words/s", f"loss {self.loss_list[-1]:.2f}"
                     write(f"| epoch {self.current_epoch} | time {seconds:.1f}[s] | {speed} | {loss}")
-            if checkpoint:
-                drawn = generator_states(self)
-                checkpoint.save(self._state(settings, max_epoch, 0, drawn))
+            path = self._save(fit, fit.max_epoch, 0, generator_states(self))
         if interrupt.requested:
+            if fit.checkpoint and path:
+                fit.checkpoint.restart()
             raise TrainingInterrupted(f"training stopped after epoch {self.current_epoch}, its last one.")
+
+    def _resume(self, fit: _Fit) -> tuple[int, int] | None:
+        """Go on from the checkpoint, if there is one: (epochs, steps of the next one) that this fit has done already.
+
+        None if the checkpoint is of a later fit, as in a loop of fits that is resumed: then this one has been finished.
+        """
+        # With the state of a later fit, current_epoch has run ahead of the fits, which are counted by their ends alone.
+        begin = self._end if self._later_state else self.current_epoch
+        self._end = begin + fit.max_epoch
+        state = fit.checkpoint and (fit.checkpoint.start(alone=True) or self._later_state)
+        if not (fit.checkpoint and state):
+            return 0, 0
+        try:
+            with fit.checkpoint.restoring():
+                later = restore(self, fit.settings, self._end, state)
+        except BaseException:
+            self._end = begin
+            fit.checkpoint.restart()
+            raise
+        self._later_state = state if later else None
+        return None if later else (state["epoch"], state["step"])
+
+    def _train_epoch(
+        self, fit: _Fit, epoch: int, steps_done: int, run: Callable[..., Iterable[Any]], interrupt: Interrupt
+    ) -> None:
+        """The steps of an epoch, counted from 0 in this fit, after the first `steps_done`, with checkpoints."""
+        drawn = generator_states(self)
+        text = fit.ids if self.sample is None else fit.ids[self.rng.random(len(fit.ids)) < fit.keep[fit.ids]]
+        self._check_length(len(fit.ids), len(text))
+        steps = self._steps(np.asarray(text))
+        first, last = self.learning_rate
+        number, end = self.current_epoch + 1, self.current_epoch - epoch + fit.max_epoch
+        for i, stretches in enumerate(progress(steps, f"epoch {number} / {end}")):
+            if i < steps_done:
+                continue
+            self._step(stretches, first + (last - first) * (epoch + i / len(steps)) / fit.max_epoch, run)
+            stop = interrupt.requested  # looked at once, as Ctrl-C may come at any time
+            if stop or (fit.checkpoint and fit.checkpoint.due()):
+                self._check_weights()
+                path = self._save(fit, epoch, i + 1, drawn)
+            if stop:
+                saved = "." if fit.checkpoint else " and was not saved."
+                if fit.checkpoint and path:
+                    fit.checkpoint.restart()  # the next fit takes the place of this one
+                    saved = f" and was saved in {path}. It goes on with {RESUME}."
+                raise TrainingInterrupted(f"training stopped in epoch {number}{saved}")
+
+    def _finish_epoch(self, ids: numpy.ndarray) -> None:
+        loss = self._loss(ids)
+        self._check_weights()
+        self.current_epoch += 1
+        self.loss_list.append(loss)
+
+    def _check_weights(self) -> None:
+        """FloatingPointError naming a weight that is not finite, which the loss of some windows may not show."""
+        for name, param in unique_params(self.model).items():
+            if not bool(np.isfinite(param).all()):
+                bad = f"weight {name} of shape {param.shape} holds NaN or infinity"
+                epoch = self.current_epoch + 1
+                raise FloatingPointError(f"epoch {epoch}: training has diverged, {bad}; a lower learning rate may help")
 
     def _check_length(self, words: int, left: float) -> None:
         """ValueError for a text of so many words, or what sub-sampling leaves of it, that is shorter than a window."""
@@ -202,39 +251,19 @@ class CorpusTrainer:
             takes = f"a window of {window} takes {2 * window + 1} words"
             raise ValueError(f"CorpusTrainer.fit: {takes}, got {words}{sampled}")
 
-    def _state(self, settings: dict[str, Any], epoch: int, step: int, drawn: dict[str, Any]) -> dict[str, Any]:
-        """All that the rest of a fit depends on; `drawn` are the generators' states when the epoch began."""
-        return {
-            "settings": settings,
-            "epoch": epoch,
-            "step": step,
-            "generators": drawn,
-            "current_epoch": self.current_epoch,
-            "loss_list": self.loss_list,
-            "params": self.model.params,
-            "squares": [optimizer.s for optimizer in self.optimizers],
-        }
+    def _save(self, fit: _Fit, epoch: int, step: int, drawn: dict[str, Any]) -> Path | None:
+        """Write a checkpoint, if there are any; its path. If that fails, say so, as the training is worth more.
 
-    def _restore(self, state: dict[str, Any], settings: dict[str, Any]) -> tuple[int, int]:
-        """Put a state back; (epochs, steps of the next one) of its fit that are done. ValueError if it does not fit.
-
-        The settings of a later fit than this one are compared when that begins.
+        (epoch, step) are done in this fit; `drawn` are the generators' states when the epoch began.
         """
-        for name in ("epoch", "step", "current_epoch"):
-            check_restored_count(name, state[name])
-        check_restored_numbers("loss_list", state["loss_list"])
-        arrays = [*self.model.params, *(optimizer.s for optimizer in self.optimizers)]
-        saved = [*state["params"], *state["squares"]]
-        before = {**state["settings"], "shapes": [a.shape for a in saved]}
-        later = state["current_epoch"] - state["epoch"] >= self._end
-        now = {**(state["settings"] if later else settings), "shapes": [a.shape for a in arrays]}
-        if found := resuming.differences(before, now):
-            raise ValueError(f"it belongs to another training: {found}")
-        for array, values in zip(arrays, saved, strict=True):
-            array[...] = np.asarray(values)
-        set_generator_states(self, state["generators"])
-        self.current_epoch, self.loss_list[:] = state["current_epoch"], state["loss_list"]
-        return state["epoch"], state["step"]
+        if not fit.checkpoint:
+            return None
+        try:
+            return fit.checkpoint.save(take(self, fit.settings, epoch, step, drawn))
+        except (OSError, TypeError, ValueError) as error:  # the disk, or what others have put into the state
+            stays = ", the one before it stays" if fit.checkpoint.files() else ""
+            write(f"the checkpoint could not be written{stays}: {error}")
+            return None
 
     def _step(self, stretches: Sequence[Stretch], learning_rate: float, run: Callable[..., Iterable[Any]]) -> None:
         """The gradients of all stretches, then an update of each weight; `run` is map, or that of the threads."""
@@ -267,9 +296,8 @@ class CorpusTrainer:
     def _block(self) -> int:
         """Words of a block: many, while its products stay small enough for one core to do each at once."""
         width, window = self.model.word_vecs.shape[1], self.model.window_size
-        around = None if self._gradients is cbow_gradients else 2 * window
         for size in (128, 64, 32, 16):
-            columns = self.shared if around is None else max(self.shared, size + around)
+            columns = max(self.shared, size + 2 * window) if self._skip_gram else self.shared
             if size * width * columns <= BLAS_THRESHOLD:
                 return size
         return 8
@@ -281,7 +309,8 @@ class CorpusTrainer:
         around = numpy.delete(numpy.arange(-window, window + 1), window)
         loss = float(self.model.forward(np.asarray(ids[places + around]), np.asarray(ids[places[:, 0]])))
         if not numpy.isfinite(loss):
-            raise FloatingPointError(f"epoch {self.current_epoch}: the loss is {loss}; a lower learning rate may help")
+            epoch = self.current_epoch + 1
+            raise FloatingPointError(f"epoch {epoch}: the loss is {loss}; a lower learning rate may help")
         return loss
 
 

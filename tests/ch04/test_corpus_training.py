@@ -1,4 +1,6 @@
+import errno
 import importlib
+import re
 import shutil
 import signal
 import sys
@@ -9,6 +11,7 @@ import numpy
 import pytest
 
 import ch04
+from ch04 import corpus_training
 from ch04.cbow import CBOW
 from ch04.corpus_training import CorpusTrainer, RowAdaGrad
 from ch04.skip_gram import SkipGram
@@ -134,6 +137,130 @@ def test_a_loop_of_fits_goes_on(tmp_path, monkeypatch):
         (other := tmp_path / path.stem).mkdir()
         shutil.copy(path, other)
         assert train(other, True) == whole
+
+
+def fit_with(folder, kind=CBOW, resume=True, max_epoch=1, size=(4, 2), negatives=(0.75, 5), **options):
+    """A short training by default settings, but for those that are given."""
+    power, sample_size = negatives
+    model = kind(WORDS, *size, CORPUS, power=power, sample_size=sample_size, rng=0)
+    trainer = CorpusTrainer(model, **{"rng": 0, "stretch": 4000, **options})
+    trainer.fit(CORPUS, max_epoch, verbose=False, checkpoint=Checkpoints(folder, resume=resume))
+    return trainer
+
+
+@pytest.mark.parametrize("setting, other", [
+    ("max_epoch was 1 and is now 2", {"max_epoch": 2}),
+    ("kind was 'CBOW' and is now 'SkipGram'", {"kind": SkipGram}),
+    ("model.hidden_size was 4 and is now 5", {"size": (5, 2)}),
+    ("model.window_size was 2 and is now 3", {"size": (4, 3)}),
+    ("model.sample_size was 5 and is now 6", {"negatives": (0.75, 6)}),
+    ("model.power was 0.75 and is now 0.5", {"negatives": (0.5, 5)}),
+    ("learning_rate was [0.2, 0.1] and is now [0.2, 0.2]", {"learning_rate": 0.2}),
+    ("sample was None and is now 0.001", {"sample": 1e-3}),
+    ("shrink_windows was True and is now False", {"shrink_windows": False}),
+    ("shared was 32 and is now 16", {"shared": 16}),
+    ("stretch was 4000 and is now 1024", {"stretch": 1024}),
+])  # fmt: skip
+def test_a_checkpoint_of_other_settings_is_refused(setting, other, tmp_path):
+    done = fit_with(tmp_path, resume=False)
+    refusal = r"\.npz: this training cannot go on from it: it belongs to another training: "
+    with pytest.raises(FileFormatError, match=f"{refusal}(.*; )?{re.escape(setting)}(; |$)"):
+        fit_with(tmp_path, **other)
+    again = fit_with(tmp_path, rng=1, threads=1)  # on which the rest of a training does not depend
+    assert again.loss_list == done.loss_list
+
+
+def test_after_a_refusal_the_right_training_goes_on(tmp_path):
+    done, checkpoint = fit_with(tmp_path, resume=False), Checkpoints(tmp_path, resume=True)
+    trainer = CorpusTrainer(CBOW(WORDS, 4, 2, CORPUS, rng=1), stretch=1024)
+    with pytest.raises(FileFormatError, match="stretch was 4000 and is now 1024"):
+        trainer.fit(CORPUS, 1, verbose=False, checkpoint=checkpoint)
+    trainer.stretch = 4000
+    trainer.fit(CORPUS, 1, verbose=False, checkpoint=checkpoint)
+    assert trainer.loss_list == done.loss_list and trainer.current_epoch == 1
+
+
+class Full(Checkpoints):
+    """On a disk that has been full since the first of them."""
+
+    def due(self):
+        return True
+
+    def save(self, state):
+        if self.files():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().save(state)
+
+
+@both
+def test_a_checkpoint_that_cannot_be_written_is_told_of(kind, tmp_path, capsys):
+    expected, _ = trained(kind)
+    model = kind(WORDS, 8, 3, CORPUS, rng=0)
+    CorpusTrainer(model, rng=0).fit(CORPUS, 2, verbose=False, checkpoint=Full(tmp_path))
+    assert all((a == b).all() for a, b in zip(model.params, expected.params, strict=True))
+    lines = set(capsys.readouterr().out.splitlines())
+    stays = "the one before it stays: [Errno 28] No space left on device"
+    assert lines == {f"the checkpoint could not be written, {stays}"}
+
+
+def test_ctrl_c_without_room_for_a_checkpoint(tmp_path, monkeypatch):
+    """The training does not go back to the older one, which it had before."""
+    trainer, checkpoint = CorpusTrainer(CBOW(WORDS, 8, 3, CORPUS, rng=0), rng=0), Full(tmp_path, resume=True)
+    step, calls = trainer._step, []
+    monkeypatch.setattr(trainer, "_step", lambda *args: (calls.append(1), len(calls) == 7 and stop(), step(*args)))
+    with pytest.raises(TrainingInterrupted, match=r"^training stopped in epoch 1\.$"):
+        trainer.fit(CORPUS, 1, False, checkpoint=checkpoint)
+    assert checkpoint.start() is None
+
+
+def stop():
+    signal.raise_signal(signal.SIGINT)
+
+
+class StopsLate:
+    """Ctrl-C that comes between two looks at the same step."""
+
+    looks = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    @property
+    def requested(self):
+        self.looks += 1
+        return self.looks > 1
+
+
+def test_ctrl_c_right_after_a_look(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpus_training, "Interrupt", StopsLate)
+    with pytest.raises(TrainingInterrupted, match=r"stopped in epoch 1 and was saved in .*000001\.npz\. It goes on"):
+        fit_with(tmp_path, resume=False)
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_weights_that_are_not_finite_reach_no_checkpoint(saved, tmp_path, monkeypatch):
+    """Those of a word that the windows which the loss is computed for need not have met."""
+    model = CBOW(WORDS, 4, 2, CORPUS, rng=0)
+    trainer, checkpoint, steps = CorpusTrainer(model, rng=0), Checkpoints(tmp_path), []
+    step, last = trainer._step, len(CorpusTrainer(model, rng=0)._steps(CORPUS))
+
+    def diverging(*args):
+        step(*args)
+        steps.append(1)
+        if len(steps) == (2 if saved else last):
+            model.params[1][5] = numpy.inf
+
+    monkeypatch.setattr(trainer, "_step", diverging)
+    monkeypatch.setattr(trainer, "_loss", lambda ids: 1.0)
+    monkeypatch.setattr(checkpoint, "due", lambda: saved)
+    weight = r"weight ns_loss\.\S+ of shape \(\d+, 4\) holds NaN or infinity"
+    with pytest.raises(FloatingPointError, match=f"^epoch 1: training has diverged, {weight}; a lower learning rate"):
+        trainer.fit(CORPUS, 1, verbose=False, checkpoint=checkpoint)
+    assert len(steps) == (2 if saved else last) and len(checkpoint.files()) == saved
+    assert trainer.current_epoch == 0 and not trainer.loss_list
 
 
 @both
