@@ -91,5 +91,5 @@ class AwdLstm(DropoutLanguageModel, Penalized):
     def backward(self, dout: Any = 1) -> None:
         """Fill `grads` with the gradients of dout times the last loss."""
         for penalty in self.penalties:
-            penalty.dout = float(dout)
+            penalty.loss_gradient = float(dout)
         super().backward(dout)

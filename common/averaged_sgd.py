@@ -5,7 +5,7 @@ it (Polyak & Juditsky 1992). Averaging starts when the validation score has stop
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from common.callbacks import BestWeights, Callback, Watcher, check_monitor, last_score
@@ -86,7 +86,7 @@ class NonMonotoneTrigger(Watcher):
         """ValueError if the score can never come, TypeError if the optimizer takes no means."""
         check_monitor(self, trainer)
         check_averages(self, trainer)
-        if self.begins_anew(trainer):
+        if self.watch(trainer):
             if self.scores:  # of another training: without any, averaging has been started by hand
                 trainer.optimizer.averaging = False
             self.scores = []
@@ -109,6 +109,9 @@ class BestAverages(BestWeights):
         """As that of BestWeights; TypeError if the optimizer takes no means."""
         check_averages(self, trainer)
         super().on_start(trainer)
+
+    def while_scoring(self, trainer: Any) -> AbstractContextManager[None]:
+        return trainer.optimizer.averages()
 
     def on_epoch(self, trainer: Any) -> None:
         with trainer.optimizer.averages():

@@ -10,7 +10,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-from common.averaged_sgd import BestAverages
 from common.callbacks import Callback
 from common.checkpoint import RESUME, Checkpoints
 from common.checks import check_restored_count, check_restored_numbers
@@ -290,9 +289,11 @@ class BaseTrainer:
             callback.on_epoch(self)
 
     def _validate(self, valid: Any) -> dict[str, float]:
-        """The scores of what the callbacks may keep: of the mean weights, if these are what they keep."""
-        means = any(isinstance(callback, BestAverages) for callback in self.callbacks)
-        with self.optimizer.averages() if means else contextlib.nullcontext():
+        """The scores on validation data, in the contexts that the callbacks ask for."""
+        with contextlib.ExitStack() as contexts:
+            for callback in self.callbacks:
+                if hasattr(callback, "while_scoring"):  # one that is not derived from Callback need not have it
+                    contexts.enter_context(callback.while_scoring(self))
             return own_scores(self.model, valid) if callable(valid) else self._scores(valid)
 
     def _place(self) -> str:

@@ -9,6 +9,7 @@ import math
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from common.checks import check_counts, check_restored_count, check_restored_numbers, is_number
@@ -29,6 +30,10 @@ class Callback:
 
     def on_epoch(self, trainer: Any) -> None:
         """After each epoch; ``trainer.history[-1]`` has its means."""
+
+    def while_scoring(self, trainer: Any) -> AbstractContextManager[Any]:
+        """The context in which the validation scores of an epoch are found."""
+        return nullcontext()
 
     def on_end(self, trainer: Any) -> None:
         """After the last iteration of a fit, and after its last checkpoint, also if Ctrl-C or weights that are not
@@ -58,8 +63,9 @@ class Watcher(Callback):
 
     _watched: Callable[[], Any] | None = None  # the model of the last fit; not known of what was put back, or copied
 
-    def begins_anew(self, trainer: Any) -> bool:
-        """Whether this fit begins a training, or has another model than the last one; to be asked once, in on_start.
+    def watch(self, trainer: Any) -> bool:
+        """From now on watch the model of this fit; called in on_start. Returns whether that is a new training, or
+        another model than before.
 
         What a checkpoint has put back belongs to the model of the fit.
         """
@@ -97,22 +103,23 @@ class Monitor(Watcher):
 
     They begin anew with a new training or another model, and go on with a further fit of the same one.
 
-    maximize    whether a higher score is better
+    maximize    whether a higher score is better; by default so for an accuracy, a monitor that ends in this word
     best        the best score so far
     waited      the number of epochs since then
     """
 
     state: tuple[str, ...] = ("best", "waited")
 
-    def __init__(self, monitor: str = "valid_loss", maximize: bool = False) -> None:
-        self.monitor, self.maximize = monitor, maximize
+    def __init__(self, monitor: str = "valid_loss", maximize: bool | None = None) -> None:
+        self.monitor = monitor
+        self.maximize = monitor.endswith("accuracy") if maximize is None else maximize
         self.best: float | None = None
         self.waited = 0
 
     def on_start(self, trainer: Any) -> None:
         """ValueError if the score can never come, for want of validation data."""
         check_monitor(self, trainer)
-        if self.begins_anew(trainer):
+        if self.watch(trainer):
             self._forget()
 
     def _forget(self) -> None:
@@ -124,8 +131,8 @@ class Monitor(Watcher):
         check_restored_count("waited", state["waited"])
         super().load_state_dict(state)
 
-    def improved(self, trainer: Any) -> bool:
-        """Whether the last epoch is the best so far; to be asked once an epoch."""
+    def compare(self, trainer: Any) -> bool:
+        """Count the last epoch in; called once an epoch. Returns whether it is the best so far."""
         score = last_score(self, trainer)
         if self.best is None:
             better = not math.isnan(score)
@@ -141,7 +148,7 @@ class EarlyStopping(Monitor):
     Raises TypeError or ValueError unless patience is a whole number of at least 1.
     """
 
-    def __init__(self, patience: int = 3, monitor: str = "valid_loss", maximize: bool = False) -> None:
+    def __init__(self, patience: int = 3, monitor: str = "valid_loss", maximize: bool | None = None) -> None:
         check_counts("EarlyStopping", patience=patience)
         super().__init__(monitor, maximize)
         self.patience = patience
@@ -151,7 +158,7 @@ class EarlyStopping(Monitor):
         self._check(trainer)  # a training put back may have ended here
 
     def on_epoch(self, trainer: Any) -> None:
-        self.improved(trainer)
+        self.compare(trainer)
         self._check(trainer)
 
     def _check(self, trainer: Any) -> None:
@@ -164,7 +171,7 @@ class BestWeights(Monitor):
 
     state: tuple[str, ...] = ("best", "waited", "weights")
 
-    def __init__(self, monitor: str = "valid_loss", maximize: bool = False) -> None:
+    def __init__(self, monitor: str = "valid_loss", maximize: bool | None = None) -> None:
         super().__init__(monitor, maximize)
         self.weights: dict[str, Any] | None = None
 
@@ -179,7 +186,7 @@ class BestWeights(Monitor):
         self.weights = None
 
     def on_epoch(self, trainer: Any) -> None:
-        if self.improved(trainer):
+        if self.compare(trainer):
             self._keep(trainer.model)
 
     def _keep(self, model: Any) -> None:
@@ -198,7 +205,7 @@ class Plateau(Monitor):
     """
 
     def __init__(
-        self, factor: float = 0.25, patience: int = 1, monitor: str = "valid_loss", maximize: bool = False
+        self, factor: float = 0.25, patience: int = 1, monitor: str = "valid_loss", maximize: bool | None = None
     ) -> None:
         check_counts("Plateau", patience=patience)
         if not (is_number(factor) and 0 < factor < 1):
@@ -207,7 +214,7 @@ class Plateau(Monitor):
         self.factor, self.patience = factor, patience
 
     def on_epoch(self, trainer: Any) -> None:
-        if not self.improved(trainer) and self.waited % self.patience == 0:
+        if not self.compare(trainer) and self.waited % self.patience == 0:
             trainer.optimizer.lr *= self.factor
 
 
@@ -237,7 +244,7 @@ class Schedule(Watcher):
     def on_start(self, trainer: Any) -> None:
         # A fit that has ended before its first iteration leaves the result behind, and so does its checkpoint.
         own = self._optimizer in (None, trainer.optimizer) and trainer.optimizer.lr == self.result
-        if (self.begins_anew(trainer) and not own) or self.lr is None:
+        if (self.watch(trainer) and not own) or self.lr is None:
             self.lr = self.result = trainer.optimizer.lr
         self._optimizer = trainer.optimizer
         # What others have changed is in force until the next iteration ends, whether the training is put back or not.

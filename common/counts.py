@@ -24,30 +24,31 @@ def co_occurrences(corpus: Any, vocab_size: int, window_size: int = 1) -> sparse
     empty or not (n,), IdError for ids which a vocabulary of `vocab_size` words has not, TypeError for ids that are no
     integers.
     """
-    return sum_over_pairs("co_occurrences", corpus, vocab_size, window_size, lambda distance: 1)
+    return sum_over_pairs("co_occurrences", corpus, vocab_size, window_size)
 
 
 def sum_over_pairs(
-    name: str, corpus: Any, vocab_size: int, window_size: int, weight: Callable[[int], int | float]
+    name: str, corpus: Any, vocab_size: int, window_size: int, weight: Callable[[int], float] | None = None
 ) -> sparse.csr_array:
     """The sums, for all words i and j, of ``weight(distance)`` over the places where they stand at most `window_size`
-    words apart: (V, V), sparse, int64 or float64, symmetric. Errors begin with `name`.
+    words apart: (V, V), sparse, float64, symmetric. Without a weight, the number of those places, int64. Errors begin
+    with `name`.
     """
     check_counts(name, window_size=window_size)
     ids = to_cpu(checked_corpus(name, corpus, vocab_size))
     shape = (vocab_size, vocab_size)
-    dtype = numpy.int64 if isinstance(weight(1), int) else numpy.float64  # not int, which may have 32 bits on Windows
+    dtype = numpy.float64 if weight else numpy.int64  # not int, which may have 32 bits on Windows
     after = sparse.csr_array(shape, dtype=dtype)
     for distance in range(1, min(int(window_size), len(ids) - 1) + 1):
         pairs = ids[:-distance], ids[distance:]
-        weights = numpy.full(len(pairs[0]), weight(distance), dtype)
+        weights = numpy.full(len(pairs[0]), weight(distance) if weight else 1, dtype)
         after = after + sparse.coo_array((weights, pairs), shape).tocsr()
     return sparse.csr_array(after + after.T)  # j is before i as often as i is after j
 
 
 def create_co_matrix(corpus: Any, vocab_size: int, window_size: int = 1) -> Any:
     """:func:`co_occurrences` as a dense matrix (V, V), int32. Raises OverflowError when a count exceeds int32."""
-    counts = sum_over_pairs("create_co_matrix", corpus, vocab_size, window_size, lambda distance: 1)
+    counts = sum_over_pairs("create_co_matrix", corpus, vocab_size, window_size)
     if counts.nnz and counts.max() > numpy.iinfo(numpy.int32).max:
         raise OverflowError(f"create_co_matrix: a count of {counts.max()} exceeds int32, use co_occurrences")
     return np.asarray(counts.astype(numpy.int32).toarray())

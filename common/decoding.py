@@ -2,7 +2,7 @@
 
 Both drive a model by a function ``step(ids, state) -> (scores, state)``: ids (N,) are the symbols that it reads,
 scores (N, V) those of the symbols that may follow, and the state is a tuple of arrays (N, ...), one row for each
-sequence, or None.
+sequence; all but the first may be None.
 """
 
 import math

@@ -28,8 +28,6 @@ def detokenize(words: Iterable[str], capitals: bool = True) -> str:
             continue
         if not close and not _CLOSES.fullmatch(word):
             text += " "
-        if capitals and (begins or word == "i"):
-            word = word[:1].upper() + word[1:]
-        text += word
+        text += word[:1].upper() + word[1:] if capitals and (begins or word == "i") else word
         begins, close = word in SENTENCE_ENDS, bool(_OPENS.fullmatch(word))
     return text

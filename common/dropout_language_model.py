@@ -22,5 +22,5 @@ class DropoutLanguageModel(LanguageModel):
         return super().predict(xs)
 
     def forward(self, xs: Any, ts: Any, train_flg: bool = True) -> Any:
-        """The mean loss of the words ts (N, T) that follow xs (N, T)."""
+        """The mean loss of the words ts (N, T) that follow xs (N, T): with dropout, as in training, or without it."""
         return self.loss_layer.forward(self.predict(xs, train_flg), ts)

@@ -100,7 +100,9 @@ def eval_seq2seq(
     The model's `generate` gets the question as it is: (1, T) ids, or what else it takes. correct (1, L) or (L,) ids, of
     which the first is the start symbol. The padding of both, -1, is at their end and does not count. `verbose` prints
     question, true and given answer; `is_reverse` says that the question stands reversed and prints it the right way
-    round. Raises TypeError for a true answer that is not made of integers, and ValueError for several or none at once.
+    round. Dropout in the model stays as it is, to look for which would take as long as the answer; see
+    :func:`seq2seq_accuracy`. Raises TypeError for a true answer that is not made of integers, and ValueError for
+    several or none at once.
     """
     ids = as_rows("eval_seq2seq", correct)
     if ids.size == 0 or ids.shape not in ((ids.size,), (1, ids.size)):
@@ -140,9 +142,10 @@ def seq2seq_accuracy(model: Any, questions: Any, answers: Any, batch_size: int =
     """The share of the questions (n, S) whose answer (n, L) the model gives right in every symbol.
 
     The first symbol of an answer is the start symbol; -1 fills up shorter rows. The model answers `batch_size`
-    questions at a time, with the results that :func:`eval_seq2seq` finds one by one. Raises ValueError for no questions
-    at all, for another number of answers, for padding before a true id, and for start symbols that differ; TypeError
-    for answers that are not made of integers.
+    questions at a time, with the results that :func:`eval_seq2seq` finds one by one. Dropout is off; afterwards the
+    model's states and generators are what they were before. Raises ValueError for no questions at all, for another
+    number of answers, for padding before a true id, and for start symbols that differ; TypeError for answers that are
+    not made of integers.
 
     A model is asked for one answer after the other if it has no `generate_batch`, as the book's, or if a subclass has
     overridden its `generate` alone.
@@ -166,10 +169,11 @@ def seq2seq_accuracy(model: Any, questions: Any, answers: Any, batch_size: int =
         )
     if answers.shape[1] == 1:  # start symbols alone, which ask for nothing
         return 1.0
-    if not _answers_in_batches(model):
-        rights = (eval_seq2seq(model, x[None], t[None], {}) for x, t in zip(questions, answers, strict=True))
-        return sum(rights) / len(questions)
-    guess = generate_all(model, questions, int(answers[0, 0]), answers.shape[1] - 1, batch_size=int(batch_size))
+    with evaluation_mode(model):
+        if not _answers_in_batches(model):
+            rights = (eval_seq2seq(model, x[None], t[None], {}) for x, t in zip(questions, answers, strict=True))
+            return sum(rights) / len(questions)
+        guess = generate_all(model, questions, int(answers[0, 0]), answers.shape[1] - 1, batch_size=int(batch_size))
     correct = to_cpu(answers[:, 1:])
     return int(((guess == correct) | (correct == PAD)).all(axis=1).sum()) / len(questions)
 

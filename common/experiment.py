@@ -252,7 +252,10 @@ def _alone_in(folder: Path) -> Iterator[None]:
     """
     lock = None
     with suppress(OSError):
-        lock = FolderLock(folder)
+        try:
+            lock = FolderLock(folder)
+        except ValueError as error:
+            raise ValueError(f"{error} (--out)") from None
     try:
         yield
     finally:

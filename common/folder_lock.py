@@ -77,7 +77,7 @@ def _locked(folder: Path, path: Path) -> FileIO:
             number = file.read(20).decode("ascii", "replace") or "unknown"
             file.close()
             raise ValueError(
-                f"{folder}: process {number} is at work in this folder. Wait for its end, or take another (--out)"
+                f"{folder}: process {number} is at work in this folder. Wait for its end, or take another"
             ) from None
         except OSError:  # a disk without locks
             pass

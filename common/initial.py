@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy
 
 from common.np import np
-from common.recurrent import TimeRecurrent
+from common.recurrent import TimeLSTM, TimeRecurrent
 from common.time_layers import TimeAffine, TimeEmbedding
 
 AnyRecurrent = TypeVar("AnyRecurrent", bound=TimeRecurrent)
@@ -45,12 +45,15 @@ def new_recurrent(
 
     `forget_bias` is the bias of an LSTM's forget gates, which the book has at zero. At 1 they let 73 % of the cell pass
     at each step instead of half, so that 1e-4 instead of 2e-9 of it is left after 29 steps: enough to learn from (Gers
-    et al. 2000, Jozefowicz et al. 2015). Raises ValueError for a dtype that is not floating point.
+    et al. 2000, Jozefowicz et al. 2015). Raises ValueError for a dtype that is not floating point, and for a bias of
+    the forget gates of a layer that has none.
     """
     D, H = int(input_size), int(hidden_size)
     columns = kind.gates * H
     b = np.zeros(columns, dtype)
     if forget_bias:
+        if not issubclass(kind, TimeLSTM):
+            raise ValueError(f"new_recurrent: a {kind.__name__} has no forget gates, got forget_bias {forget_bias}")
         b[:H] = forget_bias  # the first columns of an LSTM's four
     return kind(normal(D, columns, D**-0.5, rng, dtype), normal(H, columns, H**-0.5, rng, dtype), b, stateful=stateful)
 

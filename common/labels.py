@@ -61,7 +61,8 @@ def class_ids(name: str, t: Any, shape: tuple[int, ...], ignore: int | None = No
     """Class ids shape[:-1] from the labels `t` of scores of that `shape` (..., K).
 
     t holds ids shape[:-1], of which those equal to `ignore` are not looked at, or is one-hot, of the very shape of the
-    scores. Raises ValueError for another shape or for rows that are not one-hot, IdError for an id that is no class.
+    scores. Raises ValueError for another shape or for rows that are not one-hot, IdError for an id that is no class,
+    TypeError for ids that are no integers.
     """
     t = _array(t)
     if t.shape == shape:

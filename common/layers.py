@@ -135,12 +135,10 @@ class Dropout(Layer):
 
     def forward(self, x: Array, train_flg: bool = True) -> Array:
         x = as_float(x)
-        if not (train_flg and self.train_flg) or self.dropout_ratio == 0:
-            self._cache = x.shape, None
-            return x
-        mask = self.draw_mask(x.shape, x.dtype)
-        self._cache = x.shape, mask
-        return x * mask
+        active = train_flg and self.train_flg and self.dropout_ratio != 0
+        mask = self.draw_mask(x.shape, x.dtype) if active else None
+        self._cache = x.shape, x.dtype, mask
+        return x if mask is None else x * mask
 
     def draw_mask(self, shape: tuple[int, ...], dtype: Any) -> Array:
         """A new mask for an array of that shape: 0 where it is dropped, 1 / (1 - dropout_ratio) elsewhere."""
@@ -150,8 +148,8 @@ class Dropout(Layer):
         return mask
 
     def backward(self, dout: Array) -> Array:
-        shape, mask = self._cached()
-        dout = self.check_gradient(dout, shape)
+        shape, dtype, mask = self._cached()
+        dout = self.check_gradient(dout, shape).astype(dtype, copy=False)
         return dout if mask is None else dout * mask
 
 

@@ -5,6 +5,7 @@
     weights.npz      its weights by name
 """
 
+import copy
 import hashlib
 import importlib
 import inspect
@@ -12,7 +13,6 @@ import json
 import re
 import secrets
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from functools import partial
@@ -23,6 +23,7 @@ import numpy
 
 from common.files import FileFormatError, Location, parse_json, regular, write_bytes
 from common.first_weights import FirstWeights, check_integers
+from common.library import full_name
 from common.np import np
 
 VERSION = 1
@@ -42,7 +43,8 @@ class NotKept(NamedTuple):
 
 class Arguments:
     """What a model was made with. Of anything that no folder keeps, which may be large or no pickle's either, only the
-    type stays. Without a __dict__: nothing in it is a part of the model.
+    type stays; of lists and dictionaries a copy, as the model may change its own. Without a __dict__: nothing in it is
+    a part of the model.
     """
 
     __slots__ = ("args", "kwargs")
@@ -131,7 +133,7 @@ def _make(kind: type[Any], arguments: dict[str, Any], size: int) -> Any:
     for name, value in arguments.items():
         if name == "dtype" and not (isinstance(value, str) and value in _DTYPES):
             raise ValueError(f"dtype must be float16, float32 or float64, not {value!r}"[:200])
-    if _LIBRARY.fullmatch(_module(kind)):
+    if _LIBRARY.fullmatch(full_name(kind.__module__)):
         check_integers(arguments, size, WEIGHTS)
     rng = FirstWeights(size, WEIGHTS)
     model = kind(**arguments, **({"rng": rng} if "rng" in inspect.signature(kind).parameters else {}))
@@ -170,7 +172,7 @@ def _to_keep(value: Any) -> Any:
     """The value, if it is plain, a number of NumPy's or a dtype."""
     is_type = isinstance(value, type) and issubclass(value, (float, numpy.generic))
     kept = is_type or isinstance(value, (numpy.dtype, numpy.generic)) or is_plain(value)
-    return value if kept else NotKept(type(value).__name__)
+    return copy.deepcopy(value) if kept else NotKept(type(value).__name__)
 
 
 def _config(model: Any) -> dict[str, Any]:
@@ -180,7 +182,8 @@ def _config(model: Any) -> dict[str, Any]:
         if not is_plain(value):
             what = value.kind if isinstance(value, NotKept) else type(value).__name__
             raise TypeError(f"{kind.__name__}: its argument {name}, a {what}, has no place in a folder")
-    return {"format_version": VERSION, "module": _module(kind), "class": kind.__name__, "arguments": arguments}
+    named = {"module": full_name(kind.__module__), "class": kind.__name__, "arguments": arguments}
+    return {"format_version": VERSION, **named}
 
 
 def is_plain(value: Any) -> bool:
@@ -192,16 +195,9 @@ def is_plain(value: Any) -> bool:
     return value is None or isinstance(value, (bool, int, float, str))
 
 
-def _module(kind: type[Any]) -> str:
-    """Where a class comes from, also if its module was imported by its bare name from inside the chapter's folder."""
-    path = Path(getattr(sys.modules[kind.__module__], "__file__", None) or "").resolve()
-    full = f"{path.parent.name}.{path.stem}"
-    return full if path.parent.parent == Path(__file__).resolve().parents[1] else kind.__module__
-
-
 def _find(path: Path, kind: type[Any], module: str, name: str) -> type[Any]:
     """The class to make: `kind`, if it is the one named or derived from it, or the one named, if that is a `kind`."""
-    if any(_module(base) == module and base.__name__ == name for base in kind.__mro__[:-1]):
+    if any(full_name(base.__module__) == module and base.__name__ == name for base in kind.__mro__[:-1]):
         return kind
     if not _LIBRARY.fullmatch(module):
         raise FileFormatError(path, f"its class {name} of {module} is not this library's; call the load of that class")

@@ -21,6 +21,11 @@ def layers(model: Any) -> Iterator[tuple[str, Any]]:
             yield name, part
 
 
+def with_layers(model: Any) -> list[tuple[str, Any]]:
+    """The model itself, under the empty name, and its :func:`layers`."""
+    return [("", model), *layers(model)]
+
+
 def _short(item: Any, attribute: str) -> str:
     """The attribute's name without the book's ending."""
     short = attribute.removesuffix("_layer")
@@ -60,12 +65,16 @@ def count_params(model: Any) -> int:
 
 def state_of(layer: Any) -> dict[str, Any]:
     """The state of a recurrent layer by name: h and for an LSTM c, each None at the start of a text."""
-    return {key: vars(layer)[key] for key in ("h", "c") if key in vars(layer)}
+    held = getattr(layer, "__dict__", {})
+    return {key: held[key] for key in ("h", "c") if key in held}
 
 
 def recurrent_states(model: Any) -> dict[str, dict[str, Any]]:
-    """The states of the layers that can reset theirs, by the layers' names."""
-    return {name: state_of(layer) for name, layer in layers(model) if hasattr(layer, "reset_state")}
+    """The states of the layers that can reset theirs, by the layers' names; the model's own, if it has one, under the
+    empty name.
+    """
+    found = {name: state_of(part) for name, part in with_layers(model) if hasattr(part, "reset_state")}
+    return {name: state for name, state in found.items() if name or state}
 
 
 @contextmanager
@@ -74,7 +83,7 @@ def evaluation_mode(model: Any, drawn_from: Sequence[Any] = ()) -> Iterator[None
 
     The generators are those of the model and NumPy's global one, without those that are `drawn_from` on purpose.
     """
-    switched = [layer for _, layer in layers(model) if getattr(layer, "train_flg", False)]
+    switched = [layer for _, layer in with_layers(model) if getattr(layer, "train_flg", False)]
     rngs = [*generators(model).values(), GLOBAL_GENERATOR]
     rngs = [rng for rng in rngs if all(rng.bit_generator is not other.bit_generator for other in drawn_from)]
     before = [rng.bit_generator.state for rng in rngs]
@@ -92,17 +101,19 @@ def evaluation_mode(model: Any, drawn_from: Sequence[Any] = ()) -> Iterator[None
 
 @contextmanager
 def fresh_state(model: Any) -> Iterator[None]:
-    """Zero recurrent states inside; outside, the states that were there before."""
-    stateful = [layer for _, layer in layers(model) if hasattr(layer, "reset_state")]
+    """Zero recurrent states inside; outside, the states that were there before.
+
+    A model whose states are not found, as they are called otherwise than h and c, has zero states outside, too.
+    """
+    stateful = [part for _, part in with_layers(model) if hasattr(part, "reset_state")]
     before = [state_of(layer) for layer in stateful]
     try:
-        if hasattr(model, "reset_state"):
-            model.reset_state()
         for layer in stateful:
             layer.reset_state()
         yield
     finally:
-        if not stateful and hasattr(model, "reset_state"):
+        if not any(before) and hasattr(model, "reset_state"):
             model.reset_state()
         for layer, state in zip(stateful, before, strict=True):
-            vars(layer).update(state)
+            if state:
+                vars(layer).update(state)

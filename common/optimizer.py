@@ -98,7 +98,8 @@ class Optimizer:
 
     def state_dict(self, params: Sequence[Any]) -> dict[str, Any]:
         """What the next steps of the params depend on: lr and the other attributes, such as those of a subclass, and
-        for each param its steps and state. Functions, which do not change, are left out.
+        for each param its steps and state. Functions, which do not change, are left out. The arrays are the optimizer's
+        own, which the next update changes: ``copy.deepcopy`` makes a snapshot of them.
         """
         own = {"lr" if name == "_checked_lr" else name: value for name, value in attributes(self).items()}
         states = [self._states_of_params.find(p) for p in params]

@@ -7,9 +7,12 @@ import copy
 import functools
 from typing import Any
 
-from common.model_tree import layers
+from common.library import full_name
+from common.model_tree import with_layers
 
-MODULES = frozenset({  # with the classes that models of questions and answers are made of
+# With the classes that models of questions and answers are made of. The modules of the library are told by name, and
+# not by their folder: a reader's own may well lie in that of a chapter.
+MODULES = frozenset({
     "ch07.peeky_seq2seq", "ch07.seq2seq", "ch08.attention_layer", "ch08.attention_scores", "ch08.attention_seq2seq",
     "ch08.deep_seq2seq", "common.layers", "common.losses", "common.recurrent", "common.recurrent_variants",
     "common.regularization", "common.time_layers",
@@ -23,10 +26,10 @@ def is_own(model: Any) -> bool:
     class, and no dropout that is on. Anything else may count what it is asked, keep it, look at what the others keep,
     or differ from call to call.
     """
-    parts = [model, *(layer for _, layer in layers(model))]
+    parts = [part for _, part in with_layers(model)]
     kinds = {kind for part in parts for kind in type(part).__mro__[:-1]}
     return (
-        all(type(part).__module__ in MODULES and not getattr(part, "train_flg", False) for part in parts)
+        all(full_name(type(part).__module__) in MODULES and not getattr(part, "train_flg", False) for part in parts)
         and all(map(_has_its_own_methods, kinds))
         and all(_is_plain(value) for part in parts for value in vars(part).values())
     )
@@ -36,7 +39,7 @@ def _has_its_own_methods(kind: type) -> bool:
     """Whether no method of a class has been replaced by a function from elsewhere, as in a notebook to watch it."""
     for value in vars(kind).values():
         if isinstance(value, type):
-            if value.__module__ not in MODULES:
+            if full_name(value.__module__) not in MODULES:
                 return False
             continue
         function = getattr(value, "__func__", value)  # of a static method
@@ -51,8 +54,9 @@ def _has_its_own_methods(kind: type) -> bool:
 def _is_plain(value: Any) -> bool:
     """Whether an attribute is data: a number, an array, a collection, or what is the library's own."""
     module = type(value).__module__
-    own = module in MODULES or module in ("common.model_folder", "common.reader")
-    return (own or module.partition(".")[0] in ("builtins", "numpy") or hasattr(value, "dtype")) and not callable(value)
+    data = module.partition(".")[0] in ("builtins", "numpy") or hasattr(value, "dtype")
+    own = full_name(module) in MODULES or module in ("common.model_folder", "common.reader")
+    return (data or own) and not callable(value)
 
 
 def copy_sharing_weights(model: Any) -> Any:

@@ -16,12 +16,13 @@ import os
 import sys
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy
 
 from common.checks import check_counts
 from common.fonts import legible
+from common.functions import as_float
 from common.np import np, to_cpu
 
 if TYPE_CHECKING:
@@ -88,6 +89,12 @@ def _axes(of_pyplot: bool) -> "Axes":
     return ax
 
 
+def save(ax: "Axes", file: IO[bytes], suffix: str) -> None:
+    """Write the figure of `ax` to an open file, in the format that a name with that suffix, such as ".png", has."""
+    figure: Any = ax.figure
+    figure.savefig(file, format=suffix[1:], dpi=150)
+
+
 def show(ax: "Axes") -> None:
     """Open the windows of `ax` and of all other figures, and wait until they are closed.
 
@@ -150,11 +157,11 @@ def plot_decision_boundary(
 
     ``predict(points)`` gives scores (n, K); it is asked once, about resolution² points spread over the range of x.
     """
+    check_counts("plot_decision_boundary", resolution=resolution)
+    ax = scatter_points(x, t, ax)  # which says so where there is no Matplotlib
     from matplotlib.colors import ListedColormap
 
-    check_counts("plot_decision_boundary", resolution=resolution)
-    ax = scatter_points(x, t, ax)
-    x = to_cpu(x)
+    x = to_cpu(as_float(x))
     (left, bottom), (right, top) = x.min(axis=0) - 0.1, x.max(axis=0) + 0.1
     # Centres of the grid's cells, row by row from the bottom.
     across, up = ((np.arange(resolution) + 0.5) / resolution * (b - a) + a for a, b in ((left, right), (bottom, top)))

@@ -73,7 +73,9 @@ def split(text: str, vocabulary: Container[str]) -> list[str]:
     around a word. The apostrophe may be a typographic one, ’; as a word, ' is the one that ends a plural
     (``girls '``), not the quote that closes ``'girls'``.
     """
-    return [word for token in text.split() for word in _parts(token, vocabulary)]
+    words = [word for token in text.split() for word in _parts(token, vocabulary)]
+    # Several marks, as in "what?!", end one sentence: no text that a model has read has empty ones.
+    return [word for i, word in enumerate(words) if word != EOS or words[i - 1 : i] != [EOS]]
 
 
 def _parts(token: str, vocabulary: Container[str]) -> list[str]:

@@ -28,7 +28,8 @@ class VariationalDropout(TimeDropout):
 class EmbeddingDropout(TimeEmbedding):
     """An embedding that drops words: a dropped one is the zero vector wherever it stands (Gal & Ghahramani 2016).
 
-    W (V, D), and one mask (V, 1) for all of a forward; the attribute `train_flg` switches it off.
+    The vectors of the other words are divided by 1 - dropout_ratio. W (V, D), and one mask (V, 1) for all of a forward;
+    the attribute `train_flg` switches it off. Raises ValueError unless 0 <= dropout_ratio < 1, and as Embedding.
     """
 
     train_flg = True
@@ -59,11 +60,13 @@ class Penalty(Layer):
     weight     what the penalty is multiplied by
     penalty    the value of the last forward, 0.0 when not training
 
-    The model adds `penalty` to its loss, and backward adds its gradient, times the attribute `dout`, to its argument.
+    The model adds `penalty` to its loss. Backward adds the gradient of `penalty`, times `loss_gradient`, to its
+    argument: the model sets that to what its own backward gets, the gradient of what is minimised with respect to the
+    loss.
     """
 
     train_flg = True
-    dout = 1.0  # the gradient of what is minimised with respect to the loss
+    loss_gradient = 1.0
 
     def __init__(self, weight: float) -> None:
         if not (is_number(weight) and weight >= 0):
@@ -84,7 +87,7 @@ class Penalty(Layer):
     def backward(self, dout: Array) -> Array:
         shape, gradient = self._cached()
         dout = self.check_gradient(dout, shape)
-        return dout if gradient is None else dout + gradient * self.dout
+        return dout if gradient is None else dout + gradient * self.loss_gradient
 
     def _value(self, xs: Array) -> tuple[float, Array]:
         """The penalty and its gradient."""

@@ -69,10 +69,9 @@ class Run:
             print(f"{file_name} is left out: {error}", file=sys.stderr)
             return
         draw(*args, ax=ax, **kwargs)
-        figure: Any = ax.figure
         path = self.path(file_name)
         with atomic_write(path) as file:
-            figure.savefig(file, format=path.suffix[1:], dpi=150)
+            plotting.save(ax, file, path.suffix)
         self._figures.append(ax)
 
     def show(self) -> None:

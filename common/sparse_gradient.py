@@ -27,6 +27,16 @@ class RowGradient(numpy.lib.mixins.NDArrayOperatorsMixin):
 
     ndim = 2
 
+    @property
+    def size(self) -> int:
+        """V D, as of an array, which takes none to tell."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of an array of that shape, not those that the rows take."""
+        return self.size * self.dtype.itemsize
+
     def assign(self, ids: Any, rows: Any) -> None:
         """Become the sum of rows[m] in row ids[m] over all m: ids (M,), repeated ones welcome, rows (M, D)."""
         if ids.ndim != 1 or rows.shape != (len(ids), self.shape[1]):

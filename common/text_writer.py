@@ -48,7 +48,7 @@ class TextWriter:
     ) -> list[Written]:
         """`count` texts for each prompt, each of them up to `sample_size` new words long.
 
-        Without a prompt a text begins where a sentence does. `stop` words end a text, `banned` ones never come, where
+        Without a prompt a text begins where a sentence does. `stop` words end a text, `banned` ones never come, whether
         the vocabulary has them or not. `options` are those of :class:`common.sampling.Sampling`; `rng` is as in
         :func:`common.text_generation.generate_texts`.
 
@@ -61,6 +61,8 @@ class TextWriter:
         check_counts("TextWriter.write", count=count)
         sampling = Sampling(banned=self._ids("banned", banned), **options)
         given = [prompt] if prompt is None or isinstance(prompt, str) else list(prompt)
+        if odd := [p for p in given if not (p is None or isinstance(p, str))]:
+            raise TypeError(f"TextWriter.write: prompts must be texts, not {odd[0]!r:.80}")
         starts = [start for p in given for start in [self.encode(p).ids] * count]
         texts = generate_texts(self.model, starts, sample_size, sampling, self._ids("stop", stop), rng)
         return [Written(self.decode(ids), ids, log_probs) for ids, log_probs in texts]

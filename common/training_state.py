@@ -15,7 +15,7 @@ import numpy
 from common import resuming
 from common.base_model import BaseModel
 from common.model_folder import is_plain, plain_arguments
-from common.model_tree import layers, recurrent_states, unique_params
+from common.model_tree import recurrent_states, unique_params, with_layers
 from common.np import np, to_cpu
 from common.object_tree import GLOBAL_GENERATOR, attributes, generator_states, put_back, set_generator_states
 
@@ -33,7 +33,7 @@ def take(trainer: Any, settings: dict[str, Any]) -> dict[str, Any]:
     """
     model, optimizer = trainer.model, trainer.optimizer
     weights = unique_params(model)
-    saved = optimizer.state_dict(list(weights.values())) if _ours(optimizer) else attributes(optimizer)
+    saved = optimizer.state_dict(list(weights.values())) if _tells_its_state(optimizer) else attributes(optimizer)
     if _has_keys(saved, {id(param) for param in [*weights.values(), *model.params]}):
         name = type(optimizer).__name__
         raise TypeError(f"state.optimizer: {name} has the ids of weights as keys, take their places")
@@ -68,17 +68,17 @@ def restore(trainer: Any, settings: dict[str, Any], state: dict[str, Any]) -> No
     _same(state["settings"], settings, one_sided)
     names = [type(callback).__name__ for callback in trainer.callbacks]
     _same({"callbacks": [name for name, _ in state["callbacks"]]}, {"callbacks": names})
-    grows = "state.optimizer.attributes" if _ours(optimizer) else "state.optimizer"
+    grows = "state.optimizer.attributes" if _tells_its_state(optimizer) else "state.optimizer"
     _check("state", state, take(trainer, state["settings"]), grows)
     weights = unique_params(model)
-    if _ours(optimizer):
+    if _tells_its_state(optimizer):
         optimizer.load_state_dict(list(weights.values()), _on_device(state["optimizer"]))
     else:
         for name, value in _on_device(state["optimizer"]).items():
             setattr(optimizer, name, put_back(vars(optimizer).get(name), value))
     for name, param in weights.items():
         param[...] = np.asarray(state["params"][name])
-    by_name = dict(layers(model))
+    by_name = dict(with_layers(model))
     for name, values in state["layers"].items():
         vars(by_name[name]).update(_on_device(values))
     trainer.load_state_dict(state["trainer"])
@@ -115,7 +115,7 @@ def checksum(*arrays: Any) -> int:
     return value
 
 
-def _ours(optimizer: Any) -> bool:
+def _tells_its_state(optimizer: Any) -> bool:
     return hasattr(optimizer, "state_dict") and hasattr(optimizer, "load_state_dict")
 
 

@@ -86,27 +86,27 @@ def example_scores(model: Any, x: Any, t: Any, batch_size: int) -> dict[str, flo
     return {"loss": loss / max(counted, 1), **({} if accuracy is None else {"accuracy": accuracy})}
 
 
+# What the predict of something else, such as a model that takes a text, may raise when it gets an array of examples.
+_OF_ANOTHER_KIND = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+
+
 def _accuracy(model: Any, x: Any, t: Any, batch_size: int) -> float | None:
     """The share of the examples whose own class has the highest score; None for a model that is no classifier."""
     one_hot = t.ndim == 2 and bool((((t == 0) | (t == 1)).all(axis=1) & (t.sum(axis=1) == 1)).all())
-    if not hasattr(model, "predict") or not (one_hot or (t.ndim == 1 and t.dtype.kind in "iub")):
+    mode = _arguments_of_predict(model)
+    if mode is None or not (one_hot or (t.ndim == 1 and t.dtype.kind in "iub")):
         return None
-    parameters = inspect.signature(model.predict).parameters
-    needed = [parameter for parameter in parameters.values() if parameter.default is parameter.empty]
-    if [parameter.kind for parameter in needed] not in ([Parameter.POSITIONAL_OR_KEYWORD], [Parameter.POSITIONAL_ONLY]):
-        return None
-    by_name = [name for name, parameter in parameters.items() if parameter.kind != Parameter.POSITIONAL_ONLY]
-    mode, right = {"train_flg": False} if "train_flg" in by_name else {}, 0
+    is_classifier, right = [*inspect.signature(model.predict).parameters] == ["x"], 0
     with evaluation_mode(model):  # of its own, as predict moves the recurrent states on, too
         for start in range(0, len(x), batch_size):
             batch, labels = x[start : start + batch_size], t[start : start + batch_size]
             try:
                 with fresh_state(model):
                     scores = model.predict(batch, **mode)
-            except Exception:
-                if [*parameters] == ["x"]:
+            except _OF_ANOTHER_KIND:
+                if is_classifier or start:  # it has answered the first batch
                     raise
-                return None  # whatever comes of a predict that takes something else, such as a text
+                return None
             if getattr(scores, "ndim", None) != 2 or scores.dtype.kind != "f" or len(scores) != len(batch):
                 return None
             if scores.shape[1] < 2 or (one_hot and labels.shape != scores.shape):
@@ -114,3 +114,15 @@ def _accuracy(model: Any, x: Any, t: Any, batch_size: int) -> float | None:
             ids = labels.argmax(axis=1) if one_hot else labels
             right += int((scores.argmax(axis=1) == ids).sum())
     return right / len(x)
+
+
+def _arguments_of_predict(model: Any) -> dict[str, bool] | None:
+    """The arguments by name for a predict without dropout; None if there is none that takes one thing alone."""
+    if not hasattr(model, "predict"):
+        return None
+    parameters = inspect.signature(model.predict).parameters
+    needed = [parameter for parameter in parameters.values() if parameter.default is parameter.empty]
+    if [parameter.kind for parameter in needed] not in ([Parameter.POSITIONAL_OR_KEYWORD], [Parameter.POSITIONAL_ONLY]):
+        return None
+    by_name = [name for name, parameter in parameters.items() if parameter.kind != Parameter.POSITIONAL_ONLY]
+    return {"train_flg": False} if "train_flg" in by_name else {}

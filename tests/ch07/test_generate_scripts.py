@@ -95,6 +95,12 @@ def test_ids_are_no_words(shipped, name, words):
     assert shipped.write("you", 1, 2, rng=0, **{name: iter(["the"])})
 
 
+@pytest.mark.parametrize("prompt", [[0, 1], ["you", 3], 5, b"you"])
+def test_prompts_are_texts(shipped, prompt):
+    with pytest.raises(TypeError, match=r"TextWriter\.write: prompts? must be (a str|texts), "):
+        shipped.write(prompt)
+
+
 def test_every_word_banned(shipped):
     with pytest.raises(ValueError, match="all 10000 words are banned"):
         shipped.write("you", banned=list(shipped.word_to_id))

@@ -1,9 +1,11 @@
+import contextlib
 import copy
 import gc
 import math
 import pickle
 import time
 import weakref
+from types import SimpleNamespace
 
 import numpy
 import pytest
@@ -55,6 +57,17 @@ class TestEarlyStopping:
     def test_a_better_score_begins_the_count_anew(self):
         trainer = train([3, 4, 2, 4, 1], EarlyStopping(patience=2))
         assert trainer.current_epoch == 5 and trainer.stopped is None
+
+    @pytest.mark.parametrize("maximize", [None, False])
+    def test_higher_is_better_for_an_accuracy(self, maximize):
+        trainer = SimpleNamespace(validates=True, current_epoch=0, iteration=0, model=Constant(), history=[])
+        best = BestWeights("valid_accuracy", maximize)
+        best.on_start(trainer)
+        for score in (0.5, 0.9, 0.1):
+            trainer.history.append({"valid_accuracy": score})
+            best.on_epoch(trainer)
+        assert best.best == (0.1 if maximize is False else 0.9)
+        assert not EarlyStopping().maximize and Plateau(monitor="accuracy").maximize
 
     def test_higher_may_be_better(self):
         assert train([1, 2, 3, 4], EarlyStopping(patience=1, maximize=True)).current_epoch == 4
@@ -345,6 +358,22 @@ def test_a_time_limit_is_a_number():
         with pytest.raises(ValueError, match=f"TimeLimit: minutes must be a number of at least 0, not {minutes!r}"):
             TimeLimit(minutes)
     assert LanguageTraining().fit(1, callbacks=[TimeLimit(math.inf)]).trainer.current_epoch == 1
+
+
+def test_the_context_of_the_validation_scores():
+    class Doubled(Callback):
+        @contextlib.contextmanager
+        def while_scoring(self, trainer):
+            trainer.model.params[0][:] *= 2
+            yield
+            trainer.model.params[0][:] /= 2
+
+    training = ExampleTraining(SGD(0.0))
+    training.trainer.model = Constant()
+    training.trainer.fit(
+        *training.data, 1, 7, callbacks=[Doubled()], valid=lambda model: {"weight": float(model.params[0][0])}
+    )
+    assert training.trainer.history[0]["valid_weight"] == 2 and training.trainer.model.params[0][0] == 1
 
 
 def test_callbacks_need_the_methods_alone_and_come_in_turn():

@@ -14,6 +14,7 @@ from common.detokenize import detokenize
         ("<eos> <eos> well , hello . you ? <eos>", "Well, hello. You?\n"),
         ("one <eos> <eos> two <eos>", "One.\nTwo.\n"),
         ("eBay and IBM", "EBay and IBM"),
+        ("us$ N million <eos> us$ N", "Us$N million.\nUs$N"),
         ("<unk> of one", "<unk> of one"),
         ("", ""),
     ],

@@ -9,6 +9,7 @@ import pytest
 from ch05.simple_rnnlm import SimpleRnnlm
 from ch06.better_rnnlm import BetterRnnlm
 from ch06.rnnlm import Rnnlm
+from ch07.seq2seq import Seq2seq
 from ch08.answerer import MODELS
 from common.evaluation import eval_perplexity, eval_seq2seq, seq2seq_accuracy
 from common.functions import cross_entropy_error, softmax
@@ -160,6 +161,17 @@ class TestSeq2seq:
         for correct in ([0, 3, 4], [[0, 3, 4]]):
             assert eval_seq2seq(model, numpy.array([[1, 2]]), numpy.array(correct), self.id_to_char) == right
         assert model.asked == ([[1, 2]], 0, 2)
+
+    def test_accuracy_is_that_without_dropout_and_moves_nothing_on(self, rng):
+        model = Seq2seq(9, 5, 6, rng=0)
+        for param in model.params:
+            param *= 9
+        questions = rng.integers(0, 9, (40, 4))
+        answers = numpy.concatenate([numpy.zeros((40, 1), int), model.generate(questions, 0, 3)], axis=1)
+        dropout = model.encoder.lstm.state_dropout = TimeDropout(0.5, rng=0)
+        before = dropout.rng.bit_generator.state
+        assert seq2seq_accuracy(model, questions, answers) == 1.0
+        assert dropout.train_flg and dropout.rng.bit_generator.state == before
 
     def test_silent_unless_told_otherwise(self, capsys):
         question, correct = numpy.array([[1, 2, 11]]), numpy.array([0, 3, 4])
@@ -565,6 +577,24 @@ class TestAccuracy:
     def test_an_error_in_the_predict_of_a_classifier_is_shown(self, rng):
         with pytest.raises(AttributeError, match="scores"):
             example_scores(Broken(), rng.standard_normal((7, 3)), rng.integers(0, 3, 7), 3)
+
+    def test_errors_after_the_first_batch_and_of_the_machine_are_shown(self, rng):
+        class Failing(Net):
+            def __init__(self, error, batch):
+                super().__init__()
+                self.error, self.left = error, batch
+
+            def predict(self, inputs):
+                self.left -= 1
+                if not self.left:
+                    raise self.error
+                return self.scores(inputs)
+
+        data = rng.standard_normal((7, 3)), rng.integers(0, 3, 7), 3
+        assert example_scores(Failing(ValueError("no text"), 1), *data) == {"loss": 1.5}
+        for error, batch in ((MemoryError("large"), 1), (ValueError("a bug"), 3)):
+            with pytest.raises(type(error), match=str(error)):
+                example_scores(Failing(error, batch), *data)
 
     def test_looking_for_it_moves_no_state_on(self, rng):
         """Scores of a language model are those of no classifier, which only a call of its predict shows."""

@@ -95,6 +95,12 @@ class TestDropout:
         y = layer.forward(numpy.ones((4, 5)))
         numpy.testing.assert_array_equal(layer.backward(numpy.ones((4, 5))), y)
 
+    @pytest.mark.parametrize("ratio", [0.5, 0.0])
+    def test_gradients_have_the_dtype_of_the_input(self, ratio):
+        layer = Dropout(ratio, rng=0)
+        layer.forward(numpy.ones((4, 5), "f"))
+        assert layer.backward(numpy.ones((4, 5))).dtype == layer.backward(1).dtype == "f"
+
     def test_identity_when_not_training(self, rng):
         layer, x = Dropout(0.5), rng.standard_normal((3, 4))
         layer.forward(rng.standard_normal((9, 9)))  # whose mask must not linger

@@ -192,6 +192,33 @@ def test_fresh_state_is_zero_inside_and_as_before_outside(kind, rng):
     numpy.testing.assert_array_equal(model.predict(xs), carried)
 
 
+class OwnState(BaseModel):
+    """A model with a state and a switch of its own beside those of its layer."""
+
+    train_flg = True
+
+    def __init__(self, rng):
+        self.rnn = TimeRNN(rng.standard_normal((2, 3)), rng.standard_normal((3, 3)), numpy.zeros(3), True)
+        self.params, self.grads = self.rnn.params, self.rnn.grads
+        self.h = numpy.ones(2)
+
+    def reset_state(self):
+        self.h = None
+        self.rnn.reset_state()
+
+
+def test_the_model_s_own_state_and_switch(rng):
+    model = OwnState(rng)
+    model.rnn.forward(rng.standard_normal((2, 1, 2)))
+    before = model.h, model.rnn.h
+    assert list(recurrent_states(model)) == ["", "rnn"]
+    assert list(recurrent_states(Rnnlm(5, 2, 3, rng=0))) == ["layers.1"]  # not of a model that has none itself
+    with evaluation_mode(model):
+        assert model.h is None and model.rnn.h is None and not model.train_flg
+        model.h = numpy.zeros(4)
+    assert (model.h, model.rnn.h) == before and model.train_flg
+
+
 def test_the_state_comes_back_after_an_error_too(rng):
     layer = TimeLSTM(rng.standard_normal((2, 4)), rng.standard_normal((1, 4)), numpy.zeros(4), True)
 

@@ -1,9 +1,13 @@
 import functools
+import importlib
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
 
+import ch07
 from ch08.answerer import MODELS
 from common.base_model import BaseModel
 from common.model_tree import evaluation_mode, layers
@@ -33,6 +37,13 @@ class TestOwn:
         model = MODELS["seq2seq"](5, 3, 4, rng=0)
         model.decoder.affine.forward = lambda x: x
         assert not is_own(model)
+
+    def test_so_are_those_imported_inside_the_chapters_folder(self, monkeypatch):
+        monkeypatch.syspath_prepend(str(Path(ch07.__file__).parent))
+        monkeypatch.delitem(sys.modules, "seq2seq", raising=False)
+        other = importlib.import_module("seq2seq").Seq2seq
+        assert other is not MODELS["seq2seq"] and is_own(other(5, 3, 4, rng=0))
+        monkeypatch.delitem(sys.modules, "seq2seq")
 
     def test_nor_is_a_class_of_a_users_in_a_folder_of_ours_or_a_layer_without_params(self, monkeypatch):
         model = MODELS["seq2seq"](5, 3, 4, rng=0)

@@ -90,6 +90,8 @@ def test_decision_boundary_asks_for_few_points_and_colours_the_right_side():
         above, right = points[:, 1] > 1, points[:, 0] > 0
         return numpy.stack([~above & ~right, ~above & right, above], axis=1).astype("float32")
 
+    plot_decision_boundary(predict, numpy.array([[0, 0], [1, 1]]), numpy.arange(2), resolution=10)
+    assert len(numpy.unique(asked.pop())) == 10  # not the integers among them alone
     with pytest.raises(ValueError, match="plot_decision_boundary: resolution must be at least 1, not 0"):
         plot_decision_boundary(predict, x, numpy.arange(3), resolution=0)
     ax = plot_decision_boundary(predict, x, numpy.arange(3), resolution=100)

@@ -25,7 +25,8 @@ PLAIN = {"queen": 0, "king": 1, "sang": 2}
         ("\" ( % $ '", ["$", "'"]),
         ("cat' 'cat", ["cat", "'", "cat"]),
         ('(dog) "', ["dog"]),
-        ('"' * 2000 + "cat" + "!" * 2000, ["cat", *["<eos>"] * 2000]),
+        ('"' * 2000 + "cat" + "!" * 2000, ["cat", "<eos>"]),
+        ("the ... cat?! the", ["the", "<eos>", "cat", "<eos>", "the"]),
     ],
 )
 def test_split(text, words):

@@ -2,6 +2,7 @@ import numpy
 import pytest
 from layer_cases import Draw
 
+from common.initial import new_recurrent
 from common.model_tree import state_of
 from common.time_layers import TimeBiLSTM, TimeGRU, TimeLSTM, TimeRNN
 
@@ -210,3 +211,9 @@ def test_rnn_is_the_plain_loop(rng):
         h = numpy.tanh(xs[:, t] @ Wx + h @ Wh + b)
         hs[:, t] = h
     numpy.testing.assert_allclose(TimeRNN(Wx, Wh, b).forward(xs), hs, rtol=1e-12)
+
+
+def test_only_an_lstm_has_forget_gates(rng):
+    assert new_recurrent(TimeLSTM, 2, 3, rng, forget_bias=1.0).params[2][:4].tolist() == [1, 1, 1, 0]
+    with pytest.raises(ValueError, match=r"new_recurrent: a TimeGRU has no forget gates, got forget_bias 1\.0"):
+        new_recurrent(TimeGRU, 2, 3, rng, forget_bias=1.0)

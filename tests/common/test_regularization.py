@@ -15,7 +15,7 @@ class WithPenalty:
         return self.layer.forward(xs), self.layer.penalty
 
     def backward(self, dout, dpenalty):
-        self.layer.dout = dpenalty
+        self.layer.loss_gradient = dpenalty
         return self.layer.backward(dout)
 
 

@@ -156,6 +156,10 @@ class TestAsArray:
             # Not bit for bit: which vector instructions NumPy takes may depend on where in memory an array lies.
             numpy.testing.assert_allclose(mine, theirs, rtol=1e-15)
 
+    def test_its_size_makes_no_array(self):
+        grad = RowGradient((5, 2))
+        assert (grad.size, grad.nbytes) == (10, 40) and grad._array is None
+
     def test_optimizer_of_ones_own(self):
         param, grad = numpy.ones((6, 2)), gradient([1, 3])
         param -= 0.1 * grad
