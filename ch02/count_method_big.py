@@ -10,6 +10,9 @@ frequent one are dots alone.
 import time
 from typing import Annotated
 
+import common  # noqa: F401 - before NumPy, for whose threads it sets a variable
+
+# isort: split
 import numpy
 
 from common.checks import check_counts

@@ -8,6 +8,9 @@ equal pairs: within a pair the decomposition is free to turn, so other programs 
 
 from typing import Annotated, Any
 
+import common  # noqa: F401 - before NumPy, for whose threads it sets a variable
+
+# isort: split
 import numpy
 
 from ch02.similarity import TEXT

@@ -5,6 +5,9 @@ python -m ch02.ppmi
 
 from typing import Annotated
 
+import common  # noqa: F401 - before NumPy, for whose threads it sets a variable
+
+# isort: split
 import numpy
 
 from ch02.similarity import TEXT

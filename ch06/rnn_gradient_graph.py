@@ -9,6 +9,9 @@ long run is Wh's largest singular value: below 1 the gradient must vanish, above
 
 from typing import Annotated
 
+import common  # noqa: F401 - before NumPy, for whose threads it sets a variable
+
+# isort: split
 import numpy
 
 from common.checks import is_number

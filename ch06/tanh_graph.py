@@ -5,6 +5,9 @@
 
 from typing import Any
 
+import common  # noqa: F401 - before NumPy, for whose threads it sets a variable
+
+# isort: split
 import numpy
 
 from common.experiment import Run, experiment

@@ -1,1 +1,3 @@
 """Chapter 8: attention."""
+
+import common  # noqa: F401 - before NumPy, for whose threads it sets a variable
