@@ -9,6 +9,7 @@ validation perplexity, clipping at 0.25, dropout 0.5.
 
 import argparse
 import math
+import tempfile
 import time
 from typing import Any
 
@@ -16,7 +17,8 @@ from typing import Any
 def ours(epochs: int, width: int) -> None:
     from ch06 import train_better_rnnlm
 
-    train_better_rnnlm.main(max_epoch=epochs, wordvec_size=width, hidden_size=width)
+    with tempfile.TemporaryDirectory() as folder:  # not that of one's own trainings
+        train_better_rnnlm.main(max_epoch=epochs, wordvec_size=width, hidden_size=width, out=folder)
 
 
 def pytorch(epochs: int, width: int) -> None:
@@ -28,7 +30,6 @@ def pytorch(epochs: int, width: int) -> None:
     torch.manual_seed(0)
     N, T = 20, 35
     model = LanguageModel(10_000, [width] * 3, 0.5, tied=True)
-    torch.nn.init.normal_(model.embed.weight, std=0.01)  # which tying has replaced
     training = Training(model, 20.0)
 
     def rows(corpus: Any, count: int) -> tuple[Any, Any]:

@@ -1,11 +1,15 @@
 """The benchmarks say what they do, and what they lack, without measuring anything."""
 
+import functools
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from ch06 import train_better_rnnlm
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 HELPERS = {"side_by_side.py", "torch_language_model.py"}
@@ -34,6 +38,15 @@ def test_without_pytorch_the_extra_is_named(tmp_path):
     found = start("parity_language_models.py", "--help", PYTHONPATH=str(tmp_path))
     assert found.returncode == 1
     assert found.stderr == 'this comparison needs PyTorch: pip install -e ".[peers]" (no PyTorch here)\n'
+
+
+def test_a_users_own_training_stays(tmp_path, monkeypatch):
+    """The benchmark that runs a script leaves alone the folder where the script keeps its results."""
+    quick = functools.partial(train_better_rnnlm.main, layers=1, train_size=1000, corpus="mini")
+    monkeypatch.setattr(train_better_rnnlm, "main", quick)
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(FOLDER / "better_rnnlm_ptb.py"))["ours"](1, 8)
+    assert not list(tmp_path.iterdir())
 
 
 def test_unknown_task():
