@@ -10,6 +10,7 @@ all steps, are one matrix product before it, and the gradients of the weights an
 Inside, arrays are time-major (T, N, ·), so that a step is one piece of memory.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from common.cells import (
@@ -69,6 +70,7 @@ class TimeRecurrent(RecurrentLayer):
         self.h = None
 
     def forward(self, xs: Array, constant: Array | None = None) -> Array:
+        """The states hs (N, T, H), a new array, from xs (N, T, D), or (N, T, D - K) with a constant input (N, K)."""
         Wx, _, b = self.params[:3]
         K = 0
         if constant is not None:
@@ -229,49 +231,47 @@ class TimeLSTM(TimeRecurrent):
         self.h, self.c = None, None
 
     def _run(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Array, Array, Any]:
-        """Where the input is not wider than the state, the sums of a step are one product, [h x 1] [Wh; Wx; offset].
+        """As for all layers, but A is None and x is [h x 1] where :meth:`_joined_sums` pay.
 
-        So there is no A, the largest array of all, which several passes would write to memory and read back. x is then
-        [h x 1], one array (T + 1, N, H + D + 1), in which hs is a view. Not so for a few steps, in which joining the
-        weights costs more than it saves, and for few rows with wide weights: there one product with all inputs is
-        worth more.
+        Not so for an input wider than the state, for a few steps, in which joining the weights costs more than it
+        saves, and for few rows with wide weights: there one product with all inputs is worth more.
         """
         T, N, D = x.shape
         H = self.hidden_size
         fast = N > SMALL_BATCH or fits_cache((H + D + 1) * Wx[0].nbytes)
         joined = D <= H <= T * N and fast and self._mask is None and Wx.dtype.kind == "f"
-        A: Any = None
-        if joined:
-            hx, W, rest = self._join(x, Wx, offset)
-            x, hs = hx[:-1], hx[:, :, :H]
-        else:
-            x, A, hs = self._sums(x, Wx, offset)
-            recurrent = aligned_empty((N, 4 * H), hs.dtype)
-            # Of few rows and weights beyond the cache, this product in columns takes a tenth to two fifths less time.
-            turned = N <= FEW_ROWS and T > FEW_STEPS and not fits_cache(self._Wh.nbytes)
-            Wh_T = np.ascontiguousarray(self._Wh.T) if turned else None
+        x, A, hs, write_sums = (self._joined_sums if joined else self._separate_sums)(x, Wx, offset)
         gates, tanh_cs = aligned_empty((T, 4, N, H), hs.dtype), aligned_empty((T, N, H), hs.dtype)
         cs = aligned_empty((T + 1, N, H), hs.dtype)
         cs[0] = self._start(self.c, N)
         for t in range(T):
-            if joined:
-                begin = H if t == 0 and not self.stateful else 0  # where the first states are zero, without them
-                np.matmul(hx[t, :, begin:], W[:, begin:], out=gates[t])
-                if rest is not None:
-                    gates[t] += rest
-            else:
-                h = self._masked(hs[t])
-                product = np.matmul(h, self._Wh, out=recurrent) if Wh_T is None else (Wh_T @ h.T).T
-                lstm_sums(np.add(A[t], product, out=recurrent), gates[t])
+            write_sums(t, gates[t])
             lstm_step(gates[t], cs[t], cs[t + 1], tanh_cs[t], hs[t + 1])
         self.c = cs[-1].copy()
         return x, A, hs, (gates, cs, tanh_cs)
 
-    def _join(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Array, Any]:
-        """[h x 1] (T + 1, N, H + D + 1), with the first state filled; the weights; and the rest.
+    def _separate_sums(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Any, Array, Callable[..., None]]:
+        """(x, A, hs) of :meth:`_sums`, and a function that writes the sums of step t by gate, A[t] + h Wh."""
+        x, A, hs = self._sums(x, Wx, offset)
+        T, N, _ = A.shape
+        recurrent = aligned_empty(A[0].shape, hs.dtype)
+        # Of few rows and weights beyond the cache, this product in columns takes a tenth to two fifths less time.
+        turned = N <= FEW_ROWS and T > FEW_STEPS and not fits_cache(self._Wh.nbytes)
+        Wh_T = np.ascontiguousarray(self._Wh.T) if turned else None
 
-        The weights of each gate are a matrix of their own, see :func:`common.cells.lstm_sums`. An offset (N, 4H), of
-        each row by itself, can be no row of weights: it is the rest (4, N, H) of the sums, which is otherwise None.
+        def write_sums(t: int, out: Array) -> None:
+            h = self._masked(hs[t])
+            product = np.matmul(h, self._Wh, out=recurrent) if Wh_T is None else (Wh_T @ h.T).T
+            lstm_sums(np.add(A[t], product, out=recurrent), out)
+
+        return x, A, hs, write_sums
+
+    def _joined_sums(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Any, Array, Callable[..., None]]:
+        """([h x 1], None, hs, a function that writes the sums of step t as one product, [h x 1] [Wh; Wx; offset]).
+
+        So there is no A, the largest array of all, which several passes would write to memory and read back. [h x 1] is
+        one array (T, N, H + D + 1), in which hs is a view. The weights of each gate are a matrix of their own, see
+        :func:`common.cells.lstm_sums`. An offset (N, 4H), of each row by itself, can be no row of weights: it is added.
         """
         T, N, D = x.shape
         H = self.hidden_size
@@ -279,9 +279,17 @@ class TimeLSTM(TimeRecurrent):
         hx[0, :, :H] = self._start(self.h, N)
         hx[:-1, :, H:-1] = x
         hx[:, :, -1] = 1
-        if offset.ndim == 2:
-            return hx, lstm_weights(self._Wh, Wx, np.zeros_like(offset[0])), lstm_sums(offset)
-        return hx, lstm_weights(self._Wh, Wx, offset), None
+        by_row = offset.ndim == 2
+        rest = lstm_sums(offset) if by_row else None  # (4, N, H)
+        W = lstm_weights(self._Wh, Wx, np.zeros_like(offset[0]) if by_row else offset)
+
+        def write_sums(t: int, out: Array) -> None:
+            begin = H if t == 0 and not self.stateful else 0  # where the first states are zero, without them
+            np.matmul(hx[t, :, begin:], W[:, begin:], out=out)
+            if rest is not None:
+                out += rest
+
+        return hx[:-1], None, hx[:, :, :H], write_sums
 
     def _run_backward(self, A: Array, hs: Array, more: tuple[Any, ...], dhs: Array) -> tuple[Array, Array]:
         gates, cs, tanh_cs = more
@@ -301,7 +309,7 @@ class TimeLSTM(TimeRecurrent):
         H = self.hidden_size
         if x.shape[2] == len(dWx):
             return super()._weight_gradients(x, h, more, dA, dWx)
-        dW = x.reshape(len(dA), -1).T @ dA  # x is [h x 1]
+        dW = x.reshape(len(dA), -1).T @ dA  # x is [h x 1] of _joined_sums
         self.grads[1][...], dWx[...], self.grads[2][...] = dW[:H], dW[H:-1], dW[-1]
 
 

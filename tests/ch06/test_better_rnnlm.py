@@ -61,14 +61,14 @@ class TestDropout:
     def test_variational_masks_are_one_for_all_steps(self):
         model = small(variational=True)
         model.forward(ids(N, T), ids(N, T))
-        _, mask = model.drop_layers[0]._cached()
+        *_, mask = model.drop_layers[0]._cached()
         assert mask.shape == (N, 1, H) and set(numpy.unique(mask)) == {0, 2}
         assert model.recurrent_layers[0]._mask.shape == (N, H)
 
     def test_plain_masks_differ_from_step_to_step(self):
         model = small()
         model.forward(ids(N, T), ids(N, T))
-        _, mask = model.drop_layers[0]._cached()
+        *_, mask = model.drop_layers[0]._cached()
         assert mask.shape == (N, T, H) and (mask[:, 0] != mask[:, 1]).any()
 
 
