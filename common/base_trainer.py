@@ -140,8 +140,8 @@ class BaseTrainer:
         step = self._make_step()
         # After a checkpoint of a later fit has been put back, the earlier ones have nothing left to do. Otherwise the
         # epochs are counted from current_epoch, which may have been set by hand.
-        begin, put_back = min(self.current_epoch, self._end), self._restored or self._later_state is not None
-        self._end = (begin if put_back else self.current_epoch) + max_epoch
+        begin, resumed = min(self.current_epoch, self._end), self._restored or self._later_state is not None
+        self._end = (begin if resumed else self.current_epoch) + max_epoch
         self.callbacks, self.iterations, self.stopped, self.seconds = callbacks, iterations, None, 0.0
         self.validates = valid is not None
         make_generators(self)  # in one order, with checkpoints and without

@@ -52,17 +52,19 @@ class TrainerCheckpoints:
         before, such as changing the learning rate, it had done before the checkpoint, too.
         """
         trainer = self.trainer
-        again = state is None and not self._is_later()
-        put_back = trainer._later_state if again else state
-        if put_back is not None:
+        if state is None and not self._is_later():
+            found = trainer._later_state  # this is the fit that it is of
+        else:
+            found = state
+        if found is not None:
             with self.checkpoints.restoring():
-                training_state.restore(trainer, self._settings_for(put_back), put_back)
+                training_state.restore(trainer, self._settings_for(found), found)
         if state is not None:
             write(f"goes on {trainer._place()}")
             trainer._later_state = state
         if not self._is_later():
             trainer._later_state = None
-        return put_back is not None
+        return found is not None
 
     def _settings_for(self, state: dict[str, Any]) -> dict[str, Any]:
         """What must be the same to go on with a state; that of a later fit is compared when that fit begins."""
