@@ -65,7 +65,7 @@ def test_recipes_run(home, code):
 
 
 def test_a_wrong_gradient_is_named_as_the_page_says(home):
-    code = next(code for heading, code in blocks(HOWTO, "python") if heading == "A layer of one's own")
+    code = next(code for heading, code in blocks(HOWTO, "python") if heading == "A layer of your own")
     (message,) = re.findall(r"`(Scale: the gradient [^`…]+)…`", HOWTO.read_text(encoding="utf-8"))
     assert code.count(".sum(axis=0)") == 1
     with pytest.raises(AssertionError, match=re.escape(message)):
