@@ -30,7 +30,7 @@ def main(
     corpus: Vocabulary = None,
     **options: Any,
 ) -> None:
-    if not weights.exists():
+    if weights == TRAINED and not weights.exists():
         raise FileNotFoundError(
             f"there is no model {weights.absolute()}. `python -m ch06.train_better_rnnlm` makes it (a training of "
             "hours that --resume continues; with `--corpus mini --wordvec-size 200 --hidden-size 200 --max-epoch 6` of "

@@ -267,6 +267,14 @@ def test_better_text_without_weights():
         generate_better_text.main(out="a")
 
 
+def test_better_text_of_weights_named_without_ending(capsys):
+    BetterRnnlm(328, 6, 6, rng=0).save_params("mine.npz")
+    generate_better_text.main("the queen", length=5, weights="mine", corpus="mini", out="a")
+    assert capsys.readouterr().out.startswith("The queen ")
+    with pytest.raises(FileNotFoundError, match=r"yours: there is no folder of a model and no file of weights"):
+        generate_better_text.main("the queen", weights="yours", out="a")
+
+
 def test_other_files():
     BetterRnnlm(328, 6, 6, rng=0).save_params("better.npz")
     with pytest.raises(FileFormatError, match="6 tensors of an Rnnlm"):
