@@ -125,8 +125,8 @@ class NegativeSamplingLoss(Layer):
     """-log sigmoid(h · w_t) - sum over the negatives k of log sigmoid(-h · w_k), the mean over the batch.
 
     W (V, H) holds a vector w for each word; h (N, H); target (N,) ids, or (N, C) for C targets of each h, whose losses
-    are summed. Every target has `sample_size` negatives of its own, from the words of the corpus to the given power.
-    backward returns dh (N, H). With `sparse` dW is a RowGradient.
+    are summed. Every target has `sample_size` negatives of its own, drawn from the words of the corpus in proportion to
+    count^power. backward returns dh (N, H). With `sparse` dW is a RowGradient.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class NegativeSamplingLoss(Layer):
 
     @classmethod
     def from_sampler(cls, W: Array, sampler: UnigramSampler, *, sparse: bool = False) -> "NegativeSamplingLoss":
-        """The loss with a sampler of one's own making. ValueError for one that has other words than W (V, H)."""
+        """The loss with a sampler of your own making. ValueError for one that has other words than W (V, H)."""
         if sampler.vocab_size != len(W):
             raise ValueError(f"{cls.__name__}: W has {len(W)} words, the sampler {sampler.vocab_size}")
         loss = cls.__new__(cls)
@@ -158,7 +158,8 @@ class NegativeSamplingLoss(Layer):
         target = checked_ids(self.name, target, len(self.params[0]), "targets")
         if target.size == 0:
             raise ValueError(f"{self.name}: expected targets (N,) or (N, C), one at least, got {target.shape}")
-        # One look-up for the positive, at place 0, and the negatives of all targets. uint64 and int64 make floats.
+        # One look-up for the positive, at place 0, and the negatives of all targets. NumPy would promote uint64 targets
+        # and int64 negatives to floats.
         negatives = self.sampler.get_negative_sample(target)
         ids = np.concatenate((target[..., None].astype(negatives.dtype), negatives), axis=-1)
         labels = np.zeros(ids.shape, "int8")

@@ -6,8 +6,9 @@ Leaves the vectors, the most frequent words first, in the files of this project 
 ``cbow_params.pkl``. ``python -m ch04.eval --vectors runs/ch04_train/vectors.npz`` asks them questions.
 
 The text is read in long stretches (:mod:`ch04.corpus_training`). ``--plain`` trains as the book does, on shuffled
-single windows with Adam: the same model and the same expected gradient, in more than ten seconds instead of one an
-epoch, for skip-gram more than a minute. Only the fast way shrinks windows and sub-samples.
+single windows with Adam: the same model, and the expected gradient that the fast way has with ``--no-shrink-windows``,
+in more than ten seconds instead of one an epoch, for skip-gram more than a minute. Only the fast way shrinks windows
+and sub-samples.
 
 The vectors that come with the project, ``ch04/vectors.npz``, were made by ``python -m ch04.train --half``.
 """
@@ -44,12 +45,14 @@ def main(
     shrink_windows: Annotated[bool, "Windows from 1 to window_size, so that near words count more."] = True,
     threads: Annotated[int | None, "1 or 2, which is the default; the results are the same."] = None,
     plain: Annotated[bool, "Train on shuffled single windows, as the book does."] = False,
-    batch_size: Annotated[int, "Windows of a step of the plain way."] = 100,
+    batch_size: Annotated[int | None, "Windows of a step of the plain way, by default 100."] = None,
     half: Annotated[bool, "Write vectors.npz in float16."] = False,
 ) -> dict[str, float]:
     for name, value in (("sample", sample), ("threads", threads)):
         if plain and value is not None:
             raise ValueError(f"{name} {value} makes no sense with plain, which does not use it")
+    if not plain and batch_size is not None:
+        raise ValueError(f"batch_size {batch_size} makes no sense without plain, which alone uses it")
     check_counts("train", min_count=min_count)
     ids, word_to_id, id_to_word = corpus.load()
     if min_count > 1:
@@ -59,6 +62,7 @@ def main(
     if plain:
         contexts, target = create_contexts_target(ids, window_size)
         trainer = Trainer(net, Adam(), rng=run.rng("shuffle"))
+        batch_size = 100 if batch_size is None else batch_size
         trainer.fit(contexts, target, max_epoch, batch_size, eval_interval=1000, checkpoint=run.checkpoint)
         losses = trainer.history.column("loss")
     else:

@@ -2,20 +2,30 @@
 
     python -m ch04.train_glove [--corpus mini]
 
-Leaves the vectors, the most frequent words first, for ``ch04/eval.py`` and other tools. Nothing here knows words: the
-Trainer shuffles pairs of ids and their counts as it would images and their labels.
+Leaves the vectors, the most frequent words first, for ``ch04/eval.py`` and other tools. The Trainer
+needs to know nothing about words: it shuffles pairs of ids and their counts like any other examples.
 """
 
 from typing import Annotated
 
 from ch04.glove import GloVe, weighted_counts
 from ch04.word_frequency import most_frequent_first
+from common.callbacks import Callback
 from common.experiment import TRAINING, Run, experiment
 from common.np import to_cpu
 from common.optimizer import AdaGrad
 from common.plotting import plot_curve
+from common.progress import write
 from common.trainer import Trainer
 from dataset.corpora import Corpus
+
+
+class EpochLine(Callback):
+    """Prints the mean loss of each epoch."""
+
+    def on_epoch(self, trainer: Trainer) -> None:
+        epoch = trainer.history[-1]
+        write(f"| epoch {epoch['epoch']} | time {trainer.seconds:.1f}[s] | loss {epoch['loss']:.4f}")
 
 
 @experiment(quick={"corpus": Corpus.mini, "max_epoch": 1}, options=TRAINING)
@@ -35,7 +45,9 @@ def main(
     model = GloVe(len(word_to_id), hidden_size, x_max=x_max, rng=run.rng("weights"))
     trainer = Trainer(model, AdaGrad(lr), rng=run.rng("shuffle"))
     batch_size = min(batch_size, len(pairs))
-    trainer.fit(pairs, counts, max_epoch, batch_size, eval_interval=len(pairs), checkpoint=run.checkpoint)
+    trainer.fit(
+        pairs, counts, max_epoch, batch_size, callbacks=[EpochLine()], eval_interval=None, checkpoint=run.checkpoint
+    )
 
     losses = trainer.history.column("loss")
     run.record(loss=losses)

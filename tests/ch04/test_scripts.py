@@ -53,6 +53,7 @@ def test_options(small):
 @pytest.mark.parametrize(("arguments", "message"), [
     ({"plain": True, "sample": 1e-3}, r"sample 0.001 makes no sense with plain"),
     ({"plain": True, "threads": 1}, "threads 1 makes no sense with plain"),
+    ({"batch_size": 100}, "batch_size 100 makes no sense without plain"),
     ({"sample": -1.0}, r"sample must be positive, .*not -1\.0"),
     ({"threads": 0}, "threads must be at least 1, not 0"),
     ({"threads": 3}, "threads must be 1 or 2, not 3"),
@@ -82,7 +83,7 @@ def test_glove(small):
     assert WordVectors.load("run/vectors.npz").vectors.shape == (328, 8)
 
 
-def test_losses_of_glove_are_those_of_whole_epochs(small, monkeypatch):
+def test_losses_of_glove_are_those_of_whole_epochs(small, monkeypatch, capsys):
     trainers = []
 
     def new_trainer(*args, **options):
@@ -95,6 +96,8 @@ def test_losses_of_glove_are_those_of_whole_epochs(small, monkeypatch):
     assert trainers[0].history[0]["iterations"] > 1
     assert losses == json.loads(Path("run/history.json").read_text(encoding="utf-8"))["curves"]["loss"]
     assert scores["loss"] == losses[-1]
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| epoch")]
+    assert [line.rpartition(" ")[2] for line in lines] == [f"{loss:.4f}" for loss in losses]
 
 
 def test_a_killed_glove_goes_on_with_the_same_bits(small, monkeypatch):
