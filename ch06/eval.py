@@ -11,10 +11,9 @@ from typing import Annotated
 
 import typer
 
-from ch06.trained_models import Cell, check_vocabulary, corpus_of, read_language_model
+from ch06.trained_models import Cell, check_vocabulary, read_language_model, scored_corpus
 from common.evaluation import eval_perplexity
 from common.experiment import script
-from common.language_model import vocab_size
 from dataset.corpora import Corpus
 
 
@@ -28,12 +27,7 @@ def main(
     cell: Cell = None,
 ) -> dict[str, float]:
     model = read_language_model(weights, cell)
-    corpus = corpus or corpus_of(model)
-    if corpus is None:
-        raise ValueError(
-            f"{weights}: a model of {vocab_size(model)} words, which neither ptb (10,000) nor mini has. A model of a "
-            "text of one's own is scored in Python, by common.evaluation.eval_perplexity(model, ids)"
-        )
+    corpus = scored_corpus(weights, model, corpus)
     text, _, id_to_word = corpus.load(split)
     check_vocabulary(weights, model, corpus, id_to_word)
     return {"perplexity": eval_perplexity(model, text)}

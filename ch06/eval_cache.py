@@ -1,8 +1,8 @@
 """What a continuous cache is worth to a trained language model: perplexities with and without it.
 
     python -m ch06.eval_cache                                            # the Rnnlm that comes with the project
-    python -m ch06.eval_cache --weights runs/ch06_train_rnnlm-quick --corpus mini
-    python -m ch06.eval_cache --weights runs/ch06_train_better_rnnlm
+    python -m ch06.eval_cache runs/ch06_train_rnnlm
+    python -m ch06.eval_cache runs/ch06_train_awd_lstm-quick
 
 theta and lambda are those that are best on the validation text; the test text is read once with them. Both texts are
 read as a single row, so the perplexity without a cache may differ in its fourth digit from that of ch06.eval.
@@ -11,8 +11,10 @@ read as a single row, so the perplexity without a cache may differ in its fourth
 from pathlib import Path
 from typing import Annotated
 
+import typer
+
 from ch06.cache import WINDOW, cache_probability, perplexity, read, tune
-from ch06.trained_models import SHIPPED, Cell, check_vocabulary, read_language_model
+from ch06.trained_models import SHIPPED, Cell, check_vocabulary, read_language_model, scored_corpus
 from common.experiment import Run, experiment
 from dataset.corpora import Corpus
 
@@ -20,12 +22,13 @@ from dataset.corpora import Corpus
 @experiment(options=("gpu", "out"))
 def main(
     run: Run,
-    weights: Annotated[Path, "What a training of chapter 6 has saved."] = SHIPPED,
+    weights: Annotated[Path, typer.Argument(help="Folder that a training of chapter 6 left.")] = SHIPPED,
     cell: Cell = None,
     window: Annotated[int, "How many words the cache keeps."] = WINDOW,
-    corpus: Corpus = Corpus.ptb,
+    corpus: Annotated[Corpus | None, "By default the one that has as many words as the model."] = None,
 ) -> dict[str, float]:
     model = read_language_model(weights, cell)
+    corpus = scored_corpus(weights, model, corpus)
     valid, _, id_to_word = corpus.load("valid")
     check_vocabulary(weights, model, corpus, id_to_word)
     best = tune(read(model, valid), window=window)

@@ -150,6 +150,16 @@ def corpus_of(model: LanguageModel) -> Corpus | None:
     return {len(mini.load_vocab()[0]): Corpus.mini, 10_000: Corpus.ptb}.get(vocab_size(model))
 
 
+def scored_corpus(path: Location, model: LanguageModel, corpus: Corpus | None) -> Corpus:
+    """The corpus, or without one :func:`corpus_of` the model, which was read from the path. ValueError if none is."""
+    if (found := corpus or corpus_of(model)) is None:
+        raise ValueError(
+            f"{path}: a model of {vocab_size(model)} words, which neither ptb (10,000) nor mini has. A model of a "
+            "text of your own is scored in Python, by common.evaluation.eval_perplexity(model, ids)"
+        )
+    return found
+
+
 def check_vocabulary(path: Location, model: LanguageModel, corpus: Corpus, id_to_word: Mapping[int, str]) -> None:
     """ValueError unless the model, which was read from the path, knows the words of the corpus by the corpus's ids.
 

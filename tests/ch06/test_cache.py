@@ -11,6 +11,7 @@ from ch06.rnnlm import Rnnlm
 from common.evaluation import eval_perplexity
 from common.labels import IdError
 from dataset import mini
+from dataset.corpora import Corpus
 
 V, TEXT = 12, numpy.random.default_rng(0).integers(12, size=60)
 
@@ -153,6 +154,20 @@ def test_misuse(model, arguments, message):
 def test_nothing_to_choose_from(model, choices):
     with pytest.raises(ValueError, match="expected one theta and one lambda at least"):
         cache.tune(cache.read(model, TEXT), **choices)
+
+
+def test_script_by_the_command_line_of_eval(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    BetterRnnlm(328, 8, 8, rng=0).save("model")
+    monkeypatch.setattr(Corpus, "load", lambda self, split="train": mini.load_data(split, size=500))
+    with pytest.raises(SystemExit) as end:
+        eval_cache.main.cli(["model", "--window", "20"])
+    assert end.value.code == 0
+    assert "test perplexity without 32" in capsys.readouterr().out
+    scores = eval_cache.main(weights="model", window=20)
+    assert scores["test_perplexity_without"] == pytest.approx(328, rel=0.02)
+    with pytest.raises(ValueError, match="a model of 17 words, which neither ptb"):
+        eval_cache.main(BetterRnnlm(17, 8, 8, rng=0).save("other"))
 
 
 @pytest.mark.slow
