@@ -2,7 +2,7 @@
 
     python -m ch03.train [--model skipgram]
 
-The vectors are printed. Eight words are too few for more than the book's order of magnitude, and in skip-gram the
+The vectors are printed. A text of eight words gives only the order of magnitude of the book's vectors. In skip-gram the
 first and the last word are never in the middle of a window, so that their vectors stay as they were drawn.
 """
 

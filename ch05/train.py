@@ -2,7 +2,7 @@
 
     python -m ch05.train
 
-The first 1,000 words of a corpus are learnt by heart (book, figure 5-33). The same with a loop of one's own is
+The first 1,000 words of a corpus are learnt by heart (book, figure 5-33). The same with a loop of your own is
 ``ch05/train_custom_loop.py``.
 """
 
@@ -20,7 +20,7 @@ from dataset.corpora import Corpus
 
 
 def first_words(corpus: Corpus, corpus_size: int) -> tuple[Any, int]:
-    """The first `corpus_size` ids of the training text, and how many words they may be: the largest id and 1."""
+    """The first `corpus_size` ids of the training text, and the size of the vocabulary: the largest id + 1."""
     if corpus_size < 2:
         raise ValueError(f"corpus_size must be at least 2, not {corpus_size}")
     ids = corpus.load("train")[0][:corpus_size]

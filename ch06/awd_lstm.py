@@ -31,6 +31,8 @@ class AwdLstm(DropoutLanguageModel, Penalized):
     alpha, beta          weights of the penalties on large and on quickly changing outputs of the last LSTM, which are
                          added to the loss while training
 
+    The defaults are those of the authors' code for Penn Treebank; the paper reports a hidden_dropout of 0.3.
+
     Raises ValueError for sizes, ratios and weights that make no sense.
     """
 

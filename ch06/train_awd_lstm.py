@@ -1,10 +1,12 @@
 """Train an AWD-LSTM by averaged SGD.
 
-    python -m ch06.train_awd_lstm                           # Penn Treebank as in the paper: days on a CPU
+    python -m ch06.train_awd_lstm                           # Penn Treebank: days on a CPU
     python -m ch06.train_awd_lstm --resume                  # goes on where the training was cut off
     python -m ch06.train_awd_lstm --corpus mini --quick     # the whole path in seconds
 
-As in the paper the lengths of the blocks vary at random around time_size, and the weights decay a little.
+As in the paper (Merity, Keskar & Socher 2018) the lengths of the blocks vary at random around time_size, and the
+weights decay a little. The defaults are those of the authors' code for Penn Treebank: the paper itself reports a batch
+size of 40 there, not 20.
 """
 
 from typing import Annotated, Any

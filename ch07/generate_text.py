@@ -1,4 +1,4 @@
-"""Text from a trained LSTM language model (book, section 7.1), with the one that comes along.
+"""Text from a trained LSTM language model (book, section 7.1), with the one that is included.
 
     python -m ch07.generate_text                                      100 words after "you"
     python -m ch07.generate_text --prompt "the company said" --count 3 --top-p 0.9

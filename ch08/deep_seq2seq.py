@@ -177,7 +177,11 @@ class DeepDecoder:
 
 
 class DeepSeq2seq(Seq2seq):
-    """Encoder and decoder of several layers, with attention; see the module. Used as any Seq2seq."""
+    """Encoder and decoder of several layers, with attention; see the module. Used as any Seq2seq.
+
+    Raises ValueError for sizes below 1, a cell or score that is not listed there, and an odd hidden_size where the
+    encoder is bidirectional; TypeError for sizes that are no whole numbers and a `bidirectional` that is no flag.
+    """
 
     def __init__(
         self,

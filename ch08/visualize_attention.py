@@ -1,7 +1,7 @@
-"""Where a model with attention looks (book, figures 8-27 and 8-28), with the trained date model that comes along.
+"""Where a model with attention looks (book, figures 8-27 and 8-28), with the trained date model that is included.
 
     python ch08/visualize_attention.py                                  some dates of the book's forms
-    python ch08/visualize_attention.py "september 27, 1994"             a date of one's own
+    python ch08/visualize_attention.py "september 27, 1994"             a date of your own
 
 It shows other models with attention too, such as that of ``python -m ch07.train_seq2seq --model attention``:
 
