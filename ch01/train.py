@@ -3,7 +3,7 @@
     python -m ch01.train
 
 The results are the weights, the loss curve (book, figure 1-32) and the decision boundary (figure 1-33). The same
-training with a loop of one's own is ``ch01/train_custom_loop.py``.
+training with a loop of your own is ``ch01/train_custom_loop.py``.
 """
 
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""Train a two-layer network on the spiral with a loop of one's own: shuffle, forward, backward, update.
+"""Train a two-layer network on the spiral with a loop of your own: shuffle, forward, backward, update.
 
     python -m ch01.train_custom_loop
 

@@ -1,4 +1,4 @@
-"""Train the simplest recurrent language model with a loop of one's own (book, section 5.5.3).
+"""Train the simplest recurrent language model with a loop of your own (book, section 5.5.3).
 
     python -m ch05.train_custom_loop
 

@@ -7,7 +7,7 @@
     python -m ch07.train_seq2seq --data my_pairs.tsv --model attention
     python -m ch07.train_seq2seq --data my_pairs.tsv --model deep --layers 3 --cell gru --score additive
 
-A file of one's own has lines ``question<TAB>answer``, or is of fixed width as ``addition.txt`` and ``date.txt`` are.
+A file of your own has lines ``question<TAB>answer``, or is of fixed width as ``addition.txt`` and ``date.txt`` are.
 After each epoch a few questions of the test part are shown with the model's answers, and the share of all its questions
 that are answered right in every symbol. The results are the model with its vocabulary, and the curve of that share.
 """

@@ -63,7 +63,7 @@ class BaseModel:
             replace(self, tied)
 
     def _listed_params(self) -> list[Any]:
-        """`params`, or nothing before they are a list of arrays; in a class of one's own they may be something else."""
+        """`params`, or nothing before they are a list of arrays; in a class of your own they may be something else."""
         params = getattr(self, "params", None)
         return params if isinstance(params, list) and all(hasattr(param, "strides") for param in params) else []
 

@@ -3,7 +3,7 @@
     trainer.fit(xs, ts, checkpoint=Checkpoints("runs/mine/checkpoints"))               # saves as it goes
     trainer.fit(xs, ts, checkpoint=Checkpoints("runs/mine/checkpoints", resume=True))  # goes on
 
-A loop of one's own asks for the state to begin with, and hands over whatever it wants to find there::
+A loop of your own asks for the state to begin with, and hands over whatever it wants to find there::
 
     state = checkpoints.start() or {"epoch": 0}
     with checkpoints.restoring():  # an error in here names the file

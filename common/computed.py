@@ -1,4 +1,4 @@
-"""A property that gives way to a value of one's own."""
+"""A property that gives way to a value of your own."""
 
 from collections.abc import Callable
 from typing import Any

@@ -112,7 +112,7 @@ def eval_seq2seq(
     _check_answers("eval_seq2seq", ids.reshape(1, -1))
     answer = _true_ids(correct)
     size = len(answer) - 1
-    # A generate of one's own may return arrays of one element.
+    # A generate of your own may return arrays of one element.
     given = [to_cpu(i) for i in model.generate(question, answer[0], size)] if size else []
     if any(i.size != 1 for i in given):
         raise ValueError(f"eval_seq2seq: the model must give the ids of one answer, to one question, not {given!r:.80}")

@@ -270,7 +270,7 @@ def names(target: Any, is_loss: bool = False) -> list[str]:
     roles = list(getattr(target, "names", ()))
     if len(roles) == len(target.params) == len(unique):
         return roles
-    # A layer of one's own gets its weights by the arguments that it must be given; a model is given sizes.
+    # A layer of your own gets its weights by the arguments that it must be given; a model is given sizes.
     arguments = list(inspect.signature(type(target).__init__).parameters.values())[1:]
     needed = [a.name for a in arguments if a.default is a.empty and a.kind is a.POSITIONAL_OR_KEYWORD]
     nameless = unique == [str(place) for place in range(len(unique))]

@@ -1,4 +1,4 @@
-"""What every layer must keep to, as checks that can be pointed at a layer of one's own::
+"""What every layer must keep to, as checks that can be pointed at a layer of your own::
 
     check_layer(MyLayer(W, b), x)
 

@@ -53,7 +53,7 @@ class SoftmaxWithLoss(Loss):
 
     x (N, K) scores, t class ids (N,) or one-hot (N, K); or a single case, x (K,) with t an id or one-hot (K,), which
     counts as N = 1, in the gradient too. `y` and `t` are the probabilities (N, K) and the class ids (N,)
-    of the last forward; if a forward of one's own sets them, the gradient is made of these. Raises ValueError and
+    of the last forward; if a forward of your own sets them, the gradient is made of these. Raises ValueError and
     IdError for labels that do not fit the scores.
     """
 
@@ -77,7 +77,7 @@ class SoftmaxWithLoss(Loss):
         return None if self._x is None else softmax(self._x)
 
     def _cached(self) -> Any:
-        """The gradient: what forward has kept, or (y - t) / N if a forward of one's own has set y and t."""
+        """The gradient: what forward has kept, or (y - t) / N if a forward of your own has set y and t."""
         y = self.__dict__.get("y")
         if y is None:
             return super()._cached()

@@ -103,7 +103,7 @@ class LegacyGenerator:
         self.rng.set_state(state)
 
 
-# Layers of one's own may draw from NumPy's global generator, as the book's do.
+# Layers of your own may draw from NumPy's global generator, as the book's do.
 GLOBAL_GENERATOR = LegacyGenerator(numpy.random)
 
 

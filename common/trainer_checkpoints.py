@@ -52,10 +52,8 @@ class TrainerCheckpoints:
         before, such as changing the learning rate, it had done before the checkpoint, too.
         """
         trainer = self.trainer
-        if state is None and not self._is_later():
-            found = trainer._later_state  # this is the fit that it is of
-        else:
-            found = state
+        is_of_this_fit = state is None and not self._is_later()
+        found = trainer._later_state if is_of_this_fit else state
         if found is not None:
             with self.checkpoints.restoring():
                 training_state.restore(trainer, self._settings_for(found), found)

@@ -1,4 +1,4 @@
-"""One step of training, as both trainers and the loops of one's own take it."""
+"""One step of training, as both trainers and the loops of your own take it."""
 
 import inspect
 import math

@@ -1,7 +1,7 @@
 """Word vectors on disk, in formats that other tools read and write. Every function deals in (vectors (V, D), words).
 
 word2vec text     a line "V D", then a line "word x1 … xD" for each word; GloVe's files lack the first line
-word2vec binary   a line "V D", then for each word the word, a blank, D float32 numbers (little endian) and a line end
+word2vec binary   a line "V D", then for each word the word, a space, D float32 numbers (little endian) and a line end
 .npz              the tensors "vectors" and "words", the latter UTF-8 with a zero byte between words (common.npz_file)
 projector         vectors.tsv and metadata.tsv, for https://projector.tensorflow.org
 
@@ -57,14 +57,14 @@ def read_text(path: Location) -> Content:
         first = file.readline(_LONGEST_LINE)
         if len(first.split(maxsplit=2)) <= 2:
             count, width = _shape(path, first)
-            if count * 2 * (width + 1) > size:  # a digit and a blank
+            if count * 2 * (width + 1) > size:  # a digit and a space
                 raise FileFormatError(path, f"{size} bytes are too few for {count} words with {width} numbers each")
         else:
             file.seek(start)
             count = sum(chunk.count(b"\n") for chunk in iter(partial(file.read, PIECE), b""))
             width = first.rstrip(_BLANKS).count(b" ")
             if not width:
-                raise FileFormatError(path, f"its first line has no numbers behind blanks: {first[:40]!r}")
+                raise FileFormatError(path, f"its first line has no numbers behind spaces: {first[:40]!r}")
             file.seek(start)
         vectors = _read_rows(path, file, (count, width), b" ", "word", "its first line announces", words)
     return vectors, _words(path, words, b" ")
@@ -95,7 +95,7 @@ def read_binary(path: Location) -> Content:
         file.seek(header)
         if header + count * (step + 2) > size:
             raise FileFormatError(path, f"{size} bytes are too few for {count} words with {width} numbers each")
-        longest = 2 + _LONGEST_WORD + step  # with the line end before it and the blank behind the word
+        longest = 2 + _LONGEST_WORD + step  # with the line end before it and the space behind the word
         vectors = numpy.empty((count, width), numpy.float32)
         for number, vector in enumerate(vectors, start=1):
             if len(buffer) - start < longest:
@@ -174,7 +174,7 @@ def _read_rows(
     """
     count, width = shape
     longest = max(_LONGEST_LINE, _LONGEST_WORD + 64 * width)
-    # Lines that are too short are found before the room for sound ones, of a digit and a blank a number, ends.
+    # Lines that are too short are found before the room for sound ones, of a digit and a space a number, ends.
     vectors = numpy.empty((min(count, os.fstat(file.fileno()).st_size // (2 * width)), width), numpy.float32)
     lines = 0
     with numpy.errstate(over="ignore"):  # infinity, which _finite refuses

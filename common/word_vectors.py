@@ -116,7 +116,7 @@ class WordVectors:
 
         .npz (also without an ending) keeps everything; .txt and .vec are word2vec text, .bin is word2vec binary, both
         float32, and .pkl the book's file, float16. Raises ValueError for another ending and for what a format cannot
-        hold, such as a word with a blank, or in .bin one of more than 10,000 bytes, in word2vec's.
+        hold, such as a word with a space, or in .bin one of more than 10,000 bytes, in word2vec's.
         """
         path = _with_suffix(path)
         match path.suffix.lower():

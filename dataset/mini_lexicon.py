@@ -64,7 +64,7 @@ class Topic(NamedTuple):
 
 
 def _topic(relative: str, lexemes: str, qualities: str, actions: str, things: str, places: str) -> Topic:
-    """Make a topic of tables in which blanks separate words, and commas separate groups of forms."""
+    """Make a topic of tables in which spaces separate words, and commas separate groups of forms."""
 
     def rows(table: str) -> list[list[str]]:
         return [row.split() for row in table.split(",")]

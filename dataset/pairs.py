@@ -21,7 +21,7 @@ from common.text_files import decoded_pieces, quoted, without_blank_end
 from dataset import sequence
 from dataset.sequence import Ids
 
-START, STOP = "< start >", "< stop >"  # neither characters nor, with blanks inside, words: in nobody's text
+START, STOP = "< start >", "< stop >"  # neither characters nor, with spaces inside, words: in nobody's text
 MOST_PADDING = 20  # numbers in the padded arrays for each symbol of a file
 
 
@@ -32,8 +32,8 @@ class Codec(NamedTuple):
     answers: dict[str, int]  # and of answers
     start: int
     stop: int | None = None  # None: all answers have one length
-    width: int | None = None  # of questions, which blanks fill up; None: they have any length
-    words: bool = False  # symbols are words between blanks, not characters
+    width: int | None = None  # of questions, which spaces fill up; None: they have any length
+    words: bool = False  # symbols are words between spaces, not characters
     reversed: bool = False  # questions are read from their end
 
     def encode(self, questions: Sequence[str]) -> Ids:

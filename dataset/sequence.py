@@ -1,6 +1,6 @@
 """Pairs of character sequences of fixed width: sums (``addition.txt``) and dates (``date.txt``).
 
-Each line of a file is a question padded with blanks, then ``_`` and the padded answer; the ``_`` is the first
+Each line of a file is a question padded with spaces, then ``_`` and the padded answer; the ``_`` is the first
 character of the answer, the signal to begin. ``dataset/generate_sequences.py`` made the two files.
 """
 
@@ -129,7 +129,7 @@ def _sizes(data: bytes, path: Path) -> tuple[int, int, int]:
             if at != question or len(line) != width:
                 raise ValueError(
                     f"{path}, line {number}: question of {at} and answer of {len(line) - at} characters, but those of "
-                    f"line 1 have {question} and {width - question}; pad them with blanks: {quoted(line)}"
+                    f"line 1 have {question} and {width - question}; pad them with spaces: {quoted(line)}"
                 )
     if number == 0:
         raise ValueError(f"{path} is empty: expected lines such as '16+75  _91  '")

@@ -291,7 +291,7 @@ class TestDamage:
     @pytest.mark.parametrize(
         ("content", "message"),
         [
-            (b"a\t1\t2\n", "its first line has no numbers behind blanks"),
+            (b"a\t1\t2\n", "its first line has no numbers behind spaces"),
             (b"2 2\na 1 2\nb 1\n", "word 2 has 1 numbers, expected 2"),
             (b"2 2\na 1 2\nb 1 2 3\n", "word 2 has 3 numbers"),
             (b"2 2\na 1 2\nb 1 x\n", "word 2: could not convert"),
