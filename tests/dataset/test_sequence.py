@@ -144,7 +144,7 @@ def test_any_script(write):
         ("1+1_2 \n1+2_3 \n1+3_4\n", "line 3: question of 3 and answer of 2 characters.*line 1 have 3 and 3"),
         ("1+1_2 \n12+2_4\n", "line 2: question of 4 and answer of 2 characters.*line 1 have 3 and 3"),
         ("1+1 2" + 100 * "\r1+1 2", r"line 1: expected .* got '1\+1 2.{70,100}' …$"),
-        ("1+1_2" + "\n" + 100 * "\r1+1_2", r"line 2: question of .*blanks: '.{70,100}' …$"),
+        ("1+1_2" + "\n" + 100 * "\r1+1_2", r"line 2: question of .*spaces: '.{70,100}' …$"),
         (b"1+1_2\n1+\xff_3\n", "own.txt: not UTF-8 text: invalid start byte at byte 8"),
     ],
 )
