@@ -16,12 +16,14 @@ class PeekyDecoder(Decoder):
 
     _beside_embedding = 1
     _beside_state = 1
+    _constant = False  # whether h was the LSTM's constant input in the last forward, and not joined to the others
 
     def forward(self, xs: Any, h: Any) -> Any:
         self.lstm.set_state(h)
         xs = self.embed.forward(xs)
         peek = np.broadcast_to(h[:, None], (*xs.shape[:2], h.shape[1]))
-        if self._takes_constant():
+        self._constant = self._takes_constant()
+        if self._constant:
             hs = self.lstm.forward(xs, constant=h)
         else:
             hs = self.lstm.forward(np.concatenate([peek, xs], axis=2))
@@ -30,9 +32,9 @@ class PeekyDecoder(Decoder):
     def backward(self, dscore: Any) -> Any:
         """The gradient of h (N, H): from both joins, at all steps, and from the LSTM's first state."""
         dout = self.affine.backward(dscore)
-        H, D = dout.shape[2] // 2, self.embed.params[0].shape[1]
+        H = dout.shape[2] // 2
         dxs, dh = self.lstm.backward(dout[:, :, H:]), dout[:, :, :H].sum(axis=1)
-        if dxs.shape[2] == D:  # h was the LSTM's constant input, and not joined to the others
+        if self._constant:
             dh += self.lstm.dconstant
         else:
             dh += dxs[:, :, :H].sum(axis=1)

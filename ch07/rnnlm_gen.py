@@ -50,7 +50,9 @@ class WritingModel(LanguageModel):
         if sample_size == 1:
             return prompt
         states = self._states()
-        rng = generator(rng)  # from NumPy's global generator, which evaluation_mode puts back, if there is none
+        # Made before evaluation_mode, which puts NumPy's global generator back when it ends: made inside, every call
+        # without `rng` would write the same text.
+        rng = generator(rng)
         with evaluation_mode(self, drawn_from=[rng]):
             self._set_states(states)
             (text,) = continue_texts(self, [prompt], sample_size - 1, sampling, (), [rng])

@@ -6,8 +6,9 @@ their loss, gradients and answers are those that they have one by one.
 
 from typing import Any
 
+from ch07.own_generate import ask_one_by_one, own_generate
 from common.base_model import BaseModel
-from common.checks import check_counts, check_whole
+from common.checks import check_counts
 from common.decoding import Hypothesis, as_lists, beam_search, greedy
 from common.initial import new_affine, new_embedding, new_recurrent
 from common.losses import gradient_to_read
@@ -43,7 +44,7 @@ class Encoder:
         self.params = self.embed.params + self.lstm.params
         self.grads = self.embed.grads + self.lstm.grads
 
-    # As with Seq2seq below, subclasses may have methods and attributes of their own of any good name.
+    # Helpers have private names, so a reader's subclass may use public names such as `encode` for something else.
 
     def forward(self, xs: Any) -> Any:
         return last_states(self._all_states(xs), self.lengths)
@@ -63,11 +64,10 @@ class Encoder:
         """Fill `grads` from dh (N, H). ValueError for another shape."""
         if self.hs is None:
             raise RuntimeError(f"{type(self).__name__}: backward needs a forward before it")
-        N, S, H = self.hs.shape
-        dh, dhs = np.asarray(dh), np.zeros((S, N, H), self.hs.dtype).transpose(1, 0, 2)  # each step in one piece
-        shape, name = (N, H), type(self).__name__
-        if dh.shape != shape:
-            raise ValueError(f"{name}: the output is {shape}, its gradient must be so too, got {dh.shape}")
+        (N, S, H), dh, name = self.hs.shape, np.asarray(dh), type(self).__name__
+        if dh.shape != (N, H):
+            raise ValueError(f"{name}: the output is {(N, H)}, its gradient must be so too, got {dh.shape}")
+        dhs = np.zeros((S, N, H), self.hs.dtype).transpose(1, 0, 2)  # each step in one piece
         add_to_last_states(dhs, dh, self.lengths)
         self._backward_states(dhs)
 
@@ -154,8 +154,7 @@ class Seq2seq(BaseModel):
         self.params = self.encoder.params + self.decoder.params
         self.grads = self.encoder.grads + self.decoder.grads
 
-    # The book's Seq2seq has no more methods than forward, backward and generate. A subclass may well have others of the
-    # names `encode` and `predict`, which are about something else: so ours call each other by private names.
+    # Here, too, helpers have private names: the book's Seq2seq has no methods but forward, backward and generate.
 
     def _encode(self, xs: Any) -> tuple[Any, ...]:
         """What the decoder gets to know of the questions xs (N, S): the arguments of its forward after the first."""
@@ -208,8 +207,8 @@ class Seq2seq(BaseModel):
         xs = as_rows(type(self).__name__, xs)
         if xs.ndim < 2:
             xs = checked_rows(type(self).__name__, xs[None] if xs.ndim else xs)
-        if stop_id is None and len(xs) == 1 and (generate := self._own_generate()):
-            return generate(*self._encode(xs[xs != PAD][None]), start_id, sample_size)
+        if stop_id is None and len(xs) == 1 and (own := self._own_generate()):
+            return own(*self._encode(xs[xs != PAD][None]), start_id, sample_size)
         samples = self.generate_batch(xs, start_id, sample_size, stop_id)
         return one_or_all(as_lists(samples, stop_id))
 
@@ -219,18 +218,11 @@ class Seq2seq(BaseModel):
         A decoder with a `generate` of its own is asked for one answer after the other; -1 fills up the shorter ones.
         Raises ValueError for answers of its own that are not `sample_size` ids or fewer.
         """
-        if generate := self._own_generate():
+        if own := self._own_generate():
             xs = checked_rows(type(self).__name__, xs)
-            row_lengths(type(self).__name__, xs)  # checks that the padding is at the end; a question alone needs none
-            if stop_id is not None:
-                check_whole("generate", stop_id=stop_id)
-            samples = np.full((len(xs), sample_size), PAD)
-            for x, row in zip(xs, samples, strict=True):
-                answer = generate(*self._encode(x[x != PAD][None]), start_id, sample_size)
-                ids = answered_ids(self.decoder, answer, sample_size)
-                row[: len(ids)] = ids
-            stops = samples == stop_id
-            return np.where(stops.cumsum(axis=1) > stops, PAD, samples)
+            return ask_one_by_one(
+                self, lambda x: own(*self._encode(x), start_id, sample_size), xs, sample_size, stop_id
+            )
         xs = as_rows(type(self).__name__, xs)
         many = xs.ndim > 0 and len(xs) >= MANY
         model = (self._copy_to_answer() if many else None) or self
@@ -239,8 +231,7 @@ class Seq2seq(BaseModel):
 
     def _own_generate(self) -> Any:
         """The decoder's `generate`, None if it is ours or there is none."""
-        generate = getattr(self.decoder, "generate", None)
-        return None if getattr(generate, "__func__", None) is Decoder.generate else generate
+        return own_generate(self.decoder, Decoder)
 
     def beam_search(self, xs: Any, start_id: int, sample_size: int, width: int = 5, **options: Any) -> list[Hypothesis]:
         """The best answers to one question xs (1, S), see :func:`common.decoding.beam_search`."""
@@ -259,21 +250,6 @@ def checked_rows(name: str, ids: Any) -> Any:
     ids = as_rows(name, ids)
     if ids.ndim != 2 or ids.size == 0:
         raise ValueError(f"{name}: expected ids (N, T) of one sequence at least, got {ids.shape}")
-    return ids
-
-
-def answered_ids(decoder: Any, answer: Any, sample_size: int) -> Any:
-    """What a decoder of a user's own has answered to one question as an array of ids.
-
-    ValueError naming the decoder for more than `sample_size`, and for what are no ids.
-    """
-    try:
-        ids = np.asarray(answer).reshape(-1)
-    except ValueError:  # of parts that make no array
-        ids = None
-    if ids is None or len(ids) > sample_size or (len(ids) and ids.dtype.kind not in "iu"):
-        name = type(decoder).__name__
-        raise ValueError(f"{name}.generate: expected {sample_size} ids at most for one question, got {answer!r:.80}")
     return ids
 
 

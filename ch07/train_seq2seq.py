@@ -26,7 +26,6 @@ from common.trainer import Trainer
 from dataset import pairs, sequence
 
 FILES = {name: sequence.FOLDER / f"{name}.txt" for name in ("addition", "date")}
-DEEP: dict[str, Any] = {"layers": 2, "cell": "lstm", "score": "dot", "bidirectional": True}  # as DeepSeq2seq has them
 
 
 @experiment(quick={"max_epoch": 1, "max_examples": 1280, "hidden_size": 32, "shown": 2}, options=TRAINING)
@@ -44,15 +43,16 @@ def main(
     max_grad: Annotated[float, "The largest joint norm of the gradients."] = 5.0,
     shown: Annotated[int, "Test questions that are shown after each epoch."] = 10,
     max_examples: Annotated[int | None, "Train on so many examples only."] = None,
-    layers: Annotated[int, "Of the deep model."] = 2,
-    cell: Annotated[str, "Of the deep model: lstm or gru."] = "lstm",
-    score: Annotated[str, "Of the deep model's attention: dot, scaled or additive."] = "dot",
-    bidirectional: Annotated[bool, "Whether the deep model's encoder reads in both directions."] = True,
+    layers: Annotated[int | None, "Of the deep model, which has 2 by default."] = None,
+    cell: Annotated[str | None, "Of the deep model: lstm, by default, or gru."] = None,
+    score: Annotated[str | None, "Of the deep model's attention: dot, by default, scaled or additive."] = None,
+    bidirectional: Annotated[bool | None, "Whether the deep model's encoder reads both ways, as by default."] = None,
 ) -> dict[str, float]:
-    deep: dict[str, Any] = {"layers": layers, "cell": cell, "score": score, "bidirectional": bidirectional}
-    if model is not ModelKind.deep and deep != DEEP:
-        given = ", ".join(f"{name}={value!r}" for name, value in deep.items() if value != DEEP[name])
-        raise ValueError(f"only the deep model has a choice of {', '.join(DEEP)}, not {model}: {given}")
+    choices: dict[str, Any] = {"layers": layers, "cell": cell, "score": score, "bidirectional": bidirectional}
+    options = {name: value for name, value in choices.items() if value is not None}
+    if options and model is not ModelKind.deep:
+        given = ", ".join(f"{name}={value!r}" for name, value in options.items())
+        raise ValueError(f"only the deep model has a choice of {', '.join(choices)}, not {model}: {given}")
     if shown < 0 or (max_examples is not None and max_examples < 1):
         raise ValueError(f"{shown=} must be at least 0, {max_examples=} at least 1 or None for all")
     x_train, t_train, x_test, t_test, codec = pairs.load(FILES.get(data, data), reversed=reverse, words=words)
@@ -65,7 +65,6 @@ def main(
     if data not in FILES and "data" in run.checkpoint.settings:
         # The file may lie, or be called from, elsewhere when the training goes on: checkpoints know what was in it.
         run.checkpoint.settings["data"] = Path(data).name
-    options = deep if model is ModelKind.deep else {}
     sizes = wordvec_size, hidden_size, t_train.shape[1] - 1
     answerer = Answerer(model, codec, *sizes, rng=run.rng("weights"), **options)
     trainer = Trainer(answerer.model, Adam(lr), rng=run.rng("shuffle"))

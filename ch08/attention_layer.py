@@ -108,7 +108,7 @@ class TimeAttention(Layer):
 
     @cached_property
     def score(self) -> Any:
-        """The score; may be set."""
+        """The score. Made when it is needed: the __init__ of a subclass may set the book's attributes alone."""
         return DotScore()
 
     def forward(self, hs_enc: Array, hs_dec: Array, lengths: Array | None = None) -> Array:

@@ -53,7 +53,9 @@ class AttentionDecoder(Decoder):
 
     def _context(self, enc_hs: Any, hs: Any, lengths: Any) -> Any:
         # The book's TimeAttention, which may have taken the place of ours, knows of no lengths.
-        return self.attention.forward(enc_hs, hs, *(() if lengths is None else (lengths,)))
+        if lengths is None:
+            return self.attention.forward(enc_hs, hs)
+        return self.attention.forward(enc_hs, hs, lengths)
 
     def backward(self, dscore: Any) -> Any:
         """The gradient of enc_hs (N, S, H): from the attention, and at the last step from the LSTM's first state."""

@@ -174,6 +174,7 @@ class TestMisuse:
         ("options", "message"),
         [
             ({"layers": 3}, "only the deep model .*, not attention: layers=3$"),
+            ({"layers": 2, "bidirectional": True}, "not attention: layers=2, bidirectional=True$"),
             ({"cell": "gru", "score": "additive"}, "not attention: cell='gru', score='additive'$"),
             ({"bidirectional": False}, "not attention: bidirectional=False$"),
             ({"max_examples": 0}, "max_examples=0 at least 1"),
