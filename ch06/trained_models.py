@@ -11,13 +11,12 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
-
-import numpy
+from typing import Annotated, Any, TypeVar
 
 from ch06.awd_lstm import AwdLstm
 from ch06.better_rnnlm import BetterRnnlm
 from ch06.rnnlm import Rnnlm
+from ch06.weight_layout import Layout, layout_of
 from common import model_folder, weight_files
 from common.base_model import BaseModel, in_dtype
 from common.files import FileFormatError, Location, parse_json, parse_json_value, regular
@@ -33,18 +32,7 @@ VOCABULARY = "id_to_word"
 
 Cell = Annotated[str | None, "The cell of bare weights, if these do not say it: rnn or relu."]
 
-_ROLES = ["W", "Wx", "Wh", "b", "Wc"]  # of tensors, in the order of a layer's
-
-_CELLS = {  # by the number of gates and of the axes of Wc, 0 without one
-    (1, 0): ("rnn", "relu"),
-    (3, 0): ("gru",),
-    (4, 0): ("lstm",),
-    (4, 1): ("peephole_diagonal",),
-    (4, 2): ("peephole",),
-}
-_NAME = re.compile(f"layers[.]([0-9]+)[.]({'|'.join(_ROLES)})")
 _RUN = re.compile("ch06_train_[a-z_]+(-quick)?")  # folders that trainings leave by default
-_ORDER = re.compile("W( Wx Wh b( Wc)?)+( W)? b")
 
 R = TypeVar("R", bound=Rnnlm)
 L = TypeVar("L", bound=LanguageModel)
@@ -118,20 +106,20 @@ def read_language_model(path: Location, cell: str | None = None) -> LanguageMode
         if cell is not None:
             raise ValueError(f"{folder}: its {model_folder.CONFIG} says which cell it is, so --cell (cell=) has no use")
         return _in_folder(folder)
-    layout = _layout(path)
+    layout, id_to_word = _layout_and_words(path)
     model = _model(path, layout, cell, 0)
     params = model.params if layout.repeated else unique_params(model).values()
     for param, tensor in zip(params, layout.tensors, strict=True):
         param[...] = in_dtype(weight_files.with_suffix(path), tensor.shape, tensor, param.dtype)
-    return _with_words(model, layout.id_to_word)
+    return _with_words(model, id_to_word)
 
 
 def new_language_model(path: Location, cell: str | None = None, *, rng: Seed = None) -> LanguageModel:
     """A model like that of :func:`read_language_model`, with the weights that a training would begin with."""
     if folder := folder_of(path):
         return new_like(_in_folder(folder), rng=rng)
-    layout = _layout(path)
-    return _with_words(_model(path, layout, cell, rng), layout.id_to_word)
+    layout, id_to_word = _layout_and_words(path)
+    return _with_words(_model(path, layout, cell, rng), id_to_word)
 
 
 def new_like(trained: L, *, rng: Seed = None) -> L:
@@ -197,59 +185,11 @@ def _with_words(model: L, id_to_word: dict[int, str] | None) -> L:
     return model
 
 
-class _Layout(NamedTuple):
-    """What a file says of its language model: the tensors, and the words if there are any."""
-
-    tensors: list[Any]  # in the order of a model's params
-    repeated: bool  # as in a .pkl file, which has a tied weight twice
-    vocab_size: int
-    wordvec_size: int
-    widths: list[int]  # of the states of each recurrent layer
-    cells: tuple[str, ...]  # whose weights have these shapes
-    tied: bool
-    id_to_word: dict[int, str] | None
-
-
-def _layout(path: Location) -> _Layout:
-    """FileFormatError unless there are an embedding, recurrent layers and an affine layer that fit each other."""
-    named, metadata = weight_files.read(path)
-    shapes = {name: tensor.shape for name, tensor in named.items()}
-    wrong = FileFormatError(Path(path), f"these are not the tensors of a language model of chapter 6, but {shapes}")
-    repeated = list(named) == [str(place) for place in range(len(named))]
-    if repeated:
-        tensors = list(named.values())
-        vectors = sum(tensor.ndim == 1 for tensor in tensors) - 1  # a bias for each recurrent layer, and maybe a Wc
-        layers, rest = divmod(len(tensors) - 3, 4)
-        if rest == 0 and vectors in (layers, 2 * layers):
-            roles = ["W", *_ROLES[1:] * layers, "W", "b"]
-        else:
-            roles = ["W", *_ROLES[1:4] * vectors, "W", "b"]
-    else:
-        matches = [match for match in map(_NAME.fullmatch, named) if match]
-        matches.sort(key=lambda match: (int(match[1]), _ROLES.index(match[2])))
-        tensors, roles = [named[match[0]] for match in matches], [match[2] for match in matches]
-    if not len(roles) == len(tensors) == len(named) or not _ORDER.fullmatch(" ".join(roles)):
-        raise wrong
-    by_role = list(zip(roles, tensors, strict=True))
-    axes = {"b": (1,), "Wc": (1, 2)}
-    if any(tensor.ndim not in axes.get(role, (2,)) or tensor.size == 0 for role, tensor in by_role):
-        raise wrong
-    V, D = tensors[0].shape
-    widths = [len(tensor) for role, tensor in by_role if role == "Wh"]
-    gates, tied = len(tensors[3]) // widths[0], roles.count("W") == 1
-    Wc = next((tensor for role, tensor in by_role if role == "Wc"), None)
-    expected: list[tuple[int, ...]] = [(V, D)]
-    for inputs, H in zip([D, *widths[:-1]], widths, strict=True):
-        expected += [(inputs, gates * H), (H, gates * H), (gates * H,)]
-        if Wc is not None:
-            expected.append((H, 3 * H) if Wc.ndim == 2 else (3 * H,))
-    expected += [(V,)] if tied else [(widths[-1], V), (V,)]
-    cells = _CELLS.get((gates, 0 if Wc is None else Wc.ndim))
-    if [tensor.shape for tensor in tensors] != expected or cells is None or (tied and widths[-1] != D):
-        raise wrong
-    if repeated:
-        tied = numpy.array_equal(tensors[0].T, tensors[-2])
-    return _Layout(tensors, repeated, V, D, widths, cells, tied, _words(path, metadata, V))
+def _layout_and_words(path: Location) -> tuple[Layout, dict[int, str] | None]:
+    """What a file of weights says of its model, and the words if it has any."""
+    tensors, metadata = weight_files.read(path)
+    layout = layout_of(path, tensors)
+    return layout, _words(path, metadata, layout.vocab_size)
 
 
 def _words(path: Location, metadata: Mapping[str, str], vocab_size: int) -> dict[int, str] | None:
@@ -278,29 +218,28 @@ def _words(path: Location, metadata: Mapping[str, str], vocab_size: int) -> dict
     return dict(enumerate(words))
 
 
-def _model(path: Location, layout: _Layout, cell: str | None, rng: Seed) -> LanguageModel:
-    V, D, H, layers = layout.vocab_size, layout.wordvec_size, layout.widths[0], len(layout.widths)
-    if layout.tied and layout.cells == ("lstm",) and D != H and layout.widths == [H] * (layers - 1) + [D]:
-        _checked_cell(path, layout, cell)
+def _model(path: Location, layout: Layout, cell: str | None, rng: Seed) -> LanguageModel:
+    """A model, without dropout, of the simplest class that has such tensors.
+
+    FileFormatError if no class has, ValueError for a cell that they do not fit, or for none where it is needed.
+    """
+    V, D, widths = layout.vocab_size, layout.wordvec_size, layout.widths
+    H, layers, lstm = widths[0], len(widths), layout.cells == ("lstm",)
+    awd = lstm and layout.tied and H != D and widths == [H] * (layers - 1) + [D]
+    if not awd and widths != [H] * layers:
+        raise FileFormatError(Path(path), f"layers of the widths {widths} are not those of a BetterRnnlm")
+    cell = _checked_cell(path, layout, cell)
+    if awd:
         return AwdLstm(
             V, D, H, layers=layers, embedding_dropout=0.0, input_dropout=0.0, hidden_dropout=0.0, output_dropout=0.0,
             dropconnect=0.0, rng=rng,
         )  # fmt: skip
-    if not layout.tied and layout.cells == ("lstm",) and layers == 1:
-        _checked_cell(path, layout, cell)
+    if lstm and layers == 1 and not layout.tied:
         return Rnnlm(V, D, H, rng=rng)
-    return _better_rnnlm(path, layout, cell, rng)
-
-
-def _better_rnnlm(path: Location, layout: _Layout, cell: str | None, rng: Seed) -> BetterRnnlm:
-    V, D, H, layers = layout.vocab_size, layout.wordvec_size, layout.widths[0], len(layout.widths)
-    if layout.widths != [H] * layers:
-        raise FileFormatError(Path(path), f"layers of the widths {layout.widths} are not those of a BetterRnnlm")
-    cell = _checked_cell(path, layout, cell)
     return BetterRnnlm(V, D, H, 0.0, layers=layers, cell=cell, tied=layout.tied, rng=rng)
 
 
-def _checked_cell(path: Location, layout: _Layout, cell: str | None) -> str:
+def _checked_cell(path: Location, layout: Layout, cell: str | None) -> str:
     """The cell, which the tensors say if they can."""
     possible = " or ".join(layout.cells)
     if cell is None and len(layout.cells) > 1:
