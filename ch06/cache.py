@@ -18,6 +18,7 @@ from common.labels import checked_corpus
 from common.language_model import LanguageModel, vocab_size
 from common.model_tree import evaluation_mode
 from common.np import np, row_blocks
+from common.progress import progress
 
 WINDOW = 500
 THETAS = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
@@ -52,7 +53,7 @@ def read(model: LanguageModel, corpus: Any, time_size: int = 200) -> Reading:
     xs, words = corpus[:-1], corpus[1:]
     hs, p = [], []
     with evaluation_mode(model):
-        for start in range(0, len(xs), time_size):
+        for start in progress(range(0, len(xs), time_size), "reading"):
             h = xs[None, start : start + time_size]
             for layer in model.layers[:-1]:
                 h = layer.forward(h)
@@ -72,7 +73,7 @@ def cache_probability(hs: Any, words: Any, thetas: Sequence[float], window: int 
         raise ValueError(f"cache: theta must be a number of at least 0, not {list(thetas)}")
     n = len(words)
     p = np.zeros((len(thetas), n), hs.dtype)
-    for start in range(1, n, BLOCK):
+    for start in progress(range(1, n, BLOCK), "cache"):
         stop = min(start + BLOCK, n)
         first = max(0, start - window)
         t, i = np.arange(start, stop)[:, None], np.arange(first, stop - 1)
