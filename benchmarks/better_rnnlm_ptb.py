@@ -17,7 +17,7 @@ from typing import Any
 def ours(epochs: int, width: int) -> None:
     from ch06 import train_better_rnnlm
 
-    with tempfile.TemporaryDirectory() as folder:  # not that of one's own trainings
+    with tempfile.TemporaryDirectory() as folder:  # not that of your own trainings
         train_better_rnnlm.main(max_epoch=epochs, wordvec_size=width, hidden_size=width, out=folder)
 
 

@@ -64,9 +64,12 @@ def count_params(model: Any) -> int:
 
 
 def state_of(layer: Any) -> dict[str, Any]:
-    """The state of a recurrent layer by name: h and for an LSTM c, each None at the start of a text."""
+    """The state of a recurrent layer by name: h and for an LSTM c, each None at the start of a text.
+
+    What a model calls by these names may be something else, such as a layer or a width, and is no state.
+    """
     held = getattr(layer, "__dict__", {})
-    return {key: held[key] for key in ("h", "c") if key in held}
+    return {key: held[key] for key in ("h", "c") if key in held and (held[key] is None or hasattr(held[key], "dtype"))}
 
 
 def recurrent_states(model: Any) -> dict[str, dict[str, Any]]:
@@ -83,7 +86,7 @@ def evaluation_mode(model: Any, drawn_from: Sequence[Any] = ()) -> Iterator[None
 
     The generators are those of the model and NumPy's global one, without those that are `drawn_from` on purpose.
     """
-    switched = [layer for _, layer in with_layers(model) if getattr(layer, "train_flg", False)]
+    switched = [layer for _, layer in with_layers(model) if getattr(layer, "train_flg", False) and _may_switch(layer)]
     rngs = [*generators(model).values(), GLOBAL_GENERATOR]
     rngs = [rng for rng in rngs if all(rng.bit_generator is not other.bit_generator for other in drawn_from)]
     before = [rng.bit_generator.state for rng in rngs]
@@ -97,6 +100,12 @@ def evaluation_mode(model: Any, drawn_from: Sequence[Any] = ()) -> Iterator[None
             layer.train_flg = True
         for rng, state in zip(rngs, before, strict=True):
             rng.bit_generator.state = state
+
+
+def _may_switch(layer: Any) -> bool:
+    """Whether `train_flg` may be set: not if it is a property that only tells what the layers inside do."""
+    flag = getattr(type(layer), "train_flg", None)
+    return not isinstance(flag, property) or flag.fset is not None
 
 
 @contextmanager

@@ -54,9 +54,11 @@ def _has_its_own_methods(kind: type) -> bool:
 def _is_plain(value: Any) -> bool:
     """Whether an attribute is data: a number, an array, a collection, or what is the library's own."""
     module = type(value).__module__
-    data = module.partition(".")[0] in ("builtins", "numpy") or hasattr(value, "dtype")
-    own = full_name(module) in MODULES or module in ("common.model_folder", "common.reader")
-    return (data or own) and not callable(value)
+    if callable(value):
+        return False
+    if module.partition(".")[0] in ("builtins", "numpy") or hasattr(value, "dtype"):
+        return True
+    return module in ("common.model_folder", "common.reader") or full_name(module) in MODULES
 
 
 def copy_sharing_weights(model: Any) -> Any:

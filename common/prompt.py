@@ -73,9 +73,12 @@ def split(text: str, vocabulary: Container[str]) -> list[str]:
     around a word. The apostrophe may be a typographic one, ’; as a word, ' is the one that ends a plural
     (``girls '``), not the quote that closes ``'girls'``.
     """
-    words = [word for token in text.split() for word in _parts(token, vocabulary)]
-    # Several marks, as in "what?!", end one sentence: no text that a model has read has empty ones.
-    return [word for i, word in enumerate(words) if word != EOS or words[i - 1 : i] != [EOS]]
+    words: list[str] = []
+    for token in text.split():
+        for word in _parts(token, vocabulary):
+            if word != EOS or token == EOS or words[-1:] != [EOS]:  # several marks, as in "what?!", end one sentence
+                words.append(word)
+    return words
 
 
 def _parts(token: str, vocabulary: Container[str]) -> list[str]:

@@ -86,10 +86,6 @@ def example_scores(model: Any, x: Any, t: Any, batch_size: int) -> dict[str, flo
     return {"loss": loss / max(counted, 1), **({} if accuracy is None else {"accuracy": accuracy})}
 
 
-# What the predict of something else, such as a model that takes a text, may raise when it gets an array of examples.
-_OF_ANOTHER_KIND = (AttributeError, IndexError, KeyError, TypeError, ValueError)
-
-
 def _accuracy(model: Any, x: Any, t: Any, batch_size: int) -> float | None:
     """The share of the examples whose own class has the highest score; None for a model that is no classifier."""
     one_hot = t.ndim == 2 and bool((((t == 0) | (t == 1)).all(axis=1) & (t.sum(axis=1) == 1)).all())
@@ -103,10 +99,10 @@ def _accuracy(model: Any, x: Any, t: Any, batch_size: int) -> float | None:
             try:
                 with fresh_state(model):
                     scores = model.predict(batch, **mode)
-            except _OF_ANOTHER_KIND:
-                if is_classifier or start:  # it has answered the first batch
+            except Exception as error:
+                if is_classifier or start or isinstance(error, MemoryError):
                     raise
-                return None
+                return None  # the predict of something else, such as a text, may raise anything for an array
             if getattr(scores, "ndim", None) != 2 or scores.dtype.kind != "f" or len(scores) != len(batch):
                 return None
             if scores.shape[1] < 2 or (one_hot and labels.shape != scores.shape):

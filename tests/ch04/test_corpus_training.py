@@ -284,6 +284,21 @@ def test_after_ctrl_c_the_same_call_goes_on(kind, tmp_path, monkeypatch):
     assert all((a == b).all() for a, b in zip(model.params, expected.params, strict=True))
 
 
+def test_ctrl_c_without_checkpoints(monkeypatch):
+    trainer = CorpusTrainer(CBOW(WORDS, 8, 3, CORPUS, rng=0), rng=0)
+    step, calls = trainer._step, []
+
+    def interrupted(*args):
+        calls.append(args)
+        signal.raise_signal(signal.SIGINT)
+        step(*args)
+
+    monkeypatch.setattr(trainer, "_step", interrupted)
+    with pytest.raises(TrainingInterrupted, match=r"^training stopped in epoch 1 and was not saved\.$"):
+        trainer.fit(CORPUS, 2, False)
+    assert len(calls) == 1
+
+
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_training_that_fails_leaves_its_folder_free(begun, tmp_path):
     trainer, checkpoint = CorpusTrainer(CBOW(WORDS, 4, 2, CORPUS)), tmp_path / "mine"

@@ -64,6 +64,14 @@ def test_impossible_settings(small, arguments, message):
         train.main(corpus="mini", max_epoch=1, hidden_size=8, **arguments)
 
 
+def test_a_training_goes_on_with_defaults_that_are_stated(small):
+    for first, later in (({"plain": True}, {"plain": True, "batch_size": 100}), ({}, {"threads": 1})):
+        settings = {"corpus": "mini", "max_epoch": 1, "hidden_size": 8, "out": f"run{len(first)}"}
+        assert train.main(**settings, **first) == train.main(**settings, **later, resume=True)
+    with pytest.raises(ValueError, match="batch_size was 100 and is now 50"):
+        train.main(**settings | {"out": "run1"}, plain=True, batch_size=50, resume=True)
+
+
 @pytest.mark.parametrize("arguments", [{"sample": 1e-18}, {"window_size": 300_000}])
 def test_a_mistaken_setting_leaves_the_checkpoints_of_a_good_training(small, arguments):
     train.main(corpus="mini", max_epoch=1, hidden_size=8, out="run")

@@ -117,7 +117,7 @@ def test_vocabulary_of_another_size():
 
 
 def test_export():
-    """From a training's weights to the file that comes along."""
+    """From a training's weights to the file that comes with the project."""
     Rnnlm(328, 6, 6, rng=0).save_params("weights.npz")
     scores = export_rnnlm.main("weights.npz", "out.npz", corpus="mini")
     assert scores["test_perplexity"] == pytest.approx(328, rel=0.02)

@@ -114,6 +114,8 @@ class TestDecoderOfOnesOwn:
         model.encoder = Own(7, 3, 4)
         model.generate(XS[1:2], 0, 3)
         assert model.encoder.asked == [[5, 6]]
+        model.generate_batch(XS[[0, 1]], 0, 3)
+        assert model.encoder.asked == [[5, 6]]
 
 
 def test_the_decoders_state_is_forgotten():

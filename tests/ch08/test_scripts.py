@@ -75,6 +75,14 @@ def test_same_seed_same_numbers():
     assert history("run0")["curves"] == history("run1")["curves"]
 
 
+def test_a_training_goes_on_with_defaults_that_are_stated():
+    settings = {"model": "deep", "quick": True, "hidden_size": 8, "out": "run"}
+    whole = train_seq2seq.main(**settings)
+    assert train_seq2seq.main(**settings, layers=2, score="dot", resume=True) == whole
+    with pytest.raises(FileFormatError, match="layers was 2 and is now 1"):
+        train_seq2seq.main(**settings, layers=1, resume=True)
+
+
 def test_a_training_goes_on_with_its_data_by_another_path():
     lines = [f"{'ab' * (i % 5 + 1)}c\t{i % 5 + 1} times" for i in range(40)]
     for folder in ("one", "two"):

@@ -27,6 +27,7 @@ from common.threads import _blas
 from common.time_layers import TimeAffine, TimeDropout, TimeEmbedding
 
 V, S = 7, 5
+OTHER_CASES = [(3, False), (None, True), (None, False)]
 
 
 def blas_threads():
@@ -47,9 +48,9 @@ def questions(rng, count, padded=False):
     return np.asarray(rows)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("padded", [False, True])
-@pytest.mark.parametrize("stop_id", [None, 3])
+@pytest.mark.parametrize(
+    ("stop_id", "padded"), [(3, True), *(pytest.param(*case, marks=pytest.mark.slow) for case in OTHER_CASES)]
+)
 @pytest.mark.parametrize("kind", sorted(MODELS))
 def test_each_gets_the_answer_that_it_gets_alone(kind, stop_id, padded, threads, rng):
     model, xs = MODELS[kind](V, 6, 8, rng=0, dtype="d"), questions(rng, 150, padded)

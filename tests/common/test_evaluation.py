@@ -56,7 +56,7 @@ def test_every_word_counts(kind, corpus, batch_size, time_size):
 
 
 class PlainLoss:
-    """A loss of one's own, which has no label that it leaves out."""
+    """A loss of a user's, which has no label that it leaves out."""
 
     def forward(self, xs, ts):
         return SoftmaxWithLoss().forward(xs.reshape(-1, 7), ts.reshape(-1))
@@ -591,7 +591,8 @@ class TestAccuracy:
                 return self.scores(inputs)
 
         data = rng.standard_normal((7, 3)), rng.integers(0, 3, 7), 3
-        assert example_scores(Failing(ValueError("no text"), 1), *data) == {"loss": 1.5}
+        for error in (ValueError("no text"), NotImplementedError(), AssertionError()):
+            assert example_scores(Failing(error, 1), *data) == {"loss": 1.5}
         for error, batch in ((MemoryError("large"), 1), (ValueError("a bug"), 3)):
             with pytest.raises(type(error), match=str(error)):
                 example_scores(Failing(error, batch), *data)

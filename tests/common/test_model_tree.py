@@ -219,6 +219,38 @@ def test_the_model_s_own_state_and_switch(rng):
     assert (model.h, model.rnn.h) == before and model.train_flg
 
 
+class OtherNames(BaseModel):
+    """A model whose h and c are no states, and whose train_flg only tells."""
+
+    def __init__(self, rng):
+        self.h = TimeRNN(rng.standard_normal((2, 3)), rng.standard_normal((3, 3)), numpy.zeros(3), True)
+        self.params, self.grads = self.h.params, self.h.grads
+        self.c, self.memory = 8, None
+
+    @property
+    def train_flg(self):
+        return True
+
+    def reset_state(self):
+        self.memory = None
+
+
+def test_what_is_called_like_a_state_or_switch_is_left_alone(rng):
+    model = OtherNames(rng)
+    assert recurrent_states(model) == {"h": {"h": None}}
+    with evaluation_mode(model):
+        model.h.forward(rng.standard_normal((2, 1, 2)))
+    assert isinstance(model.h, TimeRNN) and model.h.h is None and model.c == 8
+
+
+def test_a_model_whose_state_is_not_found_is_reset():
+    model = SimpleNamespace(h=8, memory=None, params=[])
+    model.reset_state = lambda: vars(model).update(memory=None)
+    with fresh_state(model):
+        model.memory = 1
+    assert model.memory is None and model.h == 8
+
+
 def test_the_state_comes_back_after_an_error_too(rng):
     layer = TimeLSTM(rng.standard_normal((2, 4)), rng.standard_normal((1, 4)), numpy.zeros(4), True)
 

@@ -26,6 +26,7 @@ PLAIN = {"queen": 0, "king": 1, "sang": 2}
         ("cat' 'cat", ["cat", "'", "cat"]),
         ('(dog) "', ["dog"]),
         ('"' * 2000 + "cat" + "!" * 2000, ["cat", "<eos>"]),
+        ("the <eos> <eos> cat? <eos>", ["the", "<eos>", "<eos>", "cat", "<eos>", "<eos>"]),
         ("the ... cat?! the", ["the", "<eos>", "cat", "<eos>", "the"]),
     ],
 )
