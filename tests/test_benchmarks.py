@@ -40,6 +40,7 @@ def test_without_pytorch_the_extra_is_named(tmp_path):
     assert found.stderr == 'this comparison needs PyTorch: pip install -e ".[peers]" (no PyTorch here)\n'
 
 
+@pytest.mark.slow
 def test_a_users_own_training_stays(tmp_path, monkeypatch):
     """The benchmark that runs a script leaves alone the folder where the script keeps its results."""
     quick = functools.partial(train_better_rnnlm.main, layers=1, train_size=1000, corpus="mini")

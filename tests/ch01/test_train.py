@@ -28,11 +28,13 @@ def test_fewer_iterations_than_a_point_of_the_curve_has():
     assert train.main(max_epoch=2, batch_size=300)["loss"] > 0
 
 
+@pytest.mark.slow
 def test_loop_and_trainer_give_the_same_numbers():
     runs = [main(max_epoch=5, seed=3) for main in SCRIPTS]
     assert runs[0] == pytest.approx(runs[1], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_loop_and_trainer_give_the_same_curve():
     curves = []
     for main in SCRIPTS:

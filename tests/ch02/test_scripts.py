@@ -52,6 +52,7 @@ def test_count_method_small(capsys):
     assert Path("run/words.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_show_mini(capsys):
     show_ptb.main(corpus="mini")
     out = capsys.readouterr().out

@@ -50,6 +50,7 @@ def test_figure():
     assert Path("run/loss.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_words_with_the_same_contexts_become_alike():
     """You and hello, goodbye and i: as in the book, with the full number of epochs."""
     train.main(out="run")

@@ -69,6 +69,7 @@ def test_it_averages_from_the_first_step_and_drops_what_the_training_dropped(tra
     assert ratios == usual and min(ratios) > 0
 
 
+@pytest.mark.slow
 def test_a_better_rnnlm_with_blocks_of_one_length():
     train_better_rnnlm.main(**TEXT, wordvec_size=12, hidden_size=12, max_epoch=1, out="trained")
     options = {**SMALL, "random_blocks": False, "weight_decay": 0.0}

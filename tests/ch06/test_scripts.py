@@ -43,6 +43,7 @@ def test_seed_gives_the_result():
     assert first == again != other
 
 
+@pytest.mark.slow
 def test_last_epoch_has_a_learning_rate_of_its_own():
     steady, slower = (train_rnnlm.main(**SMALL, final_lr=rate, out="run") for rate in (None, 0.0))
     assert steady["test_perplexity"] < slower["test_perplexity"]

@@ -141,6 +141,7 @@ def trained(monkeypatch):
     return folders
 
 
+@pytest.mark.slow
 def test_table_of_improvements(capsys, monkeypatch):
     rows = compare_improvements.main(**TABLE, only="start,tied,gru")
     table = capsys.readouterr().out

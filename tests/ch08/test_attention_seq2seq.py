@@ -194,6 +194,7 @@ def test_a_decoder_takes_lengths_as_a_list(rng):
             decoder.forward(ts, enc_hs, lengths)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "options"), [MODELS[0], MODELS[2], MODELS[5]])
 def test_it_learns_to_reverse(kind, options, rng):
     xs = rng.integers(1, 5, size=(300, 5))

@@ -59,6 +59,7 @@ def test_a_file_of_ones_own_with_the_name_of_the_packages():
         train_seq2seq.main(data="./addition.txt", **settings)
 
 
+@pytest.mark.slow
 def test_pairs_of_ones_own_are_learnt():
     words = ["null", "eins", "zwei", "drei", "vier", "sechs", "sieben", "acht", "neun", "zehn"]
     lines = [f"{a} und {b}\t{b} nach {a}" for a in words for b in words if a != b]

@@ -321,6 +321,7 @@ def test_more_epochs_than_at_first(folder):
     assert LanguageTraining().fit(3, checkpoint=Checkpoints(folder, resume=True)).result == whole.result
 
 
+@pytest.mark.slow
 def test_a_loop_of_fits_goes_on_in_the_one_that_was_cut_off(folder, tmp_path):
     whole = LanguageTraining()
     checkpoints = Checkpoints(folder, seconds=0, keep=100)

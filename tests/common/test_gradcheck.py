@@ -681,6 +681,7 @@ class TestKit:
         with pytest.raises(LayerError, match=f"Opposite: a second forward {does}, but stateful is {stateful}"):
             check_layer(Opposite(*draw.cell(1), stateful=stateful), xs)
 
+    @pytest.mark.slow
     def test_a_state_that_does_not_show_at_first(self):
         hidden = 0
         for seed in range(40):

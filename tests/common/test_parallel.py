@@ -95,6 +95,7 @@ def test_how_many():
             how_many(wrong, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [1, 2])
 def test_results_and_order(at_once, capfd, monkeypatch):
     for name in THREADS:

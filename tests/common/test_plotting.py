@@ -229,6 +229,7 @@ def test_wrong_shapes_are_named(call, message):
         call()
 
 
+@pytest.mark.slow
 def test_nothing_is_imported_before_the_first_figure_and_pyplot_never_without_a_viewer(tmp_path):
     program = """
 import sys
@@ -265,6 +266,7 @@ assert plt.get_fignums() == [ax.figure.number]
     assert (tmp_path / "curve.png").stat().st_size > 0.8 * (tmp_path / "expected.png").stat().st_size
 
 
+@pytest.mark.slow
 def test_a_backend_that_cannot_be_loaded_does_without_a_window():
     program = """
 import os
@@ -276,6 +278,7 @@ plotting.show(plotting.plot_curve([1.0, 2.0]))
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
 
 
+@pytest.mark.slow
 def test_a_backend_that_opens_no_window_does_without_one(tmp_path):
     (tmp_path / "failing.py").write_text(
         """

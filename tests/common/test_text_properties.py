@@ -20,6 +20,7 @@ CORPUS = st.lists(st.integers(0, 6), min_size=1, max_size=30).map(numpy.array)
 WINDOW = st.integers(1, 4)
 
 
+@pytest.mark.slow
 @examples
 @given(TEXT)
 def test_ids_map_back_to_the_words(text):
@@ -77,6 +78,7 @@ def test_counts_are_symmetric_and_complete(corpus, window):
     assert (information.data > 0).all() and information.nnz <= counts.nnz
 
 
+@pytest.mark.slow
 @examples
 @given(st.one_of(
     st.binary(max_size=80), TEXT.map(str.encode), st.from_regex(rb"([a-c]{3}_[0-9]{2}\n){1,12}", fullmatch=True)
@@ -97,6 +99,7 @@ def test_any_file_of_sequences(tmp_path, data):
     assert lines == set(data.decode("utf-8-sig").replace("\r\n", "\n").rstrip("\n").split("\n"))
 
 
+@pytest.mark.slow
 @examples
 @given(st.one_of(
     st.binary(max_size=80), TEXT.map(str.encode), st.from_regex(rb"([a-c]{1,4}\t[0-9]{1,3}\n){1,12}", fullmatch=True)

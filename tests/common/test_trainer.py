@@ -331,6 +331,7 @@ class TestValidationDataAreChecked:
         assert trainer.current_epoch == trainer.iteration == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [numpy.int8, numpy.uint8])
 def test_settings_of_few_bits(kind, rng):
     text, x = numpy.arange(2000) % 7, rng.standard_normal((2000, 2))

@@ -400,6 +400,7 @@ def test_reading_needs_no_gensim(tmp_path, vectors, monkeypatch):
     assert same(WordVectors.load(vectors.save(tmp_path / "v.bin")), vectors)
 
 
+@pytest.mark.slow
 def test_writing_text_takes_little_memory(tmp_path):
     vectors = numpy.ones((20_000, 20), "f")
     worst, _ = peak(lambda path: files.write_text(path, vectors, [f"w{i}" for i in range(20_000)]), tmp_path / "v.txt")

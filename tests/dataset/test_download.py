@@ -135,6 +135,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("behaviour", BAD)
 def test_bad_mirror_is_given_up(server, cache, monkeypatch, behaviour):
     if behaviour in IMPATIENCE:  # only then: on a busy machine an honest answer may take a second
@@ -148,6 +149,7 @@ def test_bad_mirror_is_given_up(server, cache, monkeypatch, behaviour):
     assert names(cache) == []
 
 
+@pytest.mark.slow
 def test_the_next_mirror_is_tried(server, cache, monkeypatch):
     monkeypatch.setattr(download, "STALL_SECONDS", 1.0)
     mirrors = ["missing", "broken", "truncated", "corrupted", "hanging_up", "stalling", "good", "missing"]

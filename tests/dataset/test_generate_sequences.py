@@ -25,6 +25,7 @@ def generated(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["addition.txt", "date.txt"])
 def test_bundled_files_are_made_by_the_script(generated, name):
     assert (generated / name).read_bytes() == (sequence.FOLDER / name).read_bytes()

@@ -218,6 +218,7 @@ class TestLargeFiles:
         with pytest.raises(ValueError, match="not UTF-8 text: invalid start byte at byte 65003"):
             sequence.load(write(text.encode() + b"abc\xff"))
 
+    @pytest.mark.slow
     def test_memory(self, write):
         path = write(self.lines(40_000))
         worst, data = peak(sequence.load, path)
