@@ -44,6 +44,11 @@ def test_the_papers_size():
     # 24 million in the paper, whose LSTMs have a second bias each.
     assert sum(p.size for p in SharedWeights(model.params).params) == 24_210_800
     assert numpy.shares_memory(model.params[0], model.params[-2])
+    assert model.layers[0]._dropout.dropout_ratio == 0.1
+    drops = [layer for layer in model.layers if isinstance(layer, VariationalDropout)]
+    assert [drop.dropout_ratio for drop in drops] == [0.4, 0.25, 0.25, 0.4]
+    assert [lstm.weight_dropout.dropout_ratio for lstm in model.recurrent_layers] == [0.5] * 3
+    assert [penalty.weight for penalty in model.penalties] == [1.0, 2.0]
 
 
 def test_each_part_has_its_place_and_its_strength():

@@ -157,6 +157,13 @@ class TestMisuse:
         with pytest.raises(ValueError, match=r"^AdditiveScore: expected an input \(N, steps, 4\), got \(2, 3, 5\)$"):
             layer.forward(numpy.ones((2, 3, 5)), numpy.ones((2, 2, 5)))
 
+    @pytest.mark.parametrize("wrong", range(3))
+    def test_weights_of_another_shape(self, wrong):
+        weights = [numpy.ones((4, 2)), numpy.ones((4, 2)), numpy.ones(2)]
+        weights[wrong] = numpy.ones((4, 2, 1))
+        with pytest.raises(ValueError, match=f"^AdditiveScore: .*{('We', 'Wd', 'v')[wrong]}"):
+            AdditiveScore(*weights)
+
     @pytest.mark.parametrize("score", ["scaled", ScaledScore])
     def test_what_is_no_score(self, score):
         with pytest.raises(TypeError, match=r"^TimeAttention: score must be .* ScaledScore\(\) .*, not .*[sS]caled"):

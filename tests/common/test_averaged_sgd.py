@@ -210,6 +210,11 @@ class TestCallbacksAreCheckedBeforeTraining:
         assert optimizer.averaging
         assert second(optimizer, trigger) == second(AveragedSGD(0.5), NonMonotoneTrigger(1))
         assert len(trigger.scores) == 2
+        optimizer.start_averaging()
+        third, scores = ExampleTraining(optimizer, seed=2), iter([2, 1])
+        third.valid = lambda model: {"loss": next(scores)}
+        third.fit(2, callbacks=[trigger])
+        assert not optimizer.averaging
 
     def test_averaging_goes_on(self, tmp_path):
         """In a further fit, from a checkpoint, and from the beginning if it was started by hand."""

@@ -221,6 +221,10 @@ class TestSeq2seq:
         with pytest.raises(ValueError, match="seq2seq_accuracy: padding, the id -1, may stand only at the end"):
             seq2seq_accuracy(MODELS["attention"](7, 3, 4, rng=0), [[1], [2]], [[0, -1, 3], [0, 1, 2]])
 
+    def test_batch_size(self):
+        with pytest.raises(ValueError, match="seq2seq_accuracy: batch_size must be at least 1, not 0"):
+            seq2seq_accuracy(MODELS["attention"](7, 3, 4, rng=0), [[1]], [[0, 1]], batch_size=0)
+
     def test_an_answer_of_the_start_symbol_alone_is_right(self):
         model = MODELS["attention"](7, 3, 4, rng=0)
         for correct in ([[0, -1]], [[0]], [0]):

@@ -427,6 +427,14 @@ class TestWeightDecayOfASubclass:
         numpy.testing.assert_array_equal(p, q)
 
 
+def test_a_state_of_other_parameters(rng):
+    optimizer, p = Adam(), rng.standard_normal(3)
+    steps(optimizer, [p])
+    for params in ([], [p, p.copy()]):
+        with pytest.raises(ValueError, match=f"^Adam: the state is that of 1 params, expected {len(params)}$"):
+            Adam().load_state_dict(params, optimizer.state_dict([p]))
+
+
 @every_optimizer
 def test_a_state_of_before_the_first_step_of_a_parameter(kind, rng):
     optimizer, first, late = kind(), rng.standard_normal(3), rng.standard_normal(4)
