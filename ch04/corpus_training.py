@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from numbers import Real
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy
 
@@ -23,10 +22,11 @@ from ch04.stretch import Rows, cbow_gradients, skip_gram_gradients
 from ch04.word2vec import Word2vec
 from ch04.word_frequency import keep_probability
 from common import config
-from common.checkpoint import RESUME, Checkpoints, checkpoints_of
+from common.checkpoint import Checkpoints
 from common.checks import check_counts, is_number
 from common.files import Location
-from common.interrupt import Interrupt, TrainingInterrupted
+from common.fit_checkpoints import FitCheckpoints
+from common.interrupt import Interrupt
 from common.labels import checked_corpus
 from common.model_tree import unique_params
 from common.np import np, sum_rows, take_rows, to_cpu
@@ -58,16 +58,6 @@ class RowAdaGrad:
         self.W[ids] = np.subtract(take_rows(self.W, ids), g, out=g)
 
 
-class _Fit(NamedTuple):
-    """What is the same from the beginning of a fit to its end."""
-
-    ids: numpy.ndarray
-    keep: numpy.ndarray  # by word, how likely sub-sampling keeps it
-    max_epoch: int
-    settings: dict[str, Any]  # that a training which goes on must have, too
-    checkpoint: Checkpoints | None
-
-
 class CorpusTrainer:
     """Trains a CBOW or SkipGram model on a running text.
 
@@ -84,6 +74,7 @@ class CorpusTrainer:
 
     loss_list       after each epoch, the loss that model.forward gives for a sample of the windows
     current_epoch   epochs finished; it goes on counting over repeated calls of fit
+    iteration       steps finished of the current epoch, which has `iterations`
 
     Raises TypeError and ValueError naming a setting that makes no sense.
     """
@@ -116,10 +107,9 @@ class CorpusTrainer:
         self.stretch, self.threads, self._skip_gram = stretch, threads, skip_gram
         self.optimizers = [RowAdaGrad(W) for W in model.params]
         self.loss_list: list[float] = []
-        self.current_epoch = 0
-        self._checkpoints: Checkpoints | None = None  # of the last fit
-        self._end = 0  # the epoch that the fits so far lead up to
-        self._later_state: dict[str, Any] | None = None  # a state that is put back, but that of a fit still to come
+        self.current_epoch = self.iteration = self.iterations = 0
+        self.drawn: dict[str, Any] = {}  # the states of the generators when the current epoch began
+        self._fits = FitCheckpoints(self, take, restore)
         # A window is drawn for each stretch, but for skip-gram, where the mean over all windows costs nothing.
         self._draw_windows = shrink_windows and not skip_gram
         self._gradients = partial(skip_gram_gradients, shrink=shrink_windows) if skip_gram else cbow_gradients
@@ -148,92 +138,54 @@ class CorpusTrainer:
         ids = to_cpu(checked_corpus("CorpusTrainer.fit", corpus, words))
         ids = ids.astype(numpy.min_scalar_type(words - 1))  # ids of 16 bits are sorted several times faster
         check_counts("CorpusTrainer.fit", max_epoch=max_epoch)
-        if checkpoint is not None:
-            checkpoint = self._checkpoints = checkpoints_of(checkpoint, self._checkpoints)
         counts = numpy.bincount(ids, minlength=words)
-        keep = keep_probability(counts, self.sample)
+        keep = keep_probability(counts, self.sample)  # by word
         # Before the checkpoints of an earlier training are put aside; what chance may leave is looked at in each epoch.
         self._check_length(len(ids), float(keep @ counts))
-        try:
-            self._train(_Fit(ids, keep, max_epoch, settings_of(self, ids, max_epoch), checkpoint), verbose)
-        finally:
-            if checkpoint:
-                checkpoint.release()
-
-    def _train(self, fit: _Fit, verbose: bool) -> None:
-        """The epochs of a fit, but for those that it had done before the checkpoint."""
-        done = self._resume(fit)
-        if done is None:
-            return
-        epochs_done, steps_done = done
-        start = time.perf_counter()
-        with ThreadPoolExecutor(self.threads) as pool, Interrupt() as interrupt:
+        self.iteration, fits = 0, self._fits
+        fits.start(checkpoint, settings_of(self, ids, max_epoch), max_epoch)
+        done, start = self.current_epoch, time.perf_counter()
+        with fits.blamed(), ThreadPoolExecutor(self.threads) as pool, Interrupt() as interrupt:
             run = map if self.threads == 1 or config.GPU else pool.map
-            for epoch in range(epochs_done, fit.max_epoch):
-                self._train_epoch(fit, epoch, steps_done, run, interrupt)
-                steps_done = 0
-                self._finish_epoch(fit.ids)
-                if verbose:
-                    seconds, words = time.perf_counter() - start, len(fit.ids) * (epoch + 1 - epochs_done)
-                    speed, loss = f"{words / seconds / 1000:.0f}k words/s", f"loss {self.loss_list[-1]:.2f}"
-                    write(f"| epoch {self.current_epoch} | time {seconds:.1f}[s] | {speed} | {loss}")
-            path = self._save(fit, fit.max_epoch, 0, generator_states(self))
+            while self.current_epoch < fits.end and not interrupt.requested:
+                self._train_epoch(ids, keep, run, interrupt)
+                if self.iteration == self.iterations:
+                    self._finish_epoch(ids)
+                    if verbose:
+                        seconds, words = time.perf_counter() - start, len(ids) * (self.current_epoch - done)
+                        speed, loss = f"{words / seconds / 1000:.0f}k words/s", f"loss {self.loss_list[-1]:.2f}"
+                        write(f"| epoch {self.current_epoch} | time {seconds:.1f}[s] | {speed} | {loss}")
+            path = fits.save()
         if interrupt.requested:
-            if fit.checkpoint and path:
-                fit.checkpoint.restart()
-            raise TrainingInterrupted(f"training stopped after epoch {self.current_epoch}, its last one.")
-
-    def _resume(self, fit: _Fit) -> tuple[int, int] | None:
-        """Go on from the checkpoint, if there is one: (epochs, steps of the next one) that this fit has done already.
-
-        None if the checkpoint is of a later fit, as in a loop of fits that is resumed: then this one has been finished.
-        """
-        # With the state of a later fit, current_epoch has run ahead of the fits, which are counted by their ends alone.
-        begin = self._end if self._later_state else self.current_epoch
-        self._end = begin + fit.max_epoch
-        state = fit.checkpoint and (fit.checkpoint.start(alone=True) or self._later_state)
-        if not (fit.checkpoint and state):
-            return 0, 0
-        try:
-            with fit.checkpoint.restoring():
-                later = restore(self, fit.settings, self._end, state)
-        except BaseException:
-            self._end = begin
-            fit.checkpoint.restart()
-            raise
-        self._later_state = state if later else None
-        return None if later else (state["epoch"], state["step"])
+            raise fits.interrupted(path)
 
     def _train_epoch(
-        self, fit: _Fit, epoch: int, steps_done: int, run: Callable[..., Iterable[Any]], interrupt: Interrupt
+        self, ids: numpy.ndarray, keep: numpy.ndarray, run: Callable[..., Iterable[Any]], interrupt: Interrupt
     ) -> None:
-        """The steps of an epoch, counted from 0 in this fit, after the first `steps_done`, with checkpoints."""
-        drawn = generator_states(self)
-        text = fit.ids if self.sample is None else fit.ids[self.rng.random(len(fit.ids)) < fit.keep[fit.ids]]
-        self._check_length(len(fit.ids), len(text))
+        """The steps of an epoch that are left to do, or until Ctrl-C, with checkpoints."""
+        self.drawn = generator_states(self)
+        text = ids if self.sample is None else ids[self.rng.random(len(ids)) < keep[ids]]
+        self._check_length(len(ids), len(text))
         steps = self._steps(np.asarray(text))
-        first, last = self.learning_rate
-        number, end = self.current_epoch + 1, self.current_epoch - epoch + fit.max_epoch
-        for i, stretches in enumerate(progress(steps, f"epoch {number} / {end}")):
-            if i < steps_done:
+        self.iterations = len(steps)
+        (first, last), fits = self.learning_rate, self._fits
+        for i, stretches in enumerate(progress(steps, f"epoch {self.current_epoch + 1} / {fits.end}")):
+            if i < self.iteration:
                 continue
-            self._step(stretches, first + (last - first) * (epoch + i / len(steps)) / fit.max_epoch, run)
-            stop = interrupt.requested  # looked at once, as Ctrl-C may come at any time
-            if stop or (fit.checkpoint and fit.checkpoint.due()):
+            done = (self.current_epoch - fits.begin + i / len(steps)) / (fits.end - fits.begin)
+            self._step(stretches, first + (last - first) * done, run)
+            self.iteration = i + 1
+            if interrupt.requested:
+                break
+            if fits.due():
                 self._check_weights()
-                path = self._save(fit, epoch, i + 1, drawn)
-            if stop:
-                saved = "." if fit.checkpoint else " and was not saved."
-                if fit.checkpoint and path:
-                    fit.checkpoint.restart()  # the next fit takes the place of this one
-                    saved = f" and was saved in {path}. It goes on with {RESUME}."
-                raise TrainingInterrupted(f"training stopped in epoch {number}{saved}")
+                fits.save()
+        self._check_weights()
 
     def _finish_epoch(self, ids: numpy.ndarray) -> None:
-        loss = self._loss(ids)
-        self._check_weights()
+        self.loss_list.append(self._loss(ids))
         self.current_epoch += 1
-        self.loss_list.append(loss)
+        self.iteration = 0
 
     def _check_weights(self) -> None:
         """FloatingPointError naming a weight that is not finite, which the loss of some windows may not show."""
@@ -250,20 +202,6 @@ class CorpusTrainer:
             sampled = f", of which sample {self.sample} leaves {left:.3g}" if words > 2 * window else ""
             takes = f"a window of {window} takes {2 * window + 1} words"
             raise ValueError(f"CorpusTrainer.fit: {takes}, got {words}{sampled}")
-
-    def _save(self, fit: _Fit, epoch: int, step: int, drawn: dict[str, Any]) -> Path | None:
-        """Write a checkpoint, if there are any; its path. If that fails, say so, as the training is worth more.
-
-        (epoch, step) are done in this fit; `drawn` are the generators' states when the epoch began.
-        """
-        if not fit.checkpoint:
-            return None
-        try:
-            return fit.checkpoint.save(take(self, fit.settings, epoch, step, drawn))
-        except (OSError, TypeError, ValueError) as error:  # the disk, or what others have put into the state
-            stays = ", the one before it stays" if fit.checkpoint.files() else ""
-            write(f"the checkpoint could not be written{stays}: {error}")
-            return None
 
     def _step(self, stretches: Sequence[Stretch], learning_rate: float, run: Callable[..., Iterable[Any]]) -> None:
         """The gradients of all stretches, then an update of each weight; `run` is map, or that of the threads."""

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from common import resuming
-from common.checks import check_restored_count, check_restored_numbers
+from common.checks import check_restored_numbers
 from common.np import np
-from common.object_tree import set_generator_states
-from common.training_state import ARGUMENT, checksum, step_settings
+from common.object_tree import generator_states, set_generator_states
+from common.resuming import check_same
+from common.training_state import checksum, step_settings
 
 if TYPE_CHECKING:
     from ch04.corpus_training import CorpusTrainer
@@ -20,7 +20,6 @@ def settings_of(trainer: CorpusTrainer, ids: numpy.ndarray, max_epoch: int) -> d
     """What must be the same when a fit goes on: all but `threads`, on which the results do not depend."""
     return {
         **step_settings(trainer.model, None),
-        "kind": type(trainer.model).__name__,
         "learning_rate": list(trainer.learning_rate),
         "sample": None if trainer.sample is None else float(trainer.sample),
         "shrink_windows": bool(trainer.shrink_windows),
@@ -31,46 +30,29 @@ def settings_of(trainer: CorpusTrainer, ids: numpy.ndarray, max_epoch: int) -> d
     }
 
 
-def take(
-    trainer: CorpusTrainer, settings: dict[str, Any], epoch: int, step: int, drawn: dict[str, Any]
-) -> dict[str, Any]:
-    """The state of a fit that has done so many epochs, and steps of the next one.
-
-    `drawn` are the generators' states when that epoch began.
-    """
+def take(trainer: CorpusTrainer) -> dict[str, Any]:
+    """The state of a trainer. The generators are as they were when the epoch began: its steps are drawn again."""
     return {
-        "settings": settings,
-        "epoch": epoch,
-        "step": step,
-        "generators": drawn,
-        "current_epoch": trainer.current_epoch,
-        "loss_list": trainer.loss_list,
+        "trainer": {
+            "current_epoch": trainer.current_epoch,
+            "iteration": trainer.iteration,
+            "loss_list": trainer.loss_list,
+        },
+        "generators": trainer.drawn if trainer.iteration else generator_states(trainer),
         "params": trainer.model.params,
         "squares": [optimizer.s for optimizer in trainer.optimizers],
     }
 
 
-def restore(trainer: CorpusTrainer, settings: dict[str, Any], end: int, state: dict[str, Any]) -> bool:
-    """Put a state back; whether it is that of a later fit than the one which leads up to the epoch `end`.
-
-    ValueError, before any weight is changed, if it does not fit. The settings of a later fit are not compared with
-    `settings`, but when that begins.
-    """
-    for name in ("epoch", "step", "current_epoch"):
-        check_restored_count(name, state[name])
-    check_restored_numbers("loss_list", state["loss_list"])
-    begin = state["current_epoch"] - state["epoch"]  # of the fit that the state is of
-    later = begin >= end
+def restore(trainer: CorpusTrainer, state: dict[str, Any]) -> None:
+    """Put a state back. ValueError, before any weight is changed, if it does not fit."""
+    own = state["trainer"]
+    check_restored_numbers("loss_list", own["loss_list"])
     arrays = [*trainer.model.params, *(optimizer.s for optimizer in trainer.optimizers)]
     saved = [*state["params"], *state["squares"]]
-    before = {**state["settings"], "shapes": [a.shape for a in saved]}
-    now = {**(state["settings"] if later else settings), "shapes": [a.shape for a in arrays]}
-    # An argument of the model that is no setting on one side, such as an array, cannot be compared.
-    one_sided = {name for name in before.keys() ^ now.keys() if name.startswith(ARGUMENT)}
-    if found := resuming.differences(before, now, one_sided):
-        raise ValueError(f"it belongs to another training: {found}")
+    check_same({"shapes": [a.shape for a in saved]}, {"shapes": [a.shape for a in arrays]})
     for array, values in zip(arrays, saved, strict=True):
         array[...] = np.asarray(values)
     set_generator_states(trainer, state["generators"])
-    trainer.current_epoch, trainer.loss_list[:] = state["current_epoch"], state["loss_list"]
-    return later
+    trainer.current_epoch, trainer.iteration = own["current_epoch"], own["iteration"]
+    trainer.loss_list[:] = own["loss_list"]

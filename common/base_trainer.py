@@ -5,24 +5,24 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from common.callbacks import Callback
-from common.checkpoint import RESUME, Checkpoints
+from common.checkpoint import Checkpoints
 from common.checks import check_restored_count, check_restored_numbers
 from common.files import Location
+from common.fit_checkpoints import FitCheckpoints
 from common.history import History, Sums
-from common.interrupt import Interrupt, TrainingInterrupted
+from common.interrupt import Interrupt
 from common.memory import keep_freed_memory
 from common.object_tree import make_generators
 from common.progress import progress, write
+from common.resuming import VALID
 from common.signature import InitSignature
-from common.trainer_checkpoints import TrainerCheckpoints
 from common.training import Step
-from common.training_state import VALID, checksum
+from common.training_state import checksum, restore, take
 from common.validation import own_scores
 
 MEASURE_EVERY = 50  # iterations; the norm of gradients that are not clipped
@@ -81,11 +81,9 @@ class BaseTrainer:
         self._interval: list[float] = []  # losses since the last printed line
         self._sums = Sums()
         self._last = 0.0  # when the time was taken last
-        self._end = 0  # the epoch that all fits so far lead up to
         self.eval_interval: int | None = None
-        self._restored = False  # to the middle of an epoch, which no fit has gone on with yet
-        self._checkpoints: Checkpoints | None = None  # of the last fit
-        self._later_state: dict[str, Any] | None = None  # a state that is not this fit's, but that of a later one
+        self._restored = False  # to the middle of an epoch, maybe, which no fit has gone on with yet
+        self._fits = FitCheckpoints(self, take, restore)
 
     @cached_property
     def history(self) -> History:
@@ -132,45 +130,38 @@ class BaseTrainer:
         `eval_interval` of them: the mean over the iterations since the last line. No mean spans two epochs.
         """
         callbacks = checked_callbacks(callbacks, checkpoint is not None)
+        settings = settings | {"optimizer": type(self.optimizer).__name__}
         if valid is not None and not callable(valid):
             valid = self._checked_valid(valid)
             arrays = valid if isinstance(valid, tuple) else (valid,)
             if checkpoint is not None and all(hasattr(array, "dtype") for array in arrays):
                 settings = settings | {VALID: checksum(*arrays)}
-        step = self._make_step()
-        # After a checkpoint of a later fit has been put back, the earlier ones have nothing left to do. Otherwise the
-        # epochs are counted from current_epoch, which may have been set by hand.
-        begin, resumed = min(self.current_epoch, self._end), self._restored or self._later_state is not None
-        self._end = (begin if resumed else self.current_epoch) + max_epoch
+        step, fits = self._make_step(), self._fits
         self.callbacks, self.iterations, self.stopped, self.seconds = callbacks, iterations, None, 0.0
         self.validates = valid is not None
         make_generators(self)  # in one order, with checkpoints and without
         if not self._restored:
             self._new_epoch()
-        saver = TrainerCheckpoints(self, checkpoint, settings, begin + max_epoch) if checkpoint is not None else None
-        with keep_freed_memory(), saver.blamed() if saver else contextlib.nullcontext():
+        fits.start(checkpoint, settings, max_epoch)
+        with keep_freed_memory(), fits.blamed():
             for callback in self.callbacks:
                 callback.on_start(self)
-            if saver:
-                saver.check()
+            fits.check()
             with Interrupt() as interrupt:
                 try:
-                    done = max(0, self._iterations_done(max_epoch))
-                    with progress(max_epoch * iterations, initial=done) as bar:  # estimates the time left
-                        self._epochs(step, batches, max_grad, valid, bar, interrupt, saver)
+                    done = (self.current_epoch - fits.begin) * iterations + self.iteration
+                    with progress(max_epoch * iterations, initial=max(0, done)) as bar:  # estimates the time left
+                        self._epochs(step, batches, max_grad, valid, bar, interrupt)
                     if self.stopped is not None:
                         reason = f": {self.stopped}" if self.stopped else ""
                         write(f"training ends in epoch {self.current_epoch + bool(self.iteration)}{reason}")
-                    path = saver.save() if saver and self._later_state is None else None
+                    path = fits.save()
                 except FloatingPointError:
                     self._end_callbacks()
                     raise
                 self._end_callbacks()
             if interrupt.requested:
-                self._end -= max_epoch  # as before this fit: with resume, the next one takes its place
-                if saver and path:
-                    saver.checkpoints.restart()
-                raise TrainingInterrupted(self._farewell(saver, path))
+                raise fits.interrupted(path)
 
     def _epochs(
         self,
@@ -180,13 +171,12 @@ class BaseTrainer:
         valid: Any,
         bar: tqdm,
         interrupt: Interrupt,
-        saver: TrainerCheckpoints | None,
     ) -> None:
         """All that is left of the epochs, or until something asks to stop."""
-        while self.current_epoch < self._end and self.stopped is None and not interrupt.requested:
+        while self.current_epoch < self._fits.end and self.stopped is None and not interrupt.requested:
             self._restored = False
             bar.set_description(f"epoch {self.current_epoch + 1}", refresh=False)
-            self._iterate(step, batches, max_grad, bar, interrupt, saver)
+            self._iterate(step, batches, max_grad, bar, interrupt)
             if self.iteration == self.iterations:
                 self._finish_epoch(valid)
 
@@ -201,7 +191,6 @@ class BaseTrainer:
         max_grad: float | None,
         bar: tqdm,
         interrupt: Interrupt,
-        saver: TrainerCheckpoints | None,
     ) -> None:
         """The iterations from the current one to the end of the epoch, or until something asks to stop.
 
@@ -209,7 +198,7 @@ class BaseTrainer:
         """
         sums, interval = self._sums, self._interval
         watching = [c for c in self.callbacks if getattr(c.on_iteration, "__func__", None) is not Callback.on_iteration]
-        shown = not bar.disable
+        shown, due = not bar.disable, self._fits.due
         self._last = time.perf_counter()
         for done, (x, t) in enumerate(batches(self.iteration), start=self.iteration):
             try:
@@ -230,10 +219,10 @@ class BaseTrainer:
                     callback.on_iteration(self)
             if interrupt.requested or self.stopped is not None:
                 break
-            if saver and saver.checkpoints.due():
+            if due():
                 self._take_time()
                 self._check_weights(step)
-                saver.save()
+                self._fits.save()
                 self._last = time.perf_counter()
         self._take_time()
         self._check_weights(step)
@@ -249,13 +238,8 @@ class BaseTrainer:
         """What does the work of an iteration."""
         return Step(self.model, self.optimizer)
 
-    def _iterations_done(self, max_epoch: int) -> int:
-        """The iterations that this fit has behind it."""
-        return (self.current_epoch + max_epoch - self._end) * self.iterations + self.iteration
-
     def _new_epoch(self) -> None:
-        self.iteration, self._sums = 0, Sums()
-        self._interval.clear()
+        self.iteration, self._sums, self._interval = 0, Sums(), []
 
     def _take_time(self) -> None:
         """Add the time since the last call."""
@@ -295,21 +279,6 @@ class BaseTrainer:
                 if hasattr(callback, "while_scoring"):  # one that is not derived from Callback need not have it
                     contexts.enter_context(callback.while_scoring(self))
             return own_scores(self.model, valid) if callable(valid) else self._scores(valid)
-
-    def _place(self) -> str:
-        """Where the training is, for people."""
-        if not self.iteration:
-            return f"after epoch {self.current_epoch}"
-        return f"in epoch {self.current_epoch + 1}, at iteration {self.iteration} / {self.iterations}"
-
-    def _farewell(self, saver: TrainerCheckpoints | None, path: Path | None) -> str:
-        place = f"training stopped {self._place()}"
-        if saver is None:
-            return f"{place}. The model keeps what it has learnt; nothing was saved."
-        if not path:
-            return place
-        how = "the same call goes on" if saver.checkpoints.resume else f"it goes on with {RESUME}"
-        return f"{place}, and was saved in {path}; {how}."
 
     def _interval_label(self) -> str:
         """What a point of the curve stands for."""

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 FREE = ("max_epoch",)  # a longer training has the same beginning, see also check_done; where it has not, check_length
+VALID = "validation data"  # the name of the setting that tells these from others
+ARGUMENT = "model."  # begins the names of settings that are a model's arguments
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], free: Iterable[str] = ()) -> str:
@@ -21,15 +23,24 @@ def compare(before: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
         raise ValueError(f"it has other settings: {found}")
 
 
-def check_done(was: int | None, now: int | None, epoch: int, iteration: int) -> None:
-    """Raise ValueError where a smaller max_epoch is asked for `now`, and more than that has been done already: the
-    scores of the longer training would be taken for those of the shorter one.
+def check_same(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise ValueError naming each setting of a fit that was another one `before`.
 
-    With the same max_epoch more may have been done, by a loop of fits.
+    What is no setting on one side, such as an array as an argument of a model, cannot be compared, and a training may
+    get validation data later, or do without them from now on.
     """
-    if was is not None and now is not None and now < was and (epoch, iteration) > (now, 0):
+    one_sided = {name for name in before.keys() ^ now.keys() if name.startswith((ARGUMENT, VALID))}
+    if found := differences(before, now, one_sided):
+        raise ValueError(f"it belongs to another training: {found}")
+
+
+def check_done(epoch: int, iteration: int, end: int) -> None:
+    """Raise ValueError for a fit that is to end after the epoch `end` where more has been done already: the scores of
+    the longer training would be taken for those of the shorter one.
+    """
+    if (epoch, iteration) > (end, 0):
         done = f"{epoch} epochs and {iteration} iterations" if iteration else f"{epoch} epochs"
-        raise ValueError(f"max_epoch was {was} and is now {now}, but the training has done {done} already")
+        raise ValueError(f"the training has done {done} already, and is now to end after {end}")
 
 
 def check_length(before: Mapping[str, Any], settings: Mapping[str, Any], reason: str) -> None:

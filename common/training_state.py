@@ -7,25 +7,21 @@ put back goes on with the same bits on the CPU.
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy
 
-from common import resuming
 from common.base_model import BaseModel
 from common.model_folder import is_plain, plain_arguments
 from common.model_tree import recurrent_states, unique_params, with_layers
 from common.np import np, to_cpu
 from common.object_tree import GLOBAL_GENERATOR, attributes, generator_states, put_back, set_generator_states
-
-VERSION = 3
-VALID = "validation data"  # the name of the setting that tells these from others
-ARGUMENT = "model."  # begins the names of settings that are a model's arguments
+from common.resuming import ARGUMENT, check_same
 
 
-def take(trainer: Any, settings: dict[str, Any]) -> dict[str, Any]:
-    """The state of a trainer; `settings` are what must be the same when the training goes on.
+def take(trainer: Any) -> dict[str, Any]:
+    """The state of a trainer.
 
     TypeError for an optimizer whose state cannot be told: one that is not ours may have numbers, arrays and lists and
     dictionaries of them as its attributes, or the methods `state_dict` and `load_state_dict` of ours. The ids of
@@ -38,10 +34,6 @@ def take(trainer: Any, settings: dict[str, Any]) -> dict[str, Any]:
         name = type(optimizer).__name__
         raise TypeError(f"state.optimizer: {name} has the ids of weights as keys, take their places")
     return {
-        "version": VERSION,
-        "model": type(model).__name__,
-        "optimizer_type": type(optimizer).__name__,
-        "settings": settings,
         "params": weights,
         "layers": recurrent_states(model),
         "optimizer": saved,
@@ -52,24 +44,16 @@ def take(trainer: Any, settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def restore(trainer: Any, settings: dict[str, Any], state: dict[str, Any]) -> None:
+def restore(trainer: Any, state: dict[str, Any]) -> None:
     """Put a state back into a trainer whose model, optimizer and callbacks are made as they were at first.
 
     ValueError, before any weight is changed, for a state of another kind of training, naming what differs.
     """
     model, optimizer = trainer.model, trainer.optimizer
-    if state["version"] != VERSION:
-        raise ValueError(f"it has format version {state['version']}, this program reads version {VERSION}")
-    kinds = {"model": type(model).__name__, "optimizer": type(optimizer).__name__}
-    _same({"model": state["model"], "optimizer": state["optimizer_type"]}, kinds)
-    # What is no setting on one side, such as an array as an argument of a model, cannot be compared.
-    # A training may get validation data later, or do without them from now on.
-    one_sided = {name for name in state["settings"].keys() ^ settings.keys() if name.startswith((ARGUMENT, VALID))}
-    _same(state["settings"], settings, one_sided)
     names = [type(callback).__name__ for callback in trainer.callbacks]
-    _same({"callbacks": [name for name, _ in state["callbacks"]]}, {"callbacks": names})
+    check_same({"callbacks": [name for name, _ in state["callbacks"]]}, {"callbacks": names})
     grows = "state.optimizer.attributes" if _tells_its_state(optimizer) else "state.optimizer"
-    _check("state", state, take(trainer, state["settings"]), grows)
+    _check("state", state, take(trainer), grows)
     weights = unique_params(model)
     if _tells_its_state(optimizer):
         optimizer.load_state_dict(list(weights.values()), _on_device(state["optimizer"]))
@@ -89,11 +73,11 @@ def restore(trainer: Any, settings: dict[str, Any], state: dict[str, Any]) -> No
 
 
 def step_settings(model: Any, max_grad: float | None) -> dict[str, Any]:
-    """The settings that the weights do not show: `max_grad`, and the arguments that the model was made with, those left
-    out by their defaults, as far as a folder keeps them. Of a list or dictionary, which may have as many numbers as
-    there are words, a checksum stands. `rng` is none: a generator goes on from its state.
+    """The settings that the weights do not show: `max_grad`, the model's class, and the arguments that it was made
+    with, those left out by their defaults, as far as a folder keeps them. Of a list or dictionary, which may have as
+    many numbers as there are words, a checksum stands. `rng` is none: a generator goes on from its state.
     """
-    settings: dict[str, Any] = {"max_grad": None if max_grad is None else float(max_grad)}
+    settings = {"model": type(model).__name__, "max_grad": None if max_grad is None else float(max_grad)}
     if not isinstance(model, BaseModel):
         return settings
     try:
@@ -117,11 +101,6 @@ def checksum(*arrays: Any) -> int:
 
 def _tells_its_state(optimizer: Any) -> bool:
     return hasattr(optimizer, "state_dict") and hasattr(optimizer, "load_state_dict")
-
-
-def _same(before: Mapping[str, Any], now: Mapping[str, Any], free: Iterable[str] = ()) -> None:
-    if found := resuming.differences(before, now, free):
-        raise ValueError(f"it belongs to another training: {found}")
 
 
 def _has_keys(value: Any, keys: set[int]) -> bool:

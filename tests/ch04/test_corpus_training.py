@@ -150,7 +150,7 @@ def fit_with(folder, kind=CBOW, resume=True, max_epoch=1, size=(4, 2), negatives
 
 @pytest.mark.parametrize("setting, other", [
     ("max_epoch was 1 and is now 2", {"max_epoch": 2}),
-    ("kind was 'CBOW' and is now 'SkipGram'", {"kind": SkipGram}),
+    ("model was 'CBOW' and is now 'SkipGram'", {"kind": SkipGram}),
     ("model.hidden_size was 4 and is now 5", {"size": (5, 2)}),
     ("model.window_size was 2 and is now 3", {"size": (4, 3)}),
     ("model.sample_size was 5 and is now 6", {"negatives": (0.75, 6)}),
@@ -208,7 +208,7 @@ def test_ctrl_c_without_room_for_a_checkpoint(tmp_path, monkeypatch):
     trainer, checkpoint = CorpusTrainer(CBOW(WORDS, 8, 3, CORPUS, rng=0), rng=0), Full(tmp_path, resume=True)
     step, calls = trainer._step, []
     monkeypatch.setattr(trainer, "_step", lambda *args: (calls.append(1), len(calls) == 7 and stop(), step(*args)))
-    with pytest.raises(TrainingInterrupted, match=r"^training stopped in epoch 1\.$"):
+    with pytest.raises(TrainingInterrupted, match=r"^training stopped in epoch 1, at iteration 7 / 8$"):
         trainer.fit(CORPUS, 1, False, checkpoint=checkpoint)
     assert checkpoint.start() is None
 
@@ -236,7 +236,8 @@ class StopsLate:
 
 def test_ctrl_c_right_after_a_look(tmp_path, monkeypatch):
     monkeypatch.setattr(corpus_training, "Interrupt", StopsLate)
-    with pytest.raises(TrainingInterrupted, match=r"stopped in epoch 1 and was saved in .*000001\.npz\. It goes on"):
+    message = r"in epoch 1, at iteration 1 / 2, and was saved in .*000001\.npz; it goes on"
+    with pytest.raises(TrainingInterrupted, match=message):
         fit_with(tmp_path, resume=False)
 
 
@@ -277,7 +278,7 @@ def test_after_ctrl_c_the_same_call_goes_on(kind, tmp_path, monkeypatch):
         step(*args)
 
     monkeypatch.setattr(trainer, "_step", interrupted)
-    with pytest.raises(TrainingInterrupted, match="It goes on with --resume"):
+    with pytest.raises(TrainingInterrupted, match="; the same call goes on"):
         trainer.fit(CORPUS, 2, False, checkpoint=checkpoint)
     trainer.fit(CORPUS, 2, False, checkpoint=checkpoint)
     assert trainer.current_epoch == len(trainer.loss_list) == 2
@@ -294,7 +295,8 @@ def test_ctrl_c_without_checkpoints(monkeypatch):
         step(*args)
 
     monkeypatch.setattr(trainer, "_step", interrupted)
-    with pytest.raises(TrainingInterrupted, match=r"^training stopped in epoch 1 and was not saved\.$"):
+    message = r"^training stopped in epoch 1, at iteration 1 / 8\. .*; nothing was saved\.$"
+    with pytest.raises(TrainingInterrupted, match=message):
         trainer.fit(CORPUS, 2, False)
     assert len(calls) == 1
 
@@ -549,5 +551,11 @@ class TestMisuse:
     def test_divergence_is_noticed(self):
         model = CBOW(WORDS, 4, 2, CORPUS)
         model.word_vecs[:] = numpy.nan
-        with pytest.raises(FloatingPointError, match=r"epoch 1.*nan"):
+        with pytest.raises(FloatingPointError, match=r"epoch 1: training has diverged, weight in\.W .* holds NaN"):
+            CorpusTrainer(model).fit(CORPUS, 1)
+
+    def test_a_loss_that_is_not_finite(self, monkeypatch):
+        model = CBOW(WORDS, 4, 2, CORPUS)
+        monkeypatch.setattr(model, "forward", lambda contexts, target: numpy.inf)
+        with pytest.raises(FloatingPointError, match=r"epoch 1: the loss is inf; a lower learning rate may help"):
             CorpusTrainer(model).fit(CORPUS, 1)

@@ -251,7 +251,7 @@ def test_ids_of_weights_are_found_wherever_they_are_keys(velocities, place):
     training = LanguageTraining(BookAdam())  # the last weight but one is a view of the first
     training.trainer.optimizer.v = velocities(id(training.trainer.model.params[place]))
     with pytest.raises(TypeError, match="BookAdam has the ids of weights as keys"):
-        training_state.take(training.trainer, {})
+        training_state.take(training.trainer)
 
 
 @pytest.mark.parametrize("base", [object, SGD])
@@ -366,6 +366,56 @@ def test_a_loop_of_fits_that_changes_the_learning_rate(kind, folder, tmp_path):
         resumed = train(Checkpoints(tmp_path / "other", resume=True))
         assert resumed.result == whole.result
         assert resumed.trainer.optimizer.lr == whole.trainer.optimizer.lr
+
+
+def test_epochs_that_are_counted_from_another_number(folder):
+    """A fit goes on within the epochs that it has, whatever number was given to the first of them by hand."""
+
+    def train(training, checkpoint=None):
+        training.trainer.current_epoch = 10
+        return training.fit(2, checkpoint=checkpoint)
+
+    with pytest.raises(TrainingInterrupted, match=r"stopped in epoch 12, at iteration \d / 5"):
+        train(Interrupted(at=12), folder)  # with those of the validation
+    resumed = train(LanguageTraining(), Checkpoints(folder, resume=True))
+    assert resumed.trainer.current_epoch == 12 and resumed.result == train(LanguageTraining()).result
+
+
+def test_a_fit_after_one_that_ended_early(folder, tmp_path):
+    """The first fit, which ended before its time, is not gone on with instead of the second one."""
+
+    def train(checkpoints):
+        training = LanguageTraining()
+        training.fit(5, callbacks=[StopsAfter(1)], checkpoint=checkpoints)
+        training.trainer.optimizer.lr /= 4
+        return training.fit(2, callbacks=[StopsAfter(9)], checkpoint=checkpoints)
+
+    whole = train(checkpoints := Checkpoints(folder, seconds=0, keep=100))
+    assert whole.trainer.current_epoch == 3
+    for path in checkpoints.files():
+        shutil.rmtree(tmp_path / "other", ignore_errors=True)
+        (tmp_path / "other").mkdir()
+        shutil.copy(path, tmp_path / "other")
+        resumed = train(Checkpoints(tmp_path / "other", resume=True))
+        assert resumed.result == whole.result and resumed.trainer.optimizer.lr == whole.trainer.optimizer.lr
+
+
+def test_a_shorter_fit_than_what_was_done(folder):
+    LanguageTraining().fit(2, checkpoint=folder)
+    with pytest.raises(FileFormatError, match=r"the training has done 2 epochs already, and is now to end after 1$"):
+        LanguageTraining().fit(1, checkpoint=Checkpoints(folder, resume=True))
+
+
+class StopsAfter(Callback):
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def on_start(self, trainer):
+        self.on_epoch(trainer)
+
+    def on_epoch(self, trainer):
+        if trainer.current_epoch >= self.epochs:
+            trainer.stop("enough")
 
 
 def test_after_a_resumed_fit_that_was_stopped_a_new_one_is_whole(folder):
@@ -627,7 +677,7 @@ class TestDamage:
                 link = tmp_path / "link"
                 if not link.is_symlink():
                     link.symlink_to(folder, target_is_directory=True)
-                for place in (folder, link, training.trainer._checkpoints):
+                for place in (folder, link, training.trainer._fits._checkpoints):
                     with pytest.raises(ValueError, match="another training or thread of this process is at"):
                         fit_there(place)
                     refused.append(place)
@@ -861,11 +911,13 @@ class TestValuesThatNoTrainingHas:
     @pytest.mark.parametrize(
         ("place", "value", "message"),
         [
-            ("version", 2, "it has format version 2, this program reads version 3"),
-            ("version", 4, "format version 4"),
+            ("version", 2, "it has format version 2, this program reads version 4"),
+            ("version", 5, "format version 5"),
             ("trainer/iteration", 1.5, "iteration must be an integer of at least 0, not 1.5"),
             ("trainer/current_epoch", -1, "current_epoch must be an integer"),
             ("trainer/time_idx", 1e300, "time_idx must be an integer"),
+            ("fits", [[0, -1]], "fits must be an integer of at least 0, not -1"),
+            ("fits", [], "IndexError"),
             ("trainer/seconds", math.nan, "seconds must be finite"),
             ("trainer/sums/seconds", math.inf, "seconds must be finite"),
             ("trainer/_interval", ["a"], "the losses must be numbers"),
@@ -1313,11 +1365,11 @@ class TestScript:
         with monkeypatch.context() as patch, pytest.raises(TrainingInterrupted):
             patch.setitem(INTERRUPT, "at", 10)  # with those of the validation
             main()
-        with pytest.raises(FileFormatError, match=r"was 3 and is now 1, .* done 1 epochs and \d iterations already"):
+        with pytest.raises(FileFormatError, match=r"has done 1 epochs and \d iterations already, .* end after 1"):
             main(max_epoch=1, resume=True)
         for max_epoch in (2, 2, 4):
             main(max_epoch=max_epoch, resume=True)
-        with pytest.raises(FileFormatError, match="was 4 and is now 2, but the training has done 4 epochs already"):
+        with pytest.raises(FileFormatError, match="training has done 4 epochs already, and is now to end after 2"):
             main(max_epoch=2, resume=True)
         for resume in (False, True):
             main(max_epoch=1, times=2, out="loop", resume=resume)

@@ -3,7 +3,7 @@
 import pytest
 
 from common import state_file
-from common.resuming import check_done, check_length, compare, differences
+from common.resuming import ARGUMENT, VALID, check_done, check_length, check_same, compare, differences
 
 
 def test_other_settings_are_named_but_for_the_length():
@@ -26,12 +26,23 @@ def test_length_where_it_matters():
 
 
 def test_what_was_done_already():
-    for settings in ((5, 5, 5, 0), (5, 5, 9, 3), (5, 8, 5, 0), (5, 3, 3, 0), (None, 1, 5, 0), (5, None, 5, 0)):
-        check_done(*settings)
-    with pytest.raises(ValueError, match="max_epoch was 5 and is now 3, but the training has done 4 epochs already"):
-        check_done(5, 3, 4, 0)
-    with pytest.raises(ValueError, match="has done 3 epochs and 2 iterations already"):
-        check_done(5, 3, 3, 2)
+    for done in ((0, 0, 3), (2, 9, 3), (3, 0, 3)):
+        check_done(*done)
+    with pytest.raises(ValueError, match="the training has done 4 epochs already, and is now to end after 3"):
+        check_done(4, 0, 3)
+    with pytest.raises(ValueError, match="has done 3 epochs and 2 iterations already, and is now to end after 3"):
+        check_done(3, 2, 3)
+
+
+def test_settings_of_a_fit():
+    before = {"data": 1, "max_grad": 5.0, "model.width": 3}
+    check_same(before, before)
+    check_same(before, {"data": 1, "max_grad": 5.0, VALID: 2})  # arguments and validation data that one side has
+    for name, value in (("data", 2), ("max_grad", None), (f"{ARGUMENT}width", 4)):
+        with pytest.raises(ValueError, match=f"belongs to another training: {name} was .* and is now {value}"):
+            check_same(before, before | {name: value})
+    with pytest.raises(ValueError, match=r"max_grad was 5\.0 and is now None"):
+        check_same(before, {"data": 1})
 
 
 def test_names_of_files_that_are_no_text(tmp_path):
