@@ -20,7 +20,6 @@ from common.memory import keep_freed_memory
 from common.object_tree import make_generators
 from common.progress import progress, write
 from common.resuming import VALID
-from common.signature import InitSignature
 from common.training import Step
 from common.training_state import checksum, restore, take
 from common.validation import own_scores
@@ -60,35 +59,42 @@ class BaseTrainer:
     """
 
     state: tuple[str, ...] = ("current_epoch", "iteration", "seconds", "_interval")  # what checkpoints keep
-    __signature__ = InitSignature()
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """A new one. What it keeps begins here: the __init__ of a subclass may set the book's attributes alone."""
-        made = super().__new__(cls)
-        made._begin()
-        return made
+    # First values are class attributes and cached properties: the __init__ of a subclass may set the book's alone.
+    current_epoch = iteration = iterations = 0
+    callbacks: Sequence[Callback] = ()
+    stopped: str | None = None
+    validates = False
+    eval_interval: int | None = None
+    seconds = 0.0  # spent on the iterations of the current fit
+    _last = 0.0  # when the time was taken last
+    _restored = False  # to the middle of an epoch, maybe, which no fit has gone on with yet
 
     def __init__(self, model: Any, optimizer: Any) -> None:
         self.model, self.optimizer = model, optimizer
-
-    def _begin(self) -> None:
-        self.current_epoch = self.iteration = self.iterations = 0
-        self._history = History()
-        self.callbacks: list[Callback] = []
-        self.stopped: str | None = None
-        self.validates = False
-        self.seconds = 0.0  # spent on the iterations of the current fit
-        self._interval: list[float] = []  # losses since the last printed line
-        self._sums = Sums()
-        self._last = 0.0  # when the time was taken last
-        self.eval_interval: int | None = None
-        self._restored = False  # to the middle of an epoch, maybe, which no fit has gone on with yet
-        self._fits = FitCheckpoints(self, take, restore)
 
     @cached_property
     def history(self) -> History:
         """The means of each finished epoch; a subclass may keep something else under this name."""
         return self._history
+
+    @cached_property
+    def _history(self) -> History:
+        return History()
+
+    @cached_property
+    def _sums(self) -> Sums:
+        """Those of the current epoch."""
+        return Sums()
+
+    @cached_property
+    def _interval(self) -> list[float]:
+        """The losses since the last printed line."""
+        return []
+
+    @cached_property
+    def _fits(self) -> FitCheckpoints:
+        return FitCheckpoints(self, take, restore)
 
     def stop(self, reason: str) -> None:
         """Let fit end after the current iteration; for callbacks."""

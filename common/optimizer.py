@@ -8,6 +8,7 @@ the root.
 import copy
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from numbers import Real
 from typing import Any
 
@@ -15,7 +16,6 @@ from common.checks import as_number
 from common.np import fits_cache, np, row_blocks, take_rows
 from common.object_tree import attributes, put_back
 from common.parameter_states import ParameterStates
-from common.signature import InitSignature
 from common.sparse_gradient import RowGradient
 
 __all__ = ["SGD", "AdaGrad", "Adam", "Momentum", "Nesterov", "Optimizer", "RMSprop", "np"]
@@ -43,17 +43,16 @@ class Optimizer:
     """
 
     slots = 0  # a subclass says how many arrays of state a parameter has
-    _states_of_params: ParameterStates  # a long name, lest a subclass has an attribute of the same one
-    __signature__ = InitSignature()
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """A new one. What it keeps begins here: the __init__ of a subclass may set lr alone."""
-        made = super().__new__(cls)
-        made._states_of_params = ParameterStates()
-        return made
 
     def __init__(self, lr: float) -> None:
         self.lr = lr
+
+    @cached_property
+    def _states_of_params(self) -> ParameterStates:
+        """Made when it is needed, as the __init__ of a subclass may set lr alone; a long name, lest a subclass has an
+        attribute of the same one.
+        """
+        return ParameterStates()
 
     @property
     def lr(self) -> float:

@@ -63,22 +63,21 @@ class Trainer(BaseTrainer):
     model       forward(x, t) -> loss, backward(), params, grads
     optimizer   update(params, grads)
     rng         what shuffles the examples; if None, numpy.random seeds it when the first fit begins
-
-    loss_list   the mean losses of the intervals
     """
 
     state = (*BaseTrainer.state, "loss_list", "order")
+    batch_size = 0
+    order: Any = None  # of the examples in the current epoch
 
     def __init__(self, model: Any, optimizer: Any, *, rng: Seed = None) -> None:
         super().__init__(model, optimizer)
         if rng is not None:
             self.rng = generator(rng)
 
-    def _begin(self) -> None:
-        super()._begin()
-        self.batch_size = 0
-        self.loss_list: list[float] = []
-        self.order: Any = None  # of the examples in the current epoch
+    @cached_property
+    def loss_list(self) -> list[float]:
+        """The mean losses of the intervals."""
+        return []
 
     @cached_property
     def rng(self) -> Any:
@@ -158,17 +157,16 @@ class RnnlmTrainer(BaseTrainer):
 
     model       as for Trainer, with recurrent layers that keep their state from one block to the next
     time_idx    the place in the text, of row 0 of the next batch
-    ppl_list    the perplexities, exp(mean loss), of the intervals
     """
 
     state = (*BaseTrainer.state, "ppl_list", "time_idx")
+    time_idx = batch_size = time_size = 0
+    block_lengths: BlockLengths | None = None
 
-    def _begin(self) -> None:
-        super()._begin()
-        self.time_idx = 0
-        self.batch_size = self.time_size = 0
-        self.block_lengths: BlockLengths | None = None
-        self.ppl_list: list[float] = []
+    @cached_property
+    def ppl_list(self) -> list[float]:
+        """The perplexities, exp(mean loss), of the intervals."""
+        return []
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         check_restored_numbers("ppl_list", state["ppl_list"])
