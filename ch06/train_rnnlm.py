@@ -44,8 +44,8 @@ def main(
         final_lr = lr / 4 if corpus is Corpus.mini else lr
     if not (lr > 0 and 0 <= final_lr < math.inf):  # the last epoch would be too late to find out
         raise ValueError(f"lr must be a positive number and final_lr one of at least 0, not {lr} and {final_lr}")
-    if final_lr != lr:
-        run.checkpoint.fix_length(f"the learning rate of the last epoch alone is {final_lr} instead of {lr}")
+    if final_lr != lr:  # a longer training would not have had that rate there: unlike max_epoch, this is compared
+        run.checkpoint.settings["max_epoch (the last epoch has a learning rate of its own)"] = max_epoch
     train, word_to_id, id_to_word = corpus.load("train")
     test = corpus.load("test")[0]
     xs, ts = training_text(train, train_size)

@@ -67,7 +67,6 @@ class Checkpoints:
         self.folder, self.resume, self.keep = Path(folder), resume, keep
         self.seconds = SECONDS if seconds is None else seconds
         self.settings = json.loads(json.dumps(dict(settings or {})))  # as they are read again: a tuple as a list
-        self._length_matters: str | None = None
         self.source: Path | None = None
         self.before: Mapping[str, Any] = {}
         self._started = False
@@ -77,10 +76,6 @@ class Checkpoints:
     def files(self) -> list[Path]:
         """The checkpoints there are, the newest last."""
         return sorted(path for path in self.folder.glob("*.npz") if path.stem.isdecimal())
-
-    def fix_length(self, reason: str) -> None:
-        """Let :meth:`start` compare max_epoch too, as what was trained before depends on it; `reason` says how."""
-        self._length_matters = reason
 
     def start(self, alone: bool = False) -> dict[str, Any] | None:
         """What to go on from: the newest sound state with `resume`, else None, and None in every further call,
@@ -158,8 +153,6 @@ class Checkpoints:
             if self.settings and self.before:
                 with self.restoring():
                     resuming.compare(self.before, self.settings)
-                    if self._length_matters:
-                        resuming.check_length(self.before, self.settings, self._length_matters)
         elif self.resume:
             write(f"there is nothing to go on from in {self.folder}: training begins anew")
         else:

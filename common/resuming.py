@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-FREE = ("max_epoch",)  # a longer training has the same beginning, see also check_done; where it has not, check_length
+FREE = ("max_epoch",)  # a longer training has the same beginning, see also check_done
 VALID = "validation data"  # the name of the setting that tells these from others
 ARGUMENT = "model."  # begins the names of settings that are a model's arguments
 
@@ -41,12 +41,3 @@ def check_done(epoch: int, iteration: int, end: int) -> None:
     if (epoch, iteration) > (end, 0):
         done = f"{epoch} epochs and {iteration} iterations" if iteration else f"{epoch} epochs"
         raise ValueError(f"the training has done {done} already, and is now to end after {end}")
-
-
-def check_length(before: Mapping[str, Any], settings: Mapping[str, Any], reason: str) -> None:
-    """Raise ValueError where max_epoch was another one, for a training whose epochs depend on how many there are.
-
-    `reason` says how they do.
-    """
-    if (was := before.get("max_epoch")) != (now := settings.get("max_epoch")):
-        raise ValueError(f"max_epoch was {was} and is now {now}, but {reason}")

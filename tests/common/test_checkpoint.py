@@ -630,20 +630,18 @@ class TestDamage:
             Checkpoints(folder, settings={"width": 3}, resume=True).start()
         assert Checkpoints(folder, settings={"width": 4}, resume=True).start() == {}
 
-    def test_a_length_that_matters(self, folder):
-        def resumed(max_epoch, fixed):
+    def test_max_epoch_may_be_another_but_no_setting_that_is_added(self, folder):
+        def resumed(max_epoch, length):
             checkpoints = Checkpoints(folder, settings={"max_epoch": max_epoch, "sizes": (3, 4)}, resume=True)
-            if fixed:
-                checkpoints.fix_length("the last is special")
-            state = checkpoints.start()
-            checkpoints.release()
-            return state, checkpoints
+            checkpoints.settings["length"] = length
+            return checkpoints
 
-        assert resumed(2, True)[0] is None
-        resumed(2, True)[1].save({"step": 1})
-        assert resumed(2, True)[0] == resumed(3, False)[0] == {"step": 1}
-        with pytest.raises(ValueError, match=r"000001\.npz: .* max_epoch was 2 and is now 3, but the last is special"):
-            resumed(3, True)
+        (begun := resumed(2, 2)).start()
+        begun.save({"step": 1})
+        begun.release()
+        assert resumed(3, 2).start() == {"step": 1}
+        with pytest.raises(ValueError, match=r"000001\.npz: .* other settings: length was 2 and is now 3$"):
+            resumed(3, 3).start()
 
     def test_settings_of_a_checkpoint(self, folder):
         Checkpoints(folder, settings={"width": 4}).start()

@@ -3,7 +3,7 @@
 import pytest
 
 from common import state_file
-from common.resuming import ARGUMENT, VALID, check_done, check_length, check_same, compare, differences
+from common.resuming import ARGUMENT, VALID, check_done, check_same, compare, differences
 
 
 def test_other_settings_are_named_but_for_the_length():
@@ -16,13 +16,6 @@ def test_long_values_are_cut():
     assert differences({"widths": [1] * 100}, {"widths": "x"}) == f"widths was {str([1] * 100)[:80]} and is now 'x'"
     assert differences({"lr": 1, "max_epoch": 2}, {"lr": 1, "max_epoch": 3}) == "max_epoch was 2 and is now 3"
     assert differences({"lr": 1, "cell": None}, {"lr": 1.0}) == ""
-
-
-def test_length_where_it_matters():
-    check_length({"max_epoch": 3}, {"max_epoch": 3}, "it is the same")
-    for max_epoch in (2, 4):
-        with pytest.raises(ValueError, match=f"max_epoch was 3 and is now {max_epoch}, but the last epoch is special"):
-            check_length({"max_epoch": 3}, {"max_epoch": max_epoch}, "the last epoch is special")
 
 
 def test_what_was_done_already():
