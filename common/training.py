@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from operator import is_
 from typing import Any
 
 from numpy import errstate  # CuPy never warns
@@ -19,26 +20,30 @@ REMEDY = "A smaller learning rate or gradient clipping (max_grad) may help"
 class Step:
     """forward, backward, sum the gradients of shared weights, clip, update.
 
-    Which weights are shared is found out once, here. Raises ValueError if the weights are not on the device that
-    ``config.GPU`` names.
+    Which weights are shared is found out once, here, and again when `params` has other arrays: a model of your own may
+    make some in its first forward, or train more of them later. Raises ValueError if the weights are not on the device
+    that ``config.GPU`` names.
 
     norm    the joint norm of the last gradients, before clipping, or None if it was not measured
     """
 
     def __init__(self, model: Any, optimizer: Any) -> None:
-        for i, param in enumerate(model.params):
-            if not is_active(param):
-                raise ValueError(
-                    f"{type(model).__name__}: params[{i}] is a {type(param).__module__} array, but the active module "
-                    f"is {np.__name__}; set config.GPU before the model is built"
-                )
         self.model, self.optimizer = model, optimizer
-        self.weights = SharedWeights(model.params)
         self.norm: float | None = None
-        self._shared = self.weights.shared
+        self._find_weights()
         self._penalties = model.penalties if isinstance(model, Penalized) else []
         # Our optimizers multiply by the clipping rate themselves; a class derived from one may have the book's update.
         self._scales = isinstance(optimizer, Optimizer) and "scale" in inspect.signature(optimizer.update).parameters
+
+    def _find_weights(self) -> None:
+        self._params = list(self.model.params)
+        for i, param in enumerate(self._params):
+            if not is_active(param):
+                raise ValueError(
+                    f"{type(self.model).__name__}: params[{i}] is a {type(param).__module__} array, but the active "
+                    f"module is {np.__name__}; set config.GPU before the model is built"
+                )
+        self.weights = SharedWeights(self._params)
 
     def __call__(self, x: Any, t: Any, max_grad: float | None = None, measure: bool = False) -> float:
         """The loss before the step, without the penalties that the model has added to it.
@@ -53,9 +58,11 @@ class Step:
         if not math.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss}: {self._cause(x, t)}")
         self.model.backward()
+        if len(self.model.params) != len(self._params) or not all(map(is_, self.model.params, self._params)):
+            self._find_weights()
         # Lists of its own: an optimizer may put other arrays into them.
         params, grads = list(self.weights.params), list(self.model.grads)
-        if self._shared:
+        if self.weights.shared:
             grads = self.weights.merge(grads, in_place=True)
         rate = self._measure(grads, max_grad, measure)
         if self._scales:  # the gradients, while it reads them anyway

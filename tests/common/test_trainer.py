@@ -204,6 +204,41 @@ class TestStep:
         step(0, 0)
         assert step.norm is None
 
+    @pytest.mark.parametrize("own", [False, True])
+    def test_weights_that_are_made_or_replaced_while_training(self, own):
+        """They are trained as by a loop that reads params and grads in each step."""
+
+        class PlainSGD:
+            lr = 0.1
+
+            def update(self, params, grads):
+                for param, grad in zip(params, grads, strict=True):
+                    param -= self.lr * grad
+
+        class Growing(Scripted):
+            def __init__(self):
+                super().__init__()
+                self.params, self.grads = [], []
+
+            def forward(self, x, t):
+                done = len(self.batches)
+                if done == 0:
+                    self.params, self.grads = [numpy.zeros(1)], [numpy.ones(1)]
+                elif done == 2:
+                    self.params[0] = self.params[0].copy()
+                elif done == 3:  # a second use of the first weight
+                    self.params, self.grads = [*self.params, self.params[0][:]], [numpy.ones(1), numpy.ones(1)]
+                return super().forward(x, t)
+
+            def backward(self, dout=1):
+                for grad in self.grads:
+                    grad[...] = 1
+
+        model = Growing()
+        step = Step(model, PlainSGD() if own else SGD(0.1))
+        seen = [float((step(0, 0), model.params[0][0])[1]) for _ in range(5)]
+        assert seen == pytest.approx([-0.1, -0.2, -0.3, -0.5, -0.7])
+
     def test_an_argument_scale_of_another_kind_is_left_alone(self):
         class Scaled:
             def update(self, params, grads, scale=100.0):
