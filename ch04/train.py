@@ -31,7 +31,11 @@ from common.trainer import Trainer
 from dataset.corpora import Corpus
 
 
-@experiment(quick={"corpus": Corpus.mini, "max_epoch": 1}, options=TRAINING)
+@experiment(
+    quick={"corpus": Corpus.mini, "max_epoch": 1},
+    options=TRAINING,
+    free=("threads", "batch_size"),  # the results are the same; the trainer compares it, its default too
+)
 def main(
     run: Run,
     model: Annotated[Model, "Predict a word from those around it, or the other way round."] = Model.cbow,
@@ -54,9 +58,6 @@ def main(
     if not plain and batch_size is not None:
         raise ValueError(f"batch_size {batch_size} makes no sense without plain, which alone uses it")
     check_counts("train", min_count=min_count)
-    # A training may go on with other threads, and with the defaults stated: the trainers compare what matters.
-    for name in ("threads", "batch_size"):
-        run.checkpoint.settings.pop(name, None)
     ids, word_to_id, id_to_word = corpus.load()
     if min_count > 1:
         ids, word_to_id, id_to_word = keep_frequent(ids, word_to_id, min_count)

@@ -28,7 +28,11 @@ from dataset import pairs, sequence
 FILES = {name: sequence.FOLDER / f"{name}.txt" for name in ("addition", "date")}
 
 
-@experiment(quick={"max_epoch": 1, "max_examples": 1280, "hidden_size": 32, "shown": 2}, options=TRAINING)
+@experiment(
+    quick={"max_epoch": 1, "max_examples": 1280, "hidden_size": 32, "shown": 2},
+    options=TRAINING,
+    free=("layers", "cell", "score", "bidirectional"),  # the trainer compares the model's arguments, its defaults too
+)
 def main(
     run: Run,
     model: ModelKind = ModelKind.seq2seq,
@@ -62,8 +66,6 @@ def main(
     if batch_size > len(x):
         remedy = "take more, or let ch07.train_seq2seq take a smaller --batch-size"
         raise ValueError(f"there are {len(x)} pairs to train on, fewer than the {batch_size} of a batch: {remedy}")
-    for name in choices:  # the model's own arguments are compared when the training goes on, its defaults too
-        run.checkpoint.settings.pop(name, None)
     if data not in FILES and "data" in run.checkpoint.settings:
         # The file may lie, or be called from, elsewhere when the training goes on: checkpoints know what was in it.
         run.checkpoint.settings["data"] = Path(data).name

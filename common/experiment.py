@@ -66,14 +66,16 @@ class Script(Generic[Result]):
         quick: Mapping[str, Any],
         options: Sequence[str],
         writes: str | None = None,
+        free: Collection[str] = (),
     ) -> None:
         functools.update_wrapper(self, function)
         self.__doc__ = function.__doc__ or function.__globals__.get("__doc__")
         own = dict(inspect.signature(function, eval_str=True).parameters)
         self.takes_run = own.pop("run", None) is not None
-        if unknown := quick.keys() - own.keys():
-            raise ValueError(f"quick={dict(quick)}: {function!r} has no parameter {', '.join(sorted(unknown))}")
-        self.function, self.quick, self.own, self.writes = function, quick, tuple(own), writes
+        for what, names in (("quick", quick), ("free", free)):
+            if unknown := set(names) - own.keys():
+                raise ValueError(f"{what}={names!r}: {function!r} has no parameter {', '.join(sorted(unknown))}")
+        self.function, self.quick, self.own, self.writes, self.free = function, quick, tuple(own), writes, free
         self.name = _name(function)
         self.folder = Path("runs", self.name)
         names = set(options) - own.keys()
@@ -116,7 +118,7 @@ class Script(Generic[Result]):
         ):
             if values.get("resume") and not reads_only:
                 remove_leftovers(out)  # of the run that was cut off
-            run = Run(self.name, out, own, seed, quick, bool(values.get("resume", False)))
+            run = Run(self.name, out, own, seed, quick, bool(values.get("resume", False)), self.free)
             result = self.function(run, **own)
             if not reads_only:
                 run.finish(result)
@@ -140,15 +142,20 @@ class Script(Generic[Result]):
 
 
 def experiment(
-    quick: Mapping[str, Any] | None = None, options: Sequence[str] = OPTIONS, writes: str | None = None
+    quick: Mapping[str, Any] | None = None,
+    options: Sequence[str] = OPTIONS,
+    writes: str | None = None,
+    free: Collection[str] = (),
 ) -> Callable[[Callable[..., Result]], Script[Result]]:
     """Decorator that makes a script of ``main(run, …)``; `options` are the shared parameters that make sense for it.
 
     quick: the defaults of some of main's parameters in a quick run; what the caller gives explicitly still holds.
     writes: the name of a parameter of main that is False for a run which only reads its folder, as may happen while
     another one is at work there.
+    free: the names of parameters of main that may be others when a training goes on: no result depends on them, as on
+    the number of threads, or the trainer compares what they come to, so that a default may then be stated.
     """
-    return lambda function: Script(function, quick or {}, options, writes)
+    return lambda function: Script(function, quick or {}, options, writes, free)
 
 
 def script(function: Callable[..., Result]) -> Script[Result]:

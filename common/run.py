@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ class Run:
     """What a script's function is given beside its own parameters. `out` is an existing folder.
 
     checkpoint    for the trainer: ``trainer.fit(..., checkpoint=run.checkpoint)``. They lie in the run's folder, and
-                  ``--resume`` goes on from them.
+                  ``--resume`` goes on from them, with the same arguments but for max_epoch and
+                  those named in `free`.
     """
 
     def __init__(
@@ -37,10 +38,11 @@ class Run:
         seed: int = 0,
         quick: bool = False,
         resume: bool = False,
+        free: Collection[str] = (),
     ) -> None:
         self.name, self.out, self.arguments, self.seed, self.quick = name, out, arguments, seed, quick
-        settings = plain({**arguments, "seed": seed})
-        self.checkpoint = Checkpoints(self.path("checkpoints"), resume=resume, settings=settings)
+        compared = {name: value for name, value in {**arguments, "seed": seed}.items() if name not in free}
+        self.checkpoint = Checkpoints(self.path("checkpoints"), resume=resume, settings=plain(compared))
         self.curves: dict[str, Sequence[float]] = {}
         self._figures: list[Any] = []
         self._start = time.perf_counter()

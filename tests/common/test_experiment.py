@@ -131,6 +131,23 @@ class TestCall:
         with pytest.raises(ValueError, match="has no parameter epochs"):
             experiment(quick={"epochs": 1})(lambda run, max_epoch=1: None)
 
+    def test_free_names_parameters_of_the_function(self):
+        with pytest.raises(ValueError, match=r"free=\('thread',\): .* has no parameter thread$"):
+            experiment(free=("thread",))(lambda run, threads=1: None)
+
+    def test_a_training_goes_on_with_other_values_of_what_is_free(self):
+        @experiment(options=TRAINING, free=("threads",))
+        def train(run: Run, width: int = 3, threads: int | None = None) -> int:
+            state = run.checkpoint.start() or {"step": 0}
+            run.checkpoint.save({"step": state["step"] + 1})
+            run.checkpoint.release()
+            return state["step"]
+
+        assert [train(threads=threads, resume=True, out="run") for threads in (None, 1, 2)] == [0, 1, 2]
+        assert history("run")["arguments"] == {"width": 3, "threads": 2}
+        with pytest.raises(ValueError, match=r"other settings: width was 3 and is now 4$"):
+            train(width=4, threads=1, resume=True, out="run")
+
     def test_seed_gives_the_streams(self):
         runs = [main(quick=True, seed=seed)["noise"] for seed in (0, 0, 1, numpy.int64(1))]
         assert runs[0] == runs[1] != runs[2] == runs[3] == stream(1, "weights").random()
