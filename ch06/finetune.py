@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from ch06.trained_models import check_vocabulary, folder_of, new_like, read_language_model
+from ch06.training_options import LearningRate, MaxGrad, RandomBlocks, TimeSize, TrainSize, WeightDecay
 from ch06.training_results import keep_results
 from ch06.training_text import training_text
 from common.averaged_sgd import AveragedSGD, BestAverages
@@ -68,13 +69,13 @@ def main(
     weights: Annotated[Path, typer.Argument(help="Folder that a training of chapter 6 left.")] = TRAINED,
     max_epoch: Annotated[int, "Passes over the training text at most, those before --resume included."] = 100,
     batch_size: int = 20,
-    time_size: Annotated[int, "Steps of truncated backpropagation through time."] = 70,
-    random_blocks: Annotated[bool, "Draw the length of each block, time_size in the mean or half of it."] = True,
-    lr: Annotated[float, "Learning rate."] = 30.0,
-    weight_decay: Annotated[float, "Of all weights, in each step, times the learning rate."] = 1.2e-6,
-    max_grad: Annotated[float, "The largest norm of the gradients."] = 0.25,
+    time_size: TimeSize = 70,
+    random_blocks: RandomBlocks = True,
+    lr: LearningRate = 30.0,
+    weight_decay: WeightDecay = 1.2e-6,
+    max_grad: MaxGrad = 0.25,
     patience: Annotated[int, "Epochs without a better validation score after which it ends."] = 5,
-    train_size: Annotated[int | None, "Use only so many words of the training text."] = None,
+    train_size: TrainSize = None,
     corpus: Corpus = Corpus.ptb,
 ) -> dict[str, float]:
     if weights.resolve() == run.out.resolve():

@@ -12,6 +12,7 @@ size of 40 there, not 20.
 from typing import Annotated, Any
 
 from ch06.awd_lstm import AwdLstm
+from ch06.training_options import LearningRate, MaxEpoch, MaxGrad, RandomBlocks, TimeSize, TrainSize, WeightDecay
 from ch06.training_results import keep_results
 from ch06.training_text import training_text
 from common.averaged_sgd import AveragedSGD, BestAverages, NonMonotoneTrigger
@@ -29,18 +30,18 @@ from dataset.corpora import Corpus
 )
 def main(
     run: Run,
-    max_epoch: Annotated[int, "Passes over the training text, those before --resume included."] = 500,
+    max_epoch: MaxEpoch = 500,
     batch_size: int = 20,
     wordvec_size: Annotated[int, "Width of the word vectors and of the last LSTM."] = 400,
     hidden_size: Annotated[int, "Width of the other LSTMs."] = 1150,
     layers: int = 3,
-    time_size: Annotated[int, "Steps of truncated backpropagation through time."] = 70,
-    random_blocks: Annotated[bool, "Draw the length of each block, time_size in the mean or half of it."] = True,
-    lr: Annotated[float, "Learning rate."] = 30.0,
-    weight_decay: Annotated[float, "Of all weights, in each step, times the learning rate."] = 1.2e-6,
-    max_grad: Annotated[float, "The largest norm of the gradients."] = 0.25,
+    time_size: TimeSize = 70,
+    random_blocks: RandomBlocks = True,
+    lr: LearningRate = 30.0,
+    weight_decay: WeightDecay = 1.2e-6,
+    max_grad: MaxGrad = 0.25,
     patience: Annotated[int, "Epochs that the validation score may get worse before averaging starts."] = 5,
-    train_size: Annotated[int | None, "Use only so many words of the training text."] = None,
+    train_size: TrainSize = None,
     corpus: Corpus = Corpus.ptb,
 ) -> dict[str, Any]:
     train, word_to_id, id_to_word = corpus.load("train")

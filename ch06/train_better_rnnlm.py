@@ -12,6 +12,7 @@ rate is divided by four. The weights of the best epoch are saved and tested.
 from typing import Annotated
 
 from ch06.better_rnnlm import BetterRnnlm
+from ch06.training_options import MaxEpoch, MaxGrad, TimeSize, TrainSize
 from ch06.training_results import keep_results
 from ch06.training_text import training_text
 from common.callbacks import BestWeights, Plateau
@@ -29,20 +30,20 @@ from dataset.corpora import Corpus
 )
 def main(
     run: Run,
-    max_epoch: Annotated[int, "Passes over the training text, those before --resume included."] = 40,
+    max_epoch: MaxEpoch = 40,
     batch_size: int = 20,
     wordvec_size: int = 650,
     hidden_size: Annotated[int, "Width of each recurrent layer's state."] = 650,
-    time_size: Annotated[int, "Steps of truncated backpropagation through time."] = 35,
+    time_size: TimeSize = 35,
     lr: Annotated[float, "Learning rate of the beginning."] = 20.0,
-    max_grad: Annotated[float, "The largest norm of the gradients."] = 0.25,
+    max_grad: MaxGrad = 0.25,
     dropout_ratio: float = 0.5,
     layers: Annotated[int, "How many recurrent layers."] = 2,
     cell: Annotated[str, "rnn, relu, lstm, peephole, peephole_diagonal or gru"] = "lstm",
     tied: Annotated[bool, "Let the affine layer share the embedding's weight."] = True,
     variational: Annotated[bool, "One dropout mask for all time steps, through time too."] = False,
     dropconnect: Annotated[float, "Share of the recurrent weights dropped in each iteration."] = 0.0,
-    train_size: Annotated[int | None, "Use only so many words of the training text."] = None,
+    train_size: TrainSize = None,
     corpus: Corpus = Corpus.ptb,
 ) -> dict[str, float]:
     train, word_to_id, id_to_word = corpus.load("train")

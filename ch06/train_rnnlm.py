@@ -12,6 +12,7 @@ import math
 from typing import Annotated
 
 from ch06.rnnlm import Rnnlm
+from ch06.training_options import LearningRate, MaxGrad, TimeSize, TrainSize
 from ch06.training_text import training_text
 from common.callbacks import Schedule
 from common.checks import check_counts
@@ -32,11 +33,11 @@ def main(
     batch_size: int = 20,
     wordvec_size: int = 100,
     hidden_size: Annotated[int, "Width of the LSTM's state."] = 100,
-    time_size: Annotated[int, "Steps of truncated backpropagation through time."] = 35,
-    lr: Annotated[float, "Learning rate."] = 20.0,
+    time_size: TimeSize = 35,
+    lr: LearningRate = 20.0,
     final_lr: Annotated[float | None, "Learning rate of the last epoch, by default lr, or lr / 4 on mini."] = None,
-    max_grad: Annotated[float, "The largest norm of the gradients."] = 0.25,
-    train_size: Annotated[int | None, "Use only so many words of the training text."] = None,
+    max_grad: MaxGrad = 0.25,
+    train_size: TrainSize = None,
     corpus: Corpus = Corpus.ptb,
 ) -> dict[str, float]:
     check_counts("train_rnnlm", max_epoch=max_epoch)
