@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 
 from common.base_model import BaseModel
-from common.checks import check_counts, is_number
+from common.checks import check_counts, check_not_negative, check_positive
 from common.counts import sum_over_pairs
 from common.labels import checked_ids
 from common.layers import Embedding
@@ -51,10 +51,8 @@ class GloVe(BaseModel):
         dtype: Any = "f",
     ) -> None:
         check_counts(type(self).__name__, vocab_size=vocab_size, hidden_size=hidden_size)
-        if not (is_number(x_max) and x_max > 0):
-            raise ValueError(f"GloVe: x_max must be a positive number, not {x_max!r}")
-        if not (is_number(alpha) and alpha >= 0):
-            raise ValueError(f"GloVe: alpha must be a number of at least 0, not {alpha!r}")
+        check_positive("GloVe", x_max=x_max)
+        check_not_negative("GloVe", alpha=alpha)
         vocab_size, hidden_size = int(vocab_size), int(hidden_size)  # NumPy's may have few bits
         rng = generator(rng)
         self.x_max, self.alpha, self.width = x_max, alpha, hidden_size

@@ -8,7 +8,7 @@ Models", ICLR 2018.
 import math
 from typing import Any
 
-from common.checks import check_counts, is_number
+from common.checks import check_counts, check_not_negative, is_number
 from common.rng import Seed, generator
 from common.training import Step
 
@@ -28,8 +28,7 @@ class BlockLengths:
     def __init__(self, rng: Seed = None, *, full: float = 0.95, deviation: float = 5.0, shortest: int = 5) -> None:
         if not (is_number(full) and 0 <= full <= 1):
             raise ValueError(f"BlockLengths: full must be a probability, not {full!r}")
-        if not (is_number(deviation) and deviation >= 0):
-            raise ValueError(f"BlockLengths: deviation must be a number of at least 0, not {deviation!r}")
+        check_not_negative("BlockLengths", deviation=deviation)
         check_counts("BlockLengths", shortest=shortest)
         self.rng, self.full, self.deviation, self.shortest = generator(rng), full, deviation, shortest
 

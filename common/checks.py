@@ -33,6 +33,20 @@ def check_counts(name: str, **counts: int) -> None:
             raise ValueError(f"{name}: {what} must be at least 1, not {count}")
 
 
+def check_positive(name: str, **numbers: float) -> None:
+    """ValueError unless all of these are finite numbers above 0."""
+    for what, number in numbers.items():
+        if not (is_number(number) and number > 0):
+            raise ValueError(f"{name}: {what} must be a positive number, not {number!r}")
+
+
+def check_not_negative(name: str, **numbers: float) -> None:
+    """ValueError unless all of these are finite numbers of at least 0."""
+    for what, number in numbers.items():
+        if not (is_number(number) and number >= 0):
+            raise ValueError(f"{name}: {what} must be a number of at least 0, not {number!r}")
+
+
 def as_flag(name: str, value: Any) -> bool:
     """True or False, for NumPy's as well and for 1 and 0. TypeError for anything else, such as "no", which is true."""
     number = as_number(value)

@@ -6,7 +6,7 @@ see :class:`common.recurrent.TimeRecurrent`.
 
 from typing import Any
 
-from common.checks import is_number
+from common.checks import check_not_negative
 from common.layer import Layer
 from common.np import Array, np, take_rows
 from common.rng import Seed
@@ -69,8 +69,7 @@ class Penalty(Layer):
     loss_gradient = 1.0
 
     def __init__(self, weight: float) -> None:
-        if not (is_number(weight) and weight >= 0):
-            raise ValueError(f"{self.name}: weight must be a number of at least 0, not {weight!r}")
+        check_not_negative(self.name, weight=weight)
         super().__init__()
         self.weight, self.penalty = weight, 0.0
 

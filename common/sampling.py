@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy
 
-from common.checks import is_number
+from common.checks import check_positive, is_number
 from common.functions import distribution
 from common.labels import checked_ids
 
@@ -46,8 +46,7 @@ class Sampling:
             raise ValueError(f"Sampling: top_k must be a whole number of words, 1 at least, not {self.top_k}")
         if self.top_p is not None and not (is_number(self.top_p) and 0 < self.top_p <= 1):
             raise ValueError(f"Sampling: top_p must lie in (0, 1], not {self.top_p}")
-        if not (is_number(self.repetition_penalty) and self.repetition_penalty > 0):
-            raise ValueError(f"Sampling: repetition_penalty must be a positive number, not {self.repetition_penalty}")
+        check_positive("Sampling", repetition_penalty=self.repetition_penalty)
 
     def check(self, vocab_size: int) -> None:
         """Raise IdError for a banned id that is none of `vocab_size` words."""

@@ -4,6 +4,8 @@ import pytest
 from common.checks import (
     as_flag,
     check_counts,
+    check_not_negative,
+    check_positive,
     check_ratios,
     check_restored_count,
     check_restored_numbers,
@@ -39,6 +41,18 @@ def test_flags():
 def test_numbers():
     assert all(map(is_number, [0, -1.5, numpy.float16(1), numpy.int8(1)]))
     assert not any(map(is_number, [numpy.nan, numpy.inf, "1", None, [1], 1j]))
+
+
+def test_signs():
+    check_positive("f", one=1, two=numpy.float32(0.5))
+    check_not_negative("f", zero=0, half=numpy.float32(0.5))
+    for rate in (-1, numpy.nan, numpy.inf, "1", None):
+        with pytest.raises(ValueError, match=f"^f: rate must be a positive number, not {rate!r}$"):
+            check_positive("f", ok=1, rate=rate)
+        with pytest.raises(ValueError, match=f"^f: rate must be a number of at least 0, not {rate!r}$"):
+            check_not_negative("f", ok=1, rate=rate)
+    with pytest.raises(ValueError, match=r"^f: rate must be a positive number, not 0\.0$"):
+        check_positive("f", rate=0.0)
 
 
 def test_ratios():
