@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from numpy import errstate  # CuPy never warns
 
-from common import model_folder, weight_files
+from common import model_arguments, model_folder, weight_files
 from common.files import FileFormatError, Location
 from common.model_tree import unique_params
 from common.np import address, np, to_cpu
@@ -28,13 +28,13 @@ class BaseModel:
 
     params: list[Any]
     grads: list[Any]
-    _made_with: model_folder.Arguments
+    _made_with: model_arguments.Arguments
     __signature__ = InitSignature()
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """A new model, which remembers the arguments it is made with; they are what a folder keeps of it."""
         model = super().__new__(cls)
-        model._made_with = model_folder.Arguments(args, kwargs)
+        model._made_with = model_arguments.Arguments(args, kwargs)
         return model
 
     def __getstate__(self) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class BaseModel:
         A class with arguments that are not numbers, text, or lists and dictionaries of them overrides this, and says
         what its ``__init__`` may have in their places.
         """
-        return model_folder.arguments(self)
+        return model_arguments.arguments(self)
 
     @classmethod
     def load(cls: type[Model], folder: Location) -> Model:

@@ -58,7 +58,7 @@ def _is_plain(value: Any) -> bool:
         return False
     if module.partition(".")[0] in ("builtins", "numpy") or hasattr(value, "dtype"):
         return True
-    return module in ("common.model_folder", "common.reader") or full_name(module) in MODULES
+    return module in ("common.model_arguments", "common.reader") or full_name(module) in MODULES
 
 
 def copy_sharing_weights(model: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy
 
 from common.base_model import BaseModel
-from common.model_folder import is_plain, plain_arguments
+from common.model_arguments import is_plain, plain_arguments
 from common.model_tree import recurrent_states, unique_params, with_layers
 from common.np import np, to_cpu
 from common.object_tree import GLOBAL_GENERATOR, attributes, generator_states, put_back, set_generator_states

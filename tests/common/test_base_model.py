@@ -12,7 +12,7 @@ from ch06.rnnlm import Rnnlm
 from common import weight_files
 from common.base_model import BaseModel
 from common.files import FileFormatError
-from common.model_folder import NotKept
+from common.model_arguments import NotKept
 from common.np import np
 from common.time_layers import TimeAffine, TimeEmbedding, TimeLSTM
 

@@ -170,15 +170,6 @@ class TestClass:
         with pytest.raises(FileFormatError, match=r"config\.json: its class Mine of .*is not this library's"):
             BaseModel.load(tmp_path / "m")
 
-    def test_arguments_are_those_that_the_model_was_made_with(self):
-        class Changing(BaseModel):
-            def __init__(self, sizes, names):
-                sizes.append(3)
-                names["b"] = [1]
-                self.params = []
-
-        assert Changing([4], {"a": [0]}).saved_arguments() == {"sizes": [4], "names": {"a": [0]}}
-
     def test_a_class_imported_inside_the_chapters_folder(self, tmp_path, monkeypatch):
         """``from rnnlm import Rnnlm`` is another class object than that of ch06, but the same model."""
         monkeypatch.syspath_prepend(str(Path(ch06.__file__).parent))
