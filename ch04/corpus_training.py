@@ -151,6 +151,8 @@ class CorpusTrainer:
                 self._train_epoch(ids, keep, run, interrupt)
                 if self.iteration == self.iterations:
                     self._finish_epoch(ids)
+                    if not interrupt.requested:
+                        fits.save_after_epoch()
                     if verbose:
                         seconds, words = time.perf_counter() - start, len(ids) * (self.current_epoch - done)
                         speed, loss = f"{words / seconds / 1000:.0f}k words/s", f"loss {self.loss_list[-1]:.2f}"

@@ -185,6 +185,8 @@ class BaseTrainer:
             self._iterate(step, batches, max_grad, bar, interrupt)
             if self.iteration == self.iterations:
                 self._finish_epoch(valid)
+                if self.stopped is None and not interrupt.requested:
+                    self._fits.save_after_epoch()
 
     def _end_callbacks(self) -> None:
         for callback in self.callbacks:

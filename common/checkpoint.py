@@ -41,7 +41,8 @@ class Checkpoints:
 
     resume     begin with the newest of them. If not, those of an earlier training are moved to ``<folder>-before``,
                or ``-before-2`` and so on, which is printed: a forgotten "resume" loses nothing.
-    seconds    how much time should pass between two of them, `SECONDS` by default
+    seconds    how much time should pass between two of them, `SECONDS` by default; at the end of an epoch trainers wait
+               only as long as keeps writing them below a fiftieth of the time
     settings   what the training was begun with, by name, which JSON can hold; each checkpoint has them, and a training
                that goes on must have the same, but for max_epoch
 
@@ -71,7 +72,7 @@ class Checkpoints:
         self.before: Mapping[str, Any] = {}
         self._started = False
         self._lock: FolderLock | None = None
-        self._next_time = 0.0
+        self._next_time = self._next_after_epoch = 0.0
 
     def files(self) -> list[Path]:
         """The checkpoints there are, the newest last."""
@@ -116,6 +117,10 @@ class Checkpoints:
         """Whether it is time for the next one."""
         return time.monotonic() >= self._next_time
 
+    def due_after_epoch(self) -> bool:
+        """Whether it is time for one at the end of an epoch, earlier than else: writing them must not take too long."""
+        return time.monotonic() >= self._next_after_epoch
+
     def save(self, state: Mapping[str, Any]) -> Path:
         """Write a state, see :func:`common.state_file.write`, and remove those before the last `keep`; its path.
 
@@ -131,7 +136,8 @@ class Checkpoints:
                     old.unlink()
         finally:
             end = time.monotonic()
-            self._next_time = end + max(self.seconds, (end - begin) / SHARE)
+            self._next_after_epoch = end + (end - begin) / SHARE
+            self._next_time = max(end + self.seconds, self._next_after_epoch)
         return path
 
     def check(self, state: Mapping[str, Any]) -> None:

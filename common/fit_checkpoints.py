@@ -99,6 +99,12 @@ class FitCheckpoints:
         """Whether it is time for a checkpoint."""
         return self._checkpoints is not None and self._checkpoints.due()
 
+    def save_after_epoch(self) -> None:
+        """Write a checkpoint between two epochs, if it is time for one."""
+        more = self.trainer.current_epoch < self.end  # after the last one the fit ends with a checkpoint anyway
+        if more and self._checkpoints is not None and self._checkpoints.due_after_epoch():
+            self.save()
+
     def check(self) -> None:
         """TypeError for a training whose state cannot be saved: better now than after the first hour."""
         if self._checkpoints is not None:

@@ -74,7 +74,7 @@ def resume(training, path, folder, **options):
 def test_resuming_at_any_iteration_gives_the_same_bits(kind, name, folder, tmp_path):
     whole = kind(KINDS[name]()).fit()
     files = all_checkpoints(kind(KINDS[name]()), folder)
-    assert len(files) == 11  # 10 iterations and the end
+    assert len(files) == 12  # 10 iterations and the ends of the epochs
     for path in files[len(name) % 3 :: 3]:
         numpy.random.seed(99)  # noqa: NPY002
         resumed = resume(kind(KINDS[name](), seed=7), path, tmp_path / "other")
@@ -298,7 +298,7 @@ def test_on_the_gpu_path(kind, optimizer, folder, tmp_path, gpu):
 
     whole, options = train(checkpoint=Checkpoints(folder, seconds=0, keep=100))
     whole.fit(**options)
-    assert len(Checkpoints(folder).files()) == 11
+    assert len(Checkpoints(folder).files()) == 12
     for path in Checkpoints(folder).files()[::4]:
         training, options = train()
         resumed = resume(training, path, tmp_path / "other", **options)
@@ -400,6 +400,25 @@ def test_a_fit_after_one_that_ended_early(folder, tmp_path):
         assert resumed.result == whole.result and resumed.trainer.optimizer.lr == whole.trainer.optimizer.lr
 
 
+class FirstEpochs(Checkpoints):
+    """Written between epochs only, and the process is killed in the third one."""
+
+    def due(self):
+        if self.files() and self.files()[-1].stem == "000002":
+            raise KeyboardInterrupt
+        return False
+
+
+@pytest.mark.parametrize("kind", TRAININGS)
+def test_a_finished_epoch_is_kept_however_soon_the_end_comes(kind, folder):
+    training = kind()
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(3, checkpoint=FirstEpochs(folder))
+    resumed = kind().fit(3, checkpoint=Checkpoints(folder, resume=True))
+    assert state_file.read(Checkpoints(folder).files()[0])["trainer"]["current_epoch"] == 2
+    assert resumed.result == kind().fit(3).result
+
+
 def test_a_shorter_fit_than_what_was_done(folder):
     LanguageTraining().fit(2, checkpoint=folder)
     with pytest.raises(FileFormatError, match=r"the training has done 2 epochs already, and is now to end after 1$"):
@@ -439,7 +458,7 @@ def test_after_a_resumed_fit_that_was_stopped_a_new_one_is_whole(folder):
 
 class TestFolder:
     def test_the_last_few_are_kept(self, folder):
-        assert [path.name for path in all_checkpoints(LanguageTraining(), folder)][-1] == "000011.npz"
+        assert [path.name for path in all_checkpoints(LanguageTraining(), folder)][-1] == "000012.npz"
         LanguageTraining().fit(checkpoint=Checkpoints(folder, seconds=0, resume=True))
         assert [path.name for path in folder.iterdir()] != []
         assert len(Checkpoints(folder).files()) == 2
@@ -455,7 +474,7 @@ class TestFolder:
         for epochs in (3, 2, 1):
             LanguageTraining().fit(epochs, checkpoint=Checkpoints(folder, settings={"epochs": epochs}))
         for name, epochs in (("checkpoints-before", 3), ("checkpoints-before-2", 2), ("checkpoints", 1)):
-            (path,) = Checkpoints(folder.with_name(name)).files()
+            path = Checkpoints(folder.with_name(name)).files()[-1]
             assert state_file.read(path)["trainer"]["current_epoch"] == epochs
             assert state_file.read(path)["__settings__"] == {"epochs": epochs}
         before = folder.with_name("checkpoints-before-2")
@@ -533,7 +552,7 @@ class TestDamage:
         assert resumed.result == LanguageTraining().fit().result
         line, then = capsys.readouterr().out.splitlines()[:2]
         assert line.startswith(f"{two[1]}: not a sound .npz file: ")
-        assert line.endswith(". The checkpoint before it, 000010.npz, is tried instead.")
+        assert line.endswith(". The checkpoint before it, 000011.npz, is tried instead.")
         assert then == "goes on in epoch 2, at iteration 5 / 5"
 
     def test_one_that_cannot_be_opened_is_passed_over(self, folder, two, capsys):
@@ -1033,7 +1052,7 @@ class TestDivergence:
     def test_no_checkpoint_has_bad_weights(self, folder):
         self.fit(folder, checkpoint=Checkpoints(folder, seconds=0, keep=100))
         files = Checkpoints(folder).files()
-        assert len(files) == 9
+        assert len(files) == 10
         for path in files:
             assert all(numpy.isfinite(weight).all() for weight in state_file.read(path)["params"].values())
 
@@ -1115,6 +1134,7 @@ class TestInterrupt:
         training = LanguageTraining()
         checkpoints = Checkpoints(folder)
         state = checkpoints.start()
+        monkeypatch.setattr(checkpoints, "due_after_epoch", lambda: False)
         monkeypatch.setattr(os, "fsync", interrupted)
         with pytest.raises(TrainingInterrupted, match="stopped after epoch 2, and was saved"):
             training.fit(2, callbacks=[Ends()], checkpoint=checkpoints)
@@ -1212,7 +1232,7 @@ class TestInterrupt:
         with pytest.raises(BrokenPipeError):
             LanguageTraining().fit(**options, checkpoint=folder)
         monkeypatch.undo()
-        assert len(Checkpoints(folder).files()) == 1
+        assert Checkpoints(folder).files()
         resumed = LanguageTraining().fit(**options, checkpoint=Checkpoints(folder, resume=True))
         assert resumed.result == whole.result
 
@@ -1284,6 +1304,17 @@ class TestWhenToSave:
         checkpoints.save({"step": 1})
         assert self.due_after(checkpoints, clock) == 60
 
+    def test_after_an_epoch_as_soon_as_writing_takes_a_fiftieth_of_the_time(self, folder, clock):
+        (checkpoints := Checkpoints(folder)).start()
+        assert checkpoints.due_after_epoch()
+        clock.writing = 0.5
+        checkpoints.save({"step": 1})
+        assert not checkpoints.due_after_epoch()
+        clock.now += 24.9
+        assert not checkpoints.due_after_epoch()
+        clock.now += 0.1
+        assert checkpoints.due_after_epoch() and not checkpoints.due()
+
     @pytest.mark.parametrize("state", [{"step": 1}, {}])
     def test_writing_takes_a_fiftieth_of_the_time_at_most(self, folder, clock, state):
         (checkpoints := Checkpoints(folder)).start()
@@ -1348,7 +1379,7 @@ class TestScript:
         with monkeypatch.context() as patch, pytest.raises(TrainingInterrupted):
             patch.setitem(INTERRUPT, "at", 7)
             main()
-        with pytest.raises(ValueError, match=r"000001\.npz: .* other settings: seed was 0 and is now 1; width was 3"):
+        with pytest.raises(ValueError, match=r"00000\d\.npz: .* other settings: seed was 0 and is now 1; width was 3"):
             main(width=4, seed=1, resume=True)
         assert main(resume=True) == whole
         assert main(resume=True) == whole  # of a finished training, too
