@@ -10,9 +10,8 @@ from numpy import errstate  # CuPy never warns
 from common import model_arguments, model_folder, weight_files
 from common.files import FileFormatError, Location
 from common.model_tree import unique_params
-from common.np import address, np, to_cpu
-from common.object_tree import replace
-from common.shared_weights import uses
+from common.np import np, to_cpu
+from common.shared_weights import tie_again, ties, uses
 from common.signature import InitSignature
 
 __all__ = ["BaseModel"]
@@ -39,33 +38,13 @@ class BaseModel:
 
     def __getstate__(self) -> dict[str, Any]:
         """The attributes, and which of the params are views of one weight, for copies and pickles."""
-        params = self._listed_params()
-        return {**vars(self), "_ties": [tie for tie in uses(params) if params[tie[0]] is not params[tie[1]]]}
+        return {**vars(self), "_ties": ties(getattr(self, "params", None))}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Weights that shared memory do so again; their views have become arrays of their own."""
+        """Weights that shared memory do so again."""
         vars(self).update(state)
-        twins: dict[Any, Any] = {}
-        arrays = {type(param) for param in self._listed_params()}
-        for place, use, transposed in vars(self).pop("_ties", ()):  # a class's own __getstate__ may know of none
-            param, shared = self.params[place], self.params[use]
-            if address(param) != address(shared):
-                twins[address(param)] = param, shared.T if transposed else shared[...]
-
-        def tied(part: Any) -> Any:
-            """By the memory: a model inside this one may have made views of the param already."""
-            if type(part) not in arrays or address(part) not in twins:
-                return part
-            param, twin = twins[address(part)]
-            return twin if (part.shape, part.strides) == (param.shape, param.strides) else twin.T
-
-        if twins:
-            replace(self, tied)
-
-    def _listed_params(self) -> list[Any]:
-        """`params`, or nothing before they are a list of arrays; in a class of your own they may be something else."""
-        params = getattr(self, "params", None)
-        return params if isinstance(params, list) and all(hasattr(param, "strides") for param in params) else []
+        if tied := vars(self).pop("_ties", None):  # a class's own __getstate__ may know of none
+            tie_again(self, self.params, tied)
 
     def save(self, folder: Location, **vocabularies: Mapping[int, str]) -> Path:
         """Write the model as a folder, see :mod:`common.model_folder`; returns its path.

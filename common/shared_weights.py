@@ -1,9 +1,12 @@
-"""Weights that a model uses in several places: each use has a gradient, and the optimizer needs their sum."""
+"""Weights that a model uses in several places: each use has a gradient, and the optimizer needs their sum. A copy of
+the model must share them, too.
+"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from common.np import address
+from common.object_tree import replace
 
 
 def uses(params: Sequence[Any]) -> Iterator[tuple[int, int, bool]]:
@@ -59,3 +62,33 @@ def remove_duplicate(params: Sequence[Any], grads: Sequence[Any]) -> tuple[list[
     """
     weights = SharedWeights(params)
     return weights.params, weights.merge(grads)
+
+
+def ties(params: Any) -> list[tuple[int, int, bool]]:
+    """Those of the :func:`uses` that are views, of which a copy or pickle makes arrays apart; for :func:`tie_again`.
+
+    None for what is no list of arrays: a class of your own may have other params, and a model at first has none.
+    """
+    if not isinstance(params, list) or not all(hasattr(param, "strides") for param in params):
+        return []
+    return [(place, first, turned) for place, first, turned in uses(params) if params[place] is not params[first]]
+
+
+def tie_again(root: Any, params: Sequence[Any], tied: Iterable[tuple[int, int, bool]]) -> None:
+    """Give the params of a copy the :func:`ties` of the original again, wherever `root` holds them."""
+    twins: dict[Any, Any] = {}  # by the address of an array the array, and the view to take its place
+    for place, first, transposed in tied:
+        param, shared = params[place], params[first]
+        if address(param) != address(shared):
+            twins[address(param)] = param, shared.T if transposed else shared[...]
+    kinds = {type(param) for param in params}
+
+    def other(part: Any) -> Any:
+        """By the memory: a model inside the root may have made views of the param already."""
+        if type(part) not in kinds or address(part) not in twins:
+            return part
+        param, twin = twins[address(part)]
+        return twin if (part.shape, part.strides) == (param.shape, param.strides) else twin.T
+
+    if twins:
+        replace(root, other)

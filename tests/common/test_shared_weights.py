@@ -1,7 +1,9 @@
+from types import SimpleNamespace
+
 import numpy
 import pytest
 
-from common.shared_weights import SharedWeights, remove_duplicate
+from common.shared_weights import SharedWeights, remove_duplicate, tie_again, ties
 from common.trainer import remove_duplicate as from_trainer
 
 
@@ -67,3 +69,30 @@ def test_merging_in_place_adds_to_the_first_gradient(W):
 
 def test_the_trainer_module_has_it_too():
     assert from_trainer is remove_duplicate
+
+
+class TestTies:
+    def test_of_views_but_not_of_one_array(self, W, rng):
+        b = rng.standard_normal(3)
+        assert ties([W, b, W, W.T, W[...], b.copy()]) == [(3, 0, True), (4, 0, False)]
+        assert ties([W, b]) == []
+
+    @pytest.mark.parametrize("params", [None, {"W": numpy.ones(3)}, (numpy.ones(3),), [None, None]], ids=str)
+    def test_of_what_is_no_list_of_arrays(self, params):
+        assert ties(params) == []
+
+    def test_are_made_again_wherever_a_copy_holds_the_arrays(self, W):
+        one, other, apart = W.copy(), W.T.copy(), W.copy()
+        root = SimpleNamespace(params=[one, other, apart], layers={"out": [other, other.T]})
+        tie_again(root, root.params, ties([W, W.T, apart]))
+        one[...] = 5
+        for view in (root.params[1], *root.layers["out"]):
+            assert numpy.shares_memory(view, one) and (view == 5).all()
+        assert root.params[0] is one and root.params[2] is apart
+        assert [view.shape for view in root.layers["out"]] == [(3, 4), (4, 3)]
+
+    def test_that_a_shallow_copy_still_has_change_nothing(self, W):
+        turned = W.T
+        root = SimpleNamespace(params=[W, turned])
+        tie_again(root, root.params, ties(root.params))
+        assert root.params[1] is turned
