@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
+from common import weight_files
 from common.files import FileFormatError, Location
 
 _ROLES = ["W", "Wx", "Wh", "b", "Wc"]  # of tensors, in the order of a layer's
@@ -52,7 +53,7 @@ def layout_of(path: Location, named: Mapping[str, Any]) -> Layout:
 
     FileFormatError unless they are those of an embedding, recurrent layers and an affine layer that fit each other.
     """
-    is_list = list(named) == [str(place) for place in range(len(named))]
+    is_list = weight_files.is_list(named)
     names = list(named) if is_list else _ordered(named)
     tensors = [named[name] for name in names]
     roles = _roles_in_list(tensors) if is_list else [name.rpartition(".")[2] for name in names]

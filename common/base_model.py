@@ -81,11 +81,8 @@ class BaseModel:
         ValueError, and leaves a previous file as it is, for weights that are not finite or too large for float16.
         """
         path = weight_files.with_suffix(file_name or type(self).__name__)
-        if path.suffix.lower() == ".pkl":
-            tensors = {str(place): to_cpu(param) for place, param in enumerate(self.params)}
-        else:
-            tensors = {name: to_cpu(param) for name, param in unique_params(self).items()}
-        return weight_files.write(path, tensors, half=half)
+        weights = _weights(self, each_use=weight_files.holds_list(path))
+        return weight_files.write(path, {name: to_cpu(param) for name, param in weights.items()}, half=half)
 
     def load_params(self, file_name: Location | None = None) -> None:
         """Copy the weights of a file into the existing arrays; without a name, the file that save_params() writes.
@@ -99,18 +96,20 @@ class BaseModel:
         name = type(self).__name__
         path = _found(name, weight_files.with_suffix(file_name or name))
         tensors, _ = weight_files.read(path)
-        by_place = list(tensors) == [str(place) for place in range(len(tensors))]
-        if by_place and len(tensors) == len(self.params):
-            own = {str(place): param for place, param in enumerate(self.params)}
-        else:
-            own = unique_params(self)
-            tensors = _by_order(tensors, own)
-        if by_place and tensors.keys() != own.keys():  # they have no names, so none can be said to be missing
+        is_list = weight_files.is_list(tensors)
+        own = _weights(self, each_use=is_list and len(tensors) == len(self.params))
+        tensors = _by_order(tensors, own)
+        if is_list and tensors.keys() != own.keys():  # they have no names, so none can be said to be missing
             raise FileFormatError(path, f"has {len(tensors)} tensors, {name} has {len(self.params)}")
         _check_shapes(path, name, tensors, own)
         converted = _converted(path, name, tensors, own)
         for key, param in own.items():
             param[...] = converted[key]
+
+
+def _weights(model: BaseModel, *, each_use: bool) -> dict[str, Any]:
+    """The params by their places, a shared weight once for each use, or else by their names, each once."""
+    return {str(place): param for place, param in enumerate(model.params)} if each_use else unique_params(model)
 
 
 def _found(name: str, path: Path) -> Path:
@@ -120,7 +119,7 @@ def _found(name: str, path: Path) -> Path:
     if not found:
         raise FileNotFoundError(f"{name}: there is no file {path.absolute()} to load weights from")
     path, ours = found[0], found[0].with_suffix(".npz")
-    if path.suffix.lower() == ".pkl" and ours in found and ours.stat().st_mtime_ns > path.stat().st_mtime_ns:
+    if weight_files.holds_list(path) and ours in found and ours.stat().st_mtime_ns > path.stat().st_mtime_ns:
         message = f"{name}: the weights are those of {path}, but {ours} beside it is newer; "
         warnings.warn(f"{message}load_params({ours.name!r}) would take it", stacklevel=3)
     return path

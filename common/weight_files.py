@@ -40,7 +40,7 @@ def write(path: Location, tensors: Mapping[str, numpy.ndarray], *, half: bool = 
     target, metadata = with_suffix(path), dict(metadata or {})
     _check_metadata(metadata)
     ready = {name: _ready(name, array, half, allow_nonfinite) for name, array in tensors.items()}
-    if target.suffix.lower() == ".pkl":
+    if holds_list(target):
         if metadata:
             raise ValueError(f"{target}: a .pkl file has no place for metadata, use .npz or .safetensors")
         safe_pickle.write_list(target, ready.values())
@@ -87,6 +87,16 @@ def with_suffix(path: Location) -> Path:
     """
     path = Path(path)
     return path if path.suffix.lower() in SUFFIXES else path.with_name(f"{path.name}.npz")
+
+
+def holds_list(path: Location) -> bool:
+    """Whether a file of this name holds tensors without names: a list, the book's .pkl."""
+    return Path(path).suffix.lower() == ".pkl"
+
+
+def is_list(tensors: Mapping[str, Any]) -> bool:
+    """Whether the tensors that :func:`read` found have no names but their places, as those of a list."""
+    return list(tensors) == [str(place) for place in range(len(tensors))]
 
 
 def _ready(name: str, array: Any, half: bool, allow_nonfinite: bool) -> numpy.ndarray:

@@ -77,6 +77,15 @@ def test_ending(tmp_path, name, written):
     assert len(weight_files.read(str(tmp_path / name))[0]) == 1
 
 
+def test_a_list_has_places_for_names(tmp_path, tensors):
+    for name in ("w.npz", "w.safetensors", "w.pkl", "w.PKL"):
+        read, _ = weight_files.read(weight_files.write(tmp_path / name, tensors))
+        assert weight_files.is_list(read) == weight_files.holds_list(name) == name.lower().endswith("pkl")
+    weights = list(tensors.values())
+    assert not weight_files.is_list({"1": weights[0], "0": weights[1]})
+    assert not weight_files.is_list({"0": weights[0], "2": weights[1]})
+
+
 def test_a_file_with_an_unknown_ending_is_told_the_known_ones(tmp_path):
     (tmp_path / "x.pt").write_bytes(b"something else")
     with pytest.raises(ValueError, match=r"x\.pt.*\.npz, \.safetensors, \.pkl") as caught:
