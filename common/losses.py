@@ -7,8 +7,7 @@ from typing import Any
 
 from numpy import ndim  # of any array, on host or device
 
-from common.computed import computed
-from common.functions import as_float, sigmoid, softmax
+from common.functions import as_float, sigmoid
 from common.labels import class_ids
 from common.layer import Layer
 from common.np import Array, column_major, np, row_blocks
@@ -18,7 +17,7 @@ FEW_CLASSES = 64  # for which column_major saves more than it takes
 
 
 class Loss(Layer):
-    """A loss whose forward leaves the gradient (for dout = 1) in the cache."""
+    """A loss. The gradient for dout = 1 is in the cache after its forward, or else `_cached` makes it."""
 
     def backward(self, dout: Any = 1) -> Array:
         """The gradient of dout times the last loss, an array of the caller's.
@@ -41,8 +40,8 @@ class Loss(Layer):
 def gradient_to_read(loss: Any, dout: Any = 1) -> Array:
     """``loss.backward(dout)``, of which the caller changes nothing.
 
-    For dout = 1 a loss of ours gives the array that it keeps, where its backward makes a copy. Over a vocabulary it is
-    the largest array of a language model. A loss with a backward of its own is asked for that.
+    For dout = 1 a loss of ours gives its own array, where its backward makes a copy. Over a vocabulary it is the largest
+    array of a language model. A loss with a backward of its own is asked for that.
     """
     ours = getattr(loss.backward, "__func__", None) is Loss.backward
     return loss._cached() if ours and type(dout) in (int, float) and dout == 1 else loss.backward(dout)
@@ -57,8 +56,8 @@ class SoftmaxWithLoss(Loss):
     IdError for labels that do not fit the scores.
     """
 
+    y: Any = None
     t: Any = None
-    _x: Any = None
 
     def forward(self, x: Array, t: Array) -> float:
         x, t = as_float(x), np.asarray(t)
@@ -66,26 +65,28 @@ class SoftmaxWithLoss(Loss):
             x, t = x[None], t[None]
         if x.ndim != 2 or x.size == 0:
             raise ValueError(f"{self.name}: expected scores (N, K), got {x.shape}")
-        self._x, self.t = x.copy(), class_ids(self.name, t, x.shape)  # y is what it is now, whatever becomes of x
-        self.__dict__.pop("y", None)  # that somebody has assigned before
-        loss, self._cache = softmax_loss(x, self.t)
-        return loss
-
-    @computed
-    def y(self) -> Any:
-        """The probabilities (N, K) of the last forward; None before the first."""
-        return None if self._x is None else softmax(self._x)
+        self.t = class_ids(self.name, t, x.shape)
+        dtype = x.dtype
+        if dtype.itemsize < 4:  # z, and the sum of the losses, are beyond float16
+            x = x.astype("f")
+        if x.shape[1] <= FEW_CLASSES:
+            x = column_major(x)
+        x = x - x.max(axis=1, keepdims=True)  # which changes nothing but that no exponential overflows
+        y = np.exp(x)
+        z = y.sum(axis=1, keepdims=True)
+        y /= z
+        self.y = y.astype(dtype, copy=False)
+        return float((np.log(z[:, 0]) - x[np.arange(len(x)), self.t]).mean())  # -log y, also where y rounds to 0
 
     def _cached(self) -> Any:
-        """The gradient: what forward has kept, or (y - t) / N if a forward of your own has set y and t."""
-        y = self.__dict__.get("y")
-        if y is None:
-            return super()._cached()
-        gradient = as_float(y).copy()
-        N = len(gradient)
-        gradient[np.arange(N), class_ids(self.name, np.asarray(self.t), gradient.shape)] -= 1
-        gradient /= N
-        return gradient
+        """The gradient (y - t) / N, a new array."""
+        if self.y is None:
+            return super()._cached()  # whose error says that there was no forward
+        y = as_float(self.y)
+        N = len(y)
+        dx = (y if y.dtype.itemsize >= 4 else y.astype("f")) / N
+        dx[np.arange(N), class_ids(self.name, np.asarray(self.t), y.shape)] -= 1 / N
+        return dx.astype(y.dtype, copy=False)
 
 
 class TimeSoftmaxWithLoss(Loss):
