@@ -26,7 +26,7 @@ def settings_of(trainer: CorpusTrainer, ids: numpy.ndarray, max_epoch: int) -> d
         "shared": int(trainer.shared),
         "stretch": int(trainer.stretch),
         "max_epoch": int(max_epoch),  # the learning rates depend on it
-        "data": checksum(ids),
+        "checksum of the data": checksum(ids),
     }
 
 

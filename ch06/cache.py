@@ -21,7 +21,7 @@ from common.np import np, row_blocks
 from common.progress import progress
 
 WINDOW = 500
-THETAS = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
+THETAS = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0)  # narrow models need the large ones
 LAMBDAS = tuple(k / 50 for k in range(50))  # 0, the model without a cache, is among them
 
 BLOCK = 500  # positions whose scores are one matrix product

@@ -12,6 +12,7 @@ The learning rate is the paper's for an AWD-LSTM; other models need one that sui
 
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -90,11 +91,12 @@ def main(
     optimizer.start_averaging()
     trainer = RnnlmTrainer(model, optimizer)
 
-    trainer.fit(
-        xs, ts, max_epoch, batch_size, time_size, max_grad,
-        valid=valid, callbacks=[EarlyStopping(patience), best], checkpoint=run.checkpoint,
-        block_lengths=BlockLengths(run.rng("blocks")) if random_blocks else None,
-    )  # fmt: skip
+    with run.kept_if_interrupted(partial(model.save, id_to_word=id_to_word)):  # of the best epoch
+        trainer.fit(
+            xs, ts, max_epoch, batch_size, time_size, max_grad,
+            valid=valid, callbacks=[EarlyStopping(patience), best], checkpoint=run.checkpoint,
+            block_lengths=BlockLengths(run.rng("blocks")) if random_blocks else None,
+        )  # fmt: skip
     valid_perplexity = keep_results(run, trainer, id_to_word, ("loss", "valid_perplexity", "seconds"))
     if best.best == best.before:
         print("no mean was better than the model itself, which is saved as it was")

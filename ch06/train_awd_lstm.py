@@ -9,6 +9,7 @@ weights decay a little. The defaults are those of the authors' code for Penn Tre
 size of 40 there, not 20.
 """
 
+from functools import partial
 from typing import Annotated, Any
 
 from ch06.awd_lstm import AwdLstm
@@ -51,11 +52,12 @@ def main(
     optimizer = AveragedSGD(lr, weight_decay=weight_decay)
     trainer = RnnlmTrainer(model, optimizer)
 
-    trainer.fit(
-        xs, ts, max_epoch, batch_size, time_size, max_grad,
-        valid=valid, callbacks=[NonMonotoneTrigger(patience), BestAverages()], checkpoint=run.checkpoint,
-        block_lengths=BlockLengths(run.rng("blocks")) if random_blocks else None,
-    )  # fmt: skip
+    with run.kept_if_interrupted(partial(model.save, id_to_word=id_to_word)):  # of the best epoch
+        trainer.fit(
+            xs, ts, max_epoch, batch_size, time_size, max_grad,
+            valid=valid, callbacks=[NonMonotoneTrigger(patience), BestAverages()], checkpoint=run.checkpoint,
+            block_lengths=BlockLengths(run.rng("blocks")) if random_blocks else None,
+        )  # fmt: skip
     valid_perplexity = keep_results(run, trainer, id_to_word, ("loss", "valid_perplexity", "seconds"))
     return {
         "parameters": count_params(model),

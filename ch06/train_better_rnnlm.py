@@ -9,6 +9,7 @@ After each epoch the model is scored on the validation text; if that is no bette
 rate is divided by four. The weights of the best epoch are saved and tested.
 """
 
+from functools import partial
 from typing import Annotated
 
 from ch06.better_rnnlm import BetterRnnlm
@@ -62,10 +63,11 @@ def main(
         rng=run.rng("weights"),
     )
     trainer = RnnlmTrainer(model, SGD(lr))
-    trainer.fit(
-        xs, ts, max_epoch, batch_size, time_size, max_grad,
-        valid=valid, callbacks=[Plateau(0.25), BestWeights()], checkpoint=run.checkpoint,
-    )  # fmt: skip
+    with run.kept_if_interrupted(partial(model.save, id_to_word=id_to_word)):  # of the best epoch
+        trainer.fit(
+            xs, ts, max_epoch, batch_size, time_size, max_grad,
+            valid=valid, callbacks=[Plateau(0.25), BestWeights()], checkpoint=run.checkpoint,
+        )  # fmt: skip
     columns = ("perplexity", "valid_perplexity", "lr", "seconds")
     valid_perplexity = keep_results(run, trainer, id_to_word, columns, interval_perplexity=trainer.ppl_list)
     return {

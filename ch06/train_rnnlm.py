@@ -9,6 +9,7 @@ own cannot be made longer by --resume with another --max-epoch.
 """
 
 import math
+from functools import partial
 from typing import Annotated
 
 from ch06.rnnlm import Rnnlm
@@ -53,9 +54,11 @@ def main(
     model = Rnnlm(len(word_to_id), wordvec_size, hidden_size, rng=run.rng("weights"))
     trainer = RnnlmTrainer(model, SGD(lr))
     last = Schedule(lambda epochs: final_lr / lr if epochs >= max_epoch - 1 else 1.0)
-    trainer.fit(xs, ts, max_epoch, batch_size, time_size, max_grad, callbacks=[last], checkpoint=run.checkpoint)
+    save = partial(model.save, id_to_word=id_to_word)
+    with run.kept_if_interrupted(save):
+        trainer.fit(xs, ts, max_epoch, batch_size, time_size, max_grad, callbacks=[last], checkpoint=run.checkpoint)
 
-    model.save(run.out, id_to_word=id_to_word)
+    save(run.out)
     run.record(perplexity=trainer.ppl_list)
     run.plot("perplexity.png", plot_curve, trainer.ppl_list, "iterations (x20)", "perplexity", ylim=(0, 500))
     scores = {"test_perplexity": eval_perplexity(model, test)}

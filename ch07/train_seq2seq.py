@@ -31,7 +31,8 @@ FILES = {name: sequence.FOLDER / f"{name}.txt" for name in ("addition", "date")}
 @experiment(
     quick={"max_epoch": 1, "max_examples": 1280, "hidden_size": 32, "shown": 2},
     options=TRAINING,
-    free=("layers", "cell", "score", "bidirectional"),  # the trainer compares the model's arguments, its defaults too
+    # Nothing depends on what is shown; of the others the trainer compares what the model was made with, defaults too.
+    free=("shown", "layers", "cell", "score", "bidirectional"),
 )
 def main(
     run: Run,
@@ -57,8 +58,10 @@ def main(
     if options and model is not ModelKind.deep:
         given = ", ".join(f"{name}={value!r}" for name, value in options.items())
         raise ValueError(f"only the deep model has a choice of {', '.join(choices)}, not {model}: {given}")
-    if shown < 0 or (max_examples is not None and max_examples < 1):
-        raise ValueError(f"{shown=} must be at least 0, {max_examples=} at least 1 or None for all")
+    if shown < 0:
+        raise ValueError(f"shown must be at least 0, not {shown}")
+    if max_examples is not None and max_examples < 1:
+        raise ValueError(f"max_examples must be at least 1, or None for all, not {max_examples}")
     x_train, t_train, x_test, t_test, codec = pairs.load(FILES.get(data, data), reversed=reverse, words=words)
     if not len(x_test):
         raise ValueError(f"{data}: {len(x_train)} pairs are too few, there must be 10: a tenth is kept for testing")
@@ -77,7 +80,8 @@ def main(
         show(answerer, x_test[:shown], t_test[:shown])
         return {"accuracy": seq2seq_accuracy(model, x_test, t_test)}  # which the trainer prints
 
-    trainer.fit(x, t, max_epoch, batch_size, max_grad, valid=scores, checkpoint=run.checkpoint)
+    with run.kept_if_interrupted(lambda folder: answerer.save(folder / "model.npz")):
+        trainer.fit(x, t, max_epoch, batch_size, max_grad, valid=scores, checkpoint=run.checkpoint)
     accuracies = trainer.history.column("valid_accuracy")
     losses = trainer.history.column("loss")
     run.record(accuracy=accuracies, loss=losses)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 FREE = ("max_epoch",)  # a longer training has the same beginning, see also check_done
-VALID = "validation data"  # the name of the setting that tells these from others
+VALID = "checksum of the validation data"  # the name of that setting
 ARGUMENT = "model."  # begins the names of settings that are a model's arguments
 
 

@@ -1,5 +1,6 @@
 """One run of a script: its random numbers, its folder, its curves and figures, and the record it leaves."""
 
+import contextlib
 import enum
 import json
 import math
@@ -7,7 +8,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import numpy
 from common import config, plotting, rng
 from common.checkpoint import Checkpoints
 from common.files import atomic_write
+from common.interrupt import TrainingInterrupted
 from common.np import np
 
 DISTRIBUTION = "nlp-from-scratch"
@@ -54,6 +56,20 @@ class Run:
     def path(self, file_name: str) -> Path:
         """A file in the run's folder."""
         return self.out / file_name
+
+    @contextlib.contextmanager
+    def kept_if_interrupted(self, save: Callable[[Path], object]) -> Iterator[None]:
+        """A context for a training: if Ctrl-C ends it, ``save(folder)`` writes what the model has learnt so far.
+
+        The folder is "interrupted" in the run's: what an earlier run left there when it was done stays as it is.
+        """
+        try:
+            yield
+        except TrainingInterrupted as error:
+            folder = self.path("interrupted")
+            folder.mkdir(exist_ok=True)
+            save(folder)
+            raise TrainingInterrupted(f"{error} The model so far is in {folder}.") from None
 
     def record(self, **curves: Sequence[float]) -> None:
         """Keep curves, such as ``loss=trainer.loss_list``, in ``history.json``, which is written anew by each call."""

@@ -126,7 +126,8 @@ class Trainer(BaseTrainer):
 
         settings: dict[str, Any] = {}
         if checkpoint is not None:
-            settings = {"batch_size": batch_size, "data": checksum(x, t)} | step_settings(self.model, max_grad)
+            settings = {"batch_size": batch_size, "checksum of the data": checksum(x, t)}
+            settings |= step_settings(self.model, max_grad)
         self._fit(batches, iterations, settings, max_epoch, max_grad, valid, callbacks, checkpoint)
 
     def _add_point(self, loss: float) -> str:
@@ -226,7 +227,7 @@ class RnnlmTrainer(BaseTrainer):
 
         settings: dict[str, Any] = {}
         if checkpoint is not None:
-            settings = {"batch_size": batch_size, "time_size": time_size, "data": checksum(xs, ts)}
+            settings = {"batch_size": batch_size, "time_size": time_size, "checksum of the data": checksum(xs, ts)}
             settings |= {"block_lengths": block_lengths.settings} if block_lengths else {}
             settings |= step_settings(self.model, max_grad)
         self._fit(batches, iterations, settings, max_epoch, max_grad, valid, callbacks, checkpoint)

@@ -1,16 +1,21 @@
 """train_better_rnnlm, train_awd_lstm and compare_improvements, on the mini corpus."""
 
 import csv
+import re
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 from run_folder import history, tensors
 
-from ch06 import compare_improvements, train_awd_lstm, train_better_rnnlm
+from ch06 import compare_improvements, finetune, train_awd_lstm, train_better_rnnlm, train_rnnlm
 from ch06.better_rnnlm import BetterRnnlm
+from ch06.trained_models import read_language_model
+from common.callbacks import Callback
 from common.evaluation import eval_perplexity
 from common.files import FileFormatError, write_bytes
+from common.interrupt import TrainingInterrupted
 from common.layers import Dropout
 from common.trainer import RnnlmTrainer
 from dataset import mini
@@ -70,6 +75,48 @@ def test_resumed_after_being_killed_within_an_epoch(monkeypatch):
         patch.setattr(Dropout, "draw_mask", killed)
         train_better_rnnlm.main(**SMALL, out="parts")
     assert train_better_rnnlm.main(**SMALL, out="parts", resume=True) == unbroken
+
+
+class CtrlC(Callback):
+    """In the first iteration after an epoch."""
+
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def on_iteration(self, trainer):
+        if trainer.current_epoch == self.epochs:
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments"),
+    [(train_better_rnnlm, SMALL), (train_awd_lstm, AWD), (finetune, {}), (train_rnnlm, SMALL)],
+    ids=["better", "awd", "finetune", "rnnlm"],
+)
+def test_after_ctrl_c_the_model_so_far_is_in_a_folder_of_its_own(script, arguments, monkeypatch):
+    if script is finetune:
+        train_better_rnnlm.main(**SMALL, out="trained")
+        arguments = {**{name: SMALL[name] for name in ("corpus", "train_size")}, "weights": Path("trained"), "lr": 2.0}
+        arguments |= {"time_size": 10, "random_blocks": False, "max_epoch": 2}
+    fit, trained = RnnlmTrainer.fit, []
+
+    def interrupted(self, *args, callbacks, **options):
+        trained.append(self)
+        fit(self, *args, callbacks=[*callbacks, CtrlC(1)], **options)
+
+    script.main(**{**arguments, "max_epoch": 1}, out="run")
+    before = tensors("run")
+    monkeypatch.setattr(RnnlmTrainer, "fit", interrupted)
+    message = rf"stopped in epoch 2, .*\. The model so far is in {re.escape(str(Path('run', 'interrupted')))}\.$"
+    with pytest.raises(TrainingInterrupted, match=message):
+        script.main(**arguments, out="run")
+    assert all((weight == before[name]).all() for name, weight in tensors("run").items())
+    model = read_language_model("run/interrupted")
+    (trainer,) = trained
+    assert all((ours == own).all() for ours, own in zip(model.params, trainer.model.params, strict=True))
+    valid = trainer.history.column("valid_perplexity") if script is not train_rnnlm else []
+    if script in (train_better_rnnlm, train_awd_lstm):  # the best epoch, not the last iteration
+        assert eval_perplexity(model, mini.load_data("valid")[0]) == pytest.approx(valid[0])
 
 
 @both

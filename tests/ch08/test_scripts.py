@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from ch07 import show_addition_dataset, train_seq2seq
 from ch08 import compare_models, train, visualize_attention
 from ch08.answerer import Answerer
 from common.files import FileFormatError
+from common.interrupt import TrainingInterrupted
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -74,6 +76,23 @@ def test_same_seed_same_numbers():
     runs = [train_seq2seq.main(quick=True, seed=3, out=f"run{i}") for i in range(2)]
     assert runs[0] == runs[1]
     assert history("run0")["curves"] == history("run1")["curves"]
+
+
+def test_after_ctrl_c_the_model_so_far_is_in_a_folder_of_its_own(monkeypatch):
+    def interrupted(*args):
+        signal.raise_signal(signal.SIGINT)
+        return 0.5
+
+    monkeypatch.setattr(train_seq2seq, "seq2seq_accuracy", interrupted)
+    with pytest.raises(TrainingInterrupted, match=r"stopped after epoch 1, .* The model so far is in run.interrupted\.$"):
+        train_seq2seq.main(quick=True, max_epoch=3, out="run")
+    assert not Path("run", "model.npz").exists()
+    Answerer.load("run/interrupted/model.npz")
+
+
+def test_what_is_shown_may_be_another_number_when_a_training_goes_on():
+    whole = train_seq2seq.main(quick=True, shown=1, out="run")
+    assert train_seq2seq.main(quick=True, shown=0, out="run", resume=True) == whole
 
 
 def test_a_training_goes_on_with_defaults_that_are_stated():
@@ -186,9 +205,9 @@ class TestMisuse:
             ({"layers": 2, "bidirectional": True}, "not attention: layers=2, bidirectional=True$"),
             ({"cell": "gru", "score": "additive"}, "not attention: cell='gru', score='additive'$"),
             ({"bidirectional": False}, "not attention: bidirectional=False$"),
-            ({"max_examples": 0}, "max_examples=0 at least 1"),
-            ({"max_examples": -5}, "max_examples=-5 at least 1"),
-            ({"shown": -1}, "shown=-1 must be at least 0"),
+            ({"max_examples": 0}, "^max_examples must be at least 1, or None for all, not 0$"),
+            ({"max_examples": -5}, "^max_examples must be at least 1, or None for all, not -5$"),
+            ({"shown": -1}, "^shown must be at least 0, not -1$"),
         ],
     )
     def test_options(self, options, message):
