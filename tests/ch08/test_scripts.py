@@ -84,7 +84,7 @@ def test_after_ctrl_c_the_model_so_far_is_in_a_folder_of_its_own(monkeypatch):
         return 0.5
 
     monkeypatch.setattr(train_seq2seq, "seq2seq_accuracy", interrupted)
-    with pytest.raises(TrainingInterrupted, match=r"stopped after epoch 1, .* The model so far is in run.interrupted\.$"):
+    with pytest.raises(TrainingInterrupted, match=r"after epoch 1, .* The model so far is in run.interrupted\.$"):
         train_seq2seq.main(quick=True, max_epoch=3, out="run")
     assert not Path("run", "model.npz").exists()
     Answerer.load("run/interrupted/model.npz")
