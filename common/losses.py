@@ -40,8 +40,8 @@ class Loss(Layer):
 def gradient_to_read(loss: Any, dout: Any = 1) -> Array:
     """``loss.backward(dout)``, of which the caller changes nothing.
 
-    For dout = 1 a loss of ours gives its own array, where its backward makes a copy. Over a vocabulary it is the largest
-    array of a language model. A loss with a backward of its own is asked for that.
+    For dout = 1 a loss of ours gives its own array, where its backward makes a copy. Over a vocabulary it is the
+    largest array of a language model. A loss with a backward of its own is asked for that.
     """
     ours = getattr(loss.backward, "__func__", None) is Loss.backward
     return loss._cached() if ours and type(dout) in (int, float) and dout == 1 else loss.backward(dout)
