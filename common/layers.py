@@ -49,11 +49,7 @@ class MatMul(Layer):
         if x.ndim == 0 or x.shape[-1] != W.shape[0]:
             raise ValueError(f"{self.name}: an input {x.shape} does not fit W {W.shape}")
         self._cache = x
-        return self._product(x.reshape(-1, W.shape[0])).reshape(*x.shape[:-1], W.shape[1])
-
-    def _product(self, x: Array) -> Array:
-        """The output for the input x (M, D), all whose leading axes are one."""
-        return x @ self.params[0]
+        return (x.reshape(-1, W.shape[0]) @ W).reshape(*x.shape[:-1], W.shape[1])
 
     def backward(self, dout: Array) -> Array:
         W, x = self.params[0], self._cached()
@@ -62,30 +58,36 @@ class MatMul(Layer):
         return (dout @ W.T).reshape(x.shape)
 
 
-class Affine(MatMul):
+class Affine(Layer):
     """y = x W + b over the last axis: x (..., D), W (D, M), b (M,) -> y (..., M).
 
-    As MatMul, errors too, and db is dy summed over the leading axes. W may be a transposed view of another layer's
-    weight.
+    dx = dy Wᵀ, dW = xᵀ dy and db = dy, the last two summed over the leading axes. W may be a transposed view of another
+    layer's weight. Raises ValueError for weights, inputs and gradients that do not fit each other.
     """
 
-    names = ("W", "b")
+    names: tuple[str, ...] = ("W", "b")
 
     def __init__(self, W: Array, b: Array) -> None:
         self.check_weights(W=(W, ("D", "M")), b=(b, ("M",)))
-        Layer.__init__(self, W, b)
+        super().__init__(W, b)
 
-    def _product(self, x: Array) -> Array:
-        return affine(x, *self.params)
+    def forward(self, x: Array) -> Array:
+        W, b = self.params
+        D, M = W.shape
+        x = self.cast(x)
+        if x.ndim == 0 or x.shape[-1] != D:
+            raise ValueError(f"{self.name}: an input {x.shape} does not fit W {W.shape}")
+        self._cache = x
+        return affine(x.reshape(-1, D), W, b).reshape(*x.shape[:-1], M)
 
     def backward(self, dout: Array) -> Array:
-        width = len(self.params[1])
-        dout = self.check_gradient(dout, (*self._cached().shape[:-1], width))
-        dx = super().backward(dout)
-        dout = dout.reshape(-1, width)
+        W, (dW, db), x = self.params[0], self.grads, self._cached()
+        D, M = W.shape
+        dout = self.check_gradient(dout, (*x.shape[:-1], M)).reshape(-1, M)
+        np.matmul(x.reshape(-1, D).T, dout, out=dW)
         # The sum of the rows as a product, which BLAS does several times faster than sum(axis=0).
-        self.grads[1][...] = np.ones(len(dout), dout.dtype) @ dout
-        return dx
+        db[...] = np.ones(len(dout), dout.dtype) @ dout
+        return (dout @ W.T).reshape(x.shape)
 
 
 class Sigmoid(Layer):
