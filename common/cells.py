@@ -146,9 +146,9 @@ def gru_step_backward(gates: Array, h_prev: Array, Wh: Array, dh: Array, dA: Arr
     return dh_prev
 
 
-def by_gate(A: Array, gates: int) -> Array:
+def by_gate(A: Array, gate_count: int) -> Array:
     """A view (G, N, H) of the columns (N, G·H) of G gates."""
-    return A.reshape(len(A), gates, A.shape[1] // gates).swapaxes(0, 1)
+    return A.reshape(len(A), gate_count, A.shape[1] // gate_count).swapaxes(0, 1)
 
 
 def sigmoid_scale(dtype: Any) -> float:
@@ -187,11 +187,11 @@ class RecurrentLayer(Layer):
     """Base of all recurrent layers, of one step and over time: Wx (D, G·H), Wh (H, G·H), b (G·H,) with G gates."""
 
     names: tuple[str, ...] = ("Wx", "Wh", "b")
-    gates = 1
+    gate_count = 1  # G
 
     def __init__(self, Wx: Array, Wh: Array, b: Array) -> None:
         hidden_size = len(Wh) if hasattr(Wh, "shape") and len(Wh.shape) else "H"
-        columns = self.gates * hidden_size if isinstance(hidden_size, int) else f"{self.gates}H"
+        columns = self.gate_count * hidden_size if isinstance(hidden_size, int) else f"{self.gate_count}H"
         self.check_weights(Wx=(Wx, ("D", columns)), Wh=(Wh, (hidden_size, columns)), b=(b, (columns,)))
         super().__init__(Wx, Wh, b)
 
@@ -256,7 +256,7 @@ class LSTM(Cell):
     Wx (D, 4H), Wh (H, 4H), b (4H,), columns f, g, i, o. Raises as RNN.
     """
 
-    gates = 4
+    gate_count = 4
 
     def forward(self, x: Array, h_prev: Array, c_prev: Array) -> tuple[Array, Array]:
         Wx, Wh, b = self.params
@@ -283,7 +283,7 @@ class GRU(Cell):
     Wx (D, 3H), Wh (H, 3H), b (3H,), columns z, r, h~. Raises as RNN.
     """
 
-    gates = 3
+    gate_count = 3
 
     def forward(self, x: Array, h_prev: Array) -> Array:
         Wx, Wh, b = self.params

@@ -49,7 +49,7 @@ def new_recurrent(
     the forget gates of a layer that has none.
     """
     D, H = int(input_size), int(hidden_size)
-    columns = kind.gates * H
+    columns = kind.gate_count * H
     b = np.zeros(columns, dtype)
     if forget_bias:
         if not issubclass(kind, TimeLSTM):

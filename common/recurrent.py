@@ -213,7 +213,7 @@ class TimeLSTM(TimeRecurrent):
     The state is h and the cell c (N, H); dh and dc are their gradients after a backward.
     """
 
-    gates = 4
+    gate_count = 4
     dc: Any = None
 
     def __init__(self, Wx: Array, Wh: Array, b: Array, stateful: bool = False) -> None:
@@ -316,7 +316,7 @@ class TimeLSTM(TimeRecurrent):
 class TimeGRU(TimeRecurrent):
     """A GRU, see :func:`common.cells.gru_step`. Wx (D, 3H), Wh (H, 3H), b (3H,), columns z, r, h~."""
 
-    gates = 3
+    gate_count = 3
 
     def _run(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Array, Array, Any]:
         x, A, hs = self._sums(x, Wx, offset)
