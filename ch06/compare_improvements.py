@@ -65,7 +65,7 @@ def main(
     train: Annotated[bool, "Train; else only print the rows that are finished."] = True,
     corpus: Corpus = Corpus.ptb,
 ) -> dict[str, float]:
-    names = list(ROWS) if only is None else only.split(",")
+    names = list(ROWS) if only is None else [name.strip() for name in only.split(",")]
     for name in names:
         if name not in ROWS:
             raise ValueError(f"only: there is no row {name!r}, but {', '.join(ROWS)}")

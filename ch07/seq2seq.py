@@ -204,13 +204,16 @@ class Seq2seq(BaseModel):
         What a decoder with a `generate` of its own, as in the book, gives for one question is returned as it is, unless
         it is to end before `stop_id`. Several are asked one after the other.
         """
-        xs = as_rows(type(self).__name__, xs)
-        if xs.ndim < 2:
-            xs = checked_rows(type(self).__name__, xs[None] if xs.ndim else xs)
+        xs = self._rows(xs)
         if stop_id is None and len(xs) == 1 and (own := self._own_generate()):
             return own(*self._encode(xs[xs != PAD][None]), start_id, sample_size)
         samples = self.generate_batch(xs, start_id, sample_size, stop_id)
         return one_or_all(as_lists(samples, stop_id))
+
+    def _rows(self, xs: Any) -> Any:
+        """Questions (N, S) as they are, one question (S,) as (1, S)."""
+        xs = as_rows(type(self).__name__, xs)
+        return xs if xs.ndim > 1 else checked_rows(type(self).__name__, xs[None] if xs.ndim else xs)
 
     def generate_batch(self, xs: Any, start_id: int, sample_size: int, stop_id: int | None = None) -> Any:
         """As :meth:`generate`, but always an array (N, sample_size), with -1 after the stop symbol.
@@ -234,8 +237,8 @@ class Seq2seq(BaseModel):
         return own_generate(self.decoder, Decoder)
 
     def beam_search(self, xs: Any, start_id: int, sample_size: int, width: int = 5, **options: Any) -> list[Hypothesis]:
-        """The best answers to one question xs (1, S), see :func:`common.decoding.beam_search`."""
-        state = self.decoder._first_state(*self._encode(xs))
+        """The best answers to one question xs, (S,) or (1, S), see :func:`common.decoding.beam_search`."""
+        state = self.decoder._first_state(*self._encode(self._rows(xs)))
         return beam_search(self.decoder._read, state, start_id, sample_size, width, **options)
 
     def reset_state(self) -> None:

@@ -135,6 +135,8 @@ class Answerer:
         tensors, metadata = weight_files.read(path)
         size_of_file = sum(tensor.nbytes for tensor in tensors.values())  # whatever ending its name got
         try:
+            if missing := [name for name in ("kind", "codec", "sizes") if name not in metadata]:
+                raise ValueError(f"its metadata lack {', '.join(missing)}")
             written, sizes = (parse_json(metadata[name].encode()) for name in ("codec", "sizes"))
             codec = Codec(**written)
             _check_codec(codec)
@@ -146,8 +148,8 @@ class Answerer:
             answerer = cls(metadata["kind"], codec, **sizes, rng=rng)
             rng.all_drawn()
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            reason = f"no model with its vocabulary, as Answerer.save writes it ({error!r})"
-            raise FileFormatError(path, reason) from error
+            why = str(error) if type(error) is ValueError else repr(error)
+            raise FileFormatError(path, f"no model with its vocabulary, as Answerer.save writes it: {why}") from error
         answerer.model.load_params(path)
         return answerer
 

@@ -64,7 +64,7 @@ class BothWays:
 
     def __init__(self, kind: Any, input_size: int, hidden_size: int, rng: Any, dtype: Any) -> None:
         if hidden_size % 2:
-            raise ValueError(f"bidirectional: each direction gets half of the hidden size, which is odd: {hidden_size}")
+            raise ValueError(f"bidirectional: each direction gets half of hidden_size, which is odd: {hidden_size}")
         self.ahead = OneWay(kind, input_size, hidden_size // 2, rng, dtype)
         self.back = OneWay(kind, input_size, hidden_size // 2, rng, dtype)
         self.params = self.ahead.params + self.back.params

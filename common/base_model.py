@@ -117,7 +117,10 @@ def _found(name: str, path: Path) -> Path:
     # save_params() writes .npz by default, where the book's scripts look for .pkl.
     found = [other for other in (path, *map(path.with_suffix, weight_files.SUFFIXES)) if other.exists()]
     if not found:
-        raise FileNotFoundError(f"{name}: there is no file {path.absolute()} to load weights from")
+        text = f"{name}: there is no file {path.absolute()} to load weights from"
+        if path.with_suffix("").is_file():  # such as w.pickle, which with_suffix has made w.pickle.npz of
+            text += f"; {path.stem} would have to end in {', '.join(weight_files.SUFFIXES)}"
+        raise FileNotFoundError(text)
     path, ours = found[0], found[0].with_suffix(".npz")
     if weight_files.holds_list(path) and ours in found and ours.stat().st_mtime_ns > path.stat().st_mtime_ns:
         message = f"{name}: the weights are those of {path}, but {ours} beside it is newer; "

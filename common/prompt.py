@@ -43,7 +43,7 @@ def encode(prompt: str | int | Sequence[int], word_to_id: Mapping[str, int]) -> 
     if len(missing) == len(words):
         raise ValueError(f"no word of the prompt is known: {_named(missing, word_to_id)}")
     if missing and UNK not in word_to_id:
-        raise KeyError(_named(missing, word_to_id))
+        raise KeyError(f"the prompt has words that the vocabulary lacks: {_named(missing, word_to_id)}")
     return Prompt([word_to_id.get(word, word_to_id.get(UNK, -1)) for word in words], missing)
 
 

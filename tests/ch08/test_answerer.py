@@ -257,6 +257,9 @@ class TestMisuse:
     def test_other_files(self, tmp_path):
         path = tmp_path / "weights.npz"
         gap = '{"questions": {"a": 1}, "answers": {"a": 0}, "start": 0}'
+        weight_files.write(path, {"W": numpy.ones(3)}, metadata={"kind": "attention"})
+        with pytest.raises(FileFormatError, match=r"no model with its vocabulary, .*: its metadata lack codec, sizes$"):
+            Answerer.load(path)
         for metadata in (
             {},
             {"kind": "transformer", "sizes": "{}", "codec": "[]"},

@@ -1,6 +1,7 @@
 import copy
 import os
 import pickle
+import re
 import warnings
 from pathlib import Path
 
@@ -373,6 +374,14 @@ class TestRefused:
         with pytest.raises(ValueError, match="float16"):
             model.save_params("w.pkl")
         assert not Path("w.pkl").exists()
+
+
+@pytest.mark.parametrize("name", ["w", "w.pickle", "best_75.76"])
+def test_a_file_with_another_ending(name, folder):
+    Path(name).write_bytes(b"weights")
+    message = rf"there is no file .*{re.escape(name)}\.npz .*; {re.escape(name)} would have to end in \.npz, \.safe"
+    with pytest.raises(FileNotFoundError, match=message):
+        Lm().load_params(name)
 
 
 def test_numbers_too_large_for_the_model(folder):
