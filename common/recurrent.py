@@ -27,9 +27,9 @@ from common.cells import (
 from common.functions import affine
 from common.np import Array, aligned_empty, fits_cache, np
 
-SMALL_BATCH = 64
-FEW_ROWS = 32
-FEW_STEPS = 8  # for more, a copy of Wh.T pays that makes each product faster
+SMALL_BATCH = 64  # sequences, the rows of a step's products; a larger one keeps all threads of the BLAS busy
+TINY_BATCH = 32  # sequences, of which a step's product with a large Wh takes less time in columns
+FEW_STEPS = 8  # of a sequence; for more, a copy of Wh.T pays that makes each product faster
 
 
 class TimeRecurrent(RecurrentLayer):
@@ -82,8 +82,8 @@ class TimeRecurrent(RecurrentLayer):
             raise ValueError(f"{self.name}: expected one sequence and one step at least, got an input {xs.shape}")
         self._draw_masks(N)
         offset = b if constant is None else constant @ Wx[:K] + b
-        x, A, hs, more = self._run(xs.transpose(1, 0, 2), Wx[K:], offset)
-        self._cache = x, constant, A, hs, more
+        x, A, hs, kept = self._run(xs.transpose(1, 0, 2), Wx[K:], offset)
+        self._cache = x, constant, A, hs, kept
         self.h = hs[-1].copy()
         # A copy also for one sequence or one step, where ascontiguousarray would give a view of what backward needs.
         return hs[1:].transpose(1, 0, 2).copy()
@@ -91,17 +91,17 @@ class TimeRecurrent(RecurrentLayer):
     def backward(self, dhs: Array) -> Array:
         """dxs (N, T, D) from dhs (N, T, H)."""
         Wx = self.params[0]
-        x, constant, A, hs, more = self._cached()
+        x, constant, A, hs, kept = self._cached()
         K = 0 if constant is None else constant.shape[1]
         T, N, H = len(hs) - 1, hs.shape[1], hs.shape[2]
         dhs = self.check_gradient(dhs, (N, T, H)).transpose(1, 0, 2)
-        dA, self.dh = self._run_backward(A, hs, more, dhs)
+        dA, self.dh = self._run_backward(A, hs, kept, dhs)
         if constant is not None:
             dA_sum = dA.sum(axis=0)
             np.matmul(constant.T, dA_sum, out=self.grads[0][:K])
             self.dconstant = dA_sum @ Wx[:K].T
         dA = dA.reshape(T * N, -1)
-        self._weight_gradients(x, hs[:-1], more, dA, self.grads[0][K:])
+        self._weight_gradients(x, hs[:-1], kept, dA, self.grads[0][K:])
         if self._Wh_mask is not None:
             self.grads[1] *= self._Wh_mask
         return np.ascontiguousarray((dA @ Wx[K:].T).reshape(T, N, -1).transpose(1, 0, 2))
@@ -142,7 +142,7 @@ class TimeRecurrent(RecurrentLayer):
         """The states h (..., N, H) as the product with Wh sees them; or the gradient of h, from that of these."""
         return h if self._mask is None else h * self._mask
 
-    def _before(self, dA: Array, dh: Array, Wh_T: Array | None = None) -> None:
+    def _state_gradient(self, dA: Array, dh: Array, Wh_T: Array | None = None) -> None:
         """Write dh (N, H), the gradient of the state before a step, from that of its sums dA (N, G·H).
 
         Wh_T (G·H, H) is Wh, after dropout, transposed; by default a view.
@@ -155,27 +155,27 @@ class TimeRecurrent(RecurrentLayer):
             dh *= self._mask
 
     def _run(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Array, Array, Any]:
-        """Take all steps: (x, A, hs, more), those of :meth:`_sums`, with hs filled, and what else backward needs.
+        """Take all steps: (x, A, hs, kept), those of :meth:`_sums`, with hs filled, and what else backward needs.
 
         x (T, N, D), Wx (D, G·H) and offset as for _sums. A may be overwritten, and :meth:`_run_backward` gets it so.
         """
         raise NotImplementedError
 
-    def _run_backward(self, A: Array, hs: Array, more: Any, dhs: Array) -> tuple[Array, Array]:
+    def _run_backward(self, A: Array, hs: Array, kept: Any, dhs: Array) -> tuple[Array, Array]:
         """(dA, dh): the gradient of A as it was before the steps, and that of the state before the first.
 
-        A, hs and more are what :meth:`_run` has returned. dA may be A itself, if nothing in it is needed: a second
+        A, hs and kept are what :meth:`_run` has returned. dA may be A itself, if nothing in it is needed: a second
         backward must give the same result.
         """
         raise NotImplementedError
 
-    def _weight_gradients(self, x: Array, h: Array, more: Any, dA: Array, dWx: Array) -> None:
+    def _weight_gradients(self, x: Array, h: Array, kept: Any, dA: Array, dWx: Array) -> None:
         """Write those of Wx, Wh and b, from x (T, N, D), the states before each step h (T, N, H) and dA (T·N, G·H)."""
         np.matmul(x.reshape(-1, x.shape[2]).T, dA, out=dWx)
         self.grads[2][...] = np.ones(len(dA), dA.dtype) @ dA
-        self._recurrent_gradient(self._masked(h).reshape(-1, self.hidden_size), more, dA)
+        self._recurrent_gradient(self._masked(h).reshape(-1, self.hidden_size), kept, dA)
 
-    def _recurrent_gradient(self, h: Array, more: Any, dA: Array) -> None:
+    def _recurrent_gradient(self, h: Array, kept: Any, dA: Array) -> None:
         """Write that of Wh, from h (T·N, H), masked, and dA (T·N, G·H)."""
         np.matmul(h.T, dA, out=self.grads[1])
 
@@ -198,12 +198,12 @@ class TimeRNN(TimeRecurrent):
             self._activate(a, hs[t + 1])
         return x, A, hs, None
 
-    def _run_backward(self, A: Array, hs: Array, more: None, dhs: Array) -> tuple[Array, Array]:
+    def _run_backward(self, A: Array, hs: Array, kept: None, dhs: Array) -> tuple[Array, Array]:
         dh = np.zeros_like(hs[0])
         for t in reversed(range(len(A))):
             dh += dhs[t]
             self._activate_backward(hs[t + 1], dh, A[t])
-            self._before(A[t], dh)
+            self._state_gradient(A[t], dh)
         return A, dh
 
 
@@ -256,7 +256,7 @@ class TimeLSTM(TimeRecurrent):
         T, N, _ = A.shape
         recurrent = aligned_empty(A[0].shape, hs.dtype)
         # Of few rows and weights beyond the cache, this product in columns takes a tenth to two fifths less time.
-        turned = N <= FEW_ROWS and T > FEW_STEPS and not fits_cache(self._Wh.nbytes)
+        turned = N <= TINY_BATCH and T > FEW_STEPS and not fits_cache(self._Wh.nbytes)
         Wh_T = np.ascontiguousarray(self._Wh.T) if turned else None
 
         def write_sums(t: int, out: Array) -> None:
@@ -291,8 +291,8 @@ class TimeLSTM(TimeRecurrent):
 
         return hx[:-1], None, hx[:, :, :H], write_sums
 
-    def _run_backward(self, A: Array, hs: Array, more: tuple[Any, ...], dhs: Array) -> tuple[Array, Array]:
-        gates, cs, tanh_cs = more
+    def _run_backward(self, A: Array, hs: Array, kept: tuple[Any, ...], dhs: Array) -> tuple[Array, Array]:
+        gates, cs, tanh_cs = kept
         T, N, H = tanh_cs.shape
         dA = aligned_empty((T, N, 4 * H), hs.dtype) if A is None else A
         dh, dc, *work = aligned_empty((5, N, H), hs.dtype)
@@ -301,14 +301,14 @@ class TimeLSTM(TimeRecurrent):
         for t in reversed(range(T)):
             dh += dhs[t]
             lstm_step_backward(gates[t], cs[t], tanh_cs[t], dh, dc, dA[t], work)
-            self._before(dA[t], dh, Wh_T)
+            self._state_gradient(dA[t], dh, Wh_T)
         self.dc = dc.copy()
         return dA, dh.copy()
 
-    def _weight_gradients(self, x: Array, h: Array, more: tuple[Any, ...], dA: Array, dWx: Array) -> None:
+    def _weight_gradients(self, x: Array, h: Array, kept: tuple[Any, ...], dA: Array, dWx: Array) -> None:
         H = self.hidden_size
         if x.shape[2] == len(dWx):
-            return super()._weight_gradients(x, h, more, dA, dWx)
+            return super()._weight_gradients(x, h, kept, dA, dWx)
         dW = x.reshape(len(dA), -1).T @ dA  # x is [h x 1] of _joined_sums
         self.grads[1][...], dWx[...], self.grads[2][...] = dW[:H], dW[H:-1], dW[-1]
 
@@ -325,14 +325,14 @@ class TimeGRU(TimeRecurrent):
             gru_step(A[t], hs[t], self._Wh, rhs[t], hs[t + 1], self._mask)
         return x, A, hs, rhs
 
-    def _run_backward(self, A: Array, hs: Array, more: Any, dhs: Array) -> tuple[Array, Array]:
+    def _run_backward(self, A: Array, hs: Array, kept: Any, dhs: Array) -> tuple[Array, Array]:
         dA, dh = np.empty_like(A), np.zeros_like(hs[0])
         for t in reversed(range(len(A))):
             dh += dhs[t]
             dh = gru_step_backward(A[t], hs[t], self._Wh, dh, dA[t], self._mask)
         return dA, dh
 
-    def _recurrent_gradient(self, h: Array, more: Any, dA: Array) -> None:
+    def _recurrent_gradient(self, h: Array, kept: Any, dA: Array) -> None:
         H, dWh = self.hidden_size, self.grads[1]
         np.matmul(h.T, dA[:, : 2 * H], out=dWh[:, : 2 * H])
-        np.matmul(more.reshape(-1, H).T, dA[:, 2 * H :], out=dWh[:, 2 * H :])
+        np.matmul(kept.reshape(-1, H).T, dA[:, 2 * H :], out=dWh[:, 2 * H :])

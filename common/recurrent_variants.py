@@ -81,9 +81,9 @@ class TimePeepholeLSTM(TimeLSTM):
         self.c = cs[-1].copy()
         return x, A, hs, (cs, tanh_cs)
 
-    def _run_backward(self, A: Array, hs: Array, more: tuple[Any, ...], dhs: Array) -> tuple[Array, Array]:
+    def _run_backward(self, A: Array, hs: Array, kept: tuple[Any, ...], dhs: Array) -> tuple[Array, Array]:
         Wf, Wi, Wo = self._by_gate(self.params[3])
-        (cs, tanh_cs), dA = more, np.empty_like(A)
+        (cs, tanh_cs), dA = kept, np.empty_like(A)
         dh, dc = np.zeros_like(hs[0]), np.zeros_like(hs[0])
         for t in reversed(range(len(dA))):
             dh += dhs[t]
@@ -95,13 +95,13 @@ class TimePeepholeLSTM(TimeLSTM):
             dg[...] = dc * i * (1 - g * g)
             di[...] = dc * g * i * (1 - i)
             dc = dc * f + self._seen_backward(df, Wf) + self._seen_backward(di, Wi)
-            self._before(dA[t], dh)
+            self._state_gradient(dA[t], dh)
         self.dc = dc
         return dA, dh
 
-    def _weight_gradients(self, x: Array, h: Array, more: tuple[Any, ...], dA: Array, dWx: Array) -> None:
-        super()._weight_gradients(x, h, more, dA, dWx)
-        (cs, _), H = more, self.hidden_size
+    def _weight_gradients(self, x: Array, h: Array, kept: tuple[Any, ...], dA: Array, dWx: Array) -> None:
+        super()._weight_gradients(x, h, kept, dA, dWx)
+        (cs, _), H = kept, self.hidden_size
         before, after = cs[:-1].reshape(-1, H), cs[1:].reshape(-1, H)
         df, _, di, do = by_gate(dA, 4)
         for c, d, dWc in zip((before, before, after), (df, di, do), self._by_gate(self.grads[3]), strict=True):

@@ -20,7 +20,7 @@ import numpy
 from common import config
 
 THREADS = 4  # at most: more take more memory, or wait for it
-FEW = 4  # parts; for fewer, to start a thread costs more than it saves
+FEW_PARTS = 4  # for fewer, to start a thread costs more than it saves
 
 
 @functools.cache
@@ -52,7 +52,7 @@ def share(work: Callable[[Any], object], parts: Sequence[Any]) -> None:
     The calls must be independent of each other, and make no products, for which threads of ours would wait for each
     other. An error of one of them is raised here, when all threads have ended.
     """
-    threads = min(blas_threads(), THREADS) if len(parts) >= FEW else 1
+    threads = min(blas_threads(), THREADS) if len(parts) >= FEW_PARTS else 1
     if threads == 1:  # at once: of a small network's iteration, a pool would be a third
         for part in parts:
             work(part)

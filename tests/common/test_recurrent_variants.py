@@ -219,7 +219,7 @@ class Halved(TimeLSTM):
             hs[t + 1] = numpy.tanh(c) / (1 + numpy.exp(-o)) / 2
         return x, A, hs, None
 
-    def _run_backward(self, A, hs, more, dhs):
+    def _run_backward(self, A, hs, kept, dhs):
         return numpy.ones_like(A), numpy.zeros_like(hs[0])
 
 
