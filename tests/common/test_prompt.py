@@ -91,7 +91,7 @@ def test_unknown_words_become_unk():
 
 
 def test_unknown_words_without_unk_are_named_with_the_nearest():
-    with pytest.raises(KeyError, match="the vocabulary lacks: the is .*; quen is not found, the nearest known .*: queen"):
+    with pytest.raises(KeyError, match=r"vocabulary lacks: the is .*; quen is not found, the nearest known .*: queen"):
         encode("the king quen", PLAIN)
 
 
