@@ -19,7 +19,7 @@ from common.answering import generate_all
 from common.checks import as_number, check_counts
 from common.choice import Choice
 from common.files import FileFormatError, Location, parse_json
-from common.first_weights import FirstWeights, check_integers
+from common.limited_generator import LimitedGenerator, check_integers
 from common.model_tree import named_params
 from common.np import np, to_cpu
 from common.rng import Seed
@@ -144,7 +144,7 @@ class Answerer:
             check_integers(of_model, size_of_file, "the file")
             if of_model.get("layers", 0) > len(tensors):
                 raise ValueError(f"{of_model['layers']} layers are too many for {len(tensors)} tensors")
-            rng = FirstWeights(size_of_file, "the file")
+            rng = LimitedGenerator(size_of_file, "the file")
             answerer = cls(metadata["kind"], codec, **sizes, rng=rng)
             rng.all_drawn()
         except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -21,8 +21,8 @@ from typing import Any
 import numpy
 
 from common.files import FileFormatError, Location, parse_json, regular, write_bytes
-from common.first_weights import FirstWeights, check_integers
 from common.library import full_name
+from common.limited_generator import LimitedGenerator, check_integers
 from common.model_arguments import NotKept, is_plain, made_with, plain_arguments
 
 VERSION = 1
@@ -111,7 +111,7 @@ def _make(kind: type[Any], arguments: dict[str, Any], size: int) -> Any:
             raise ValueError(f"dtype must be float16, float32 or float64, not {value!r}"[:200])
     if _LIBRARY.fullmatch(full_name(kind.__module__)):
         check_integers(arguments, size, WEIGHTS)
-    rng = FirstWeights(size, WEIGHTS)
+    rng = LimitedGenerator(size, WEIGHTS)
     model = kind(**arguments, **({"rng": rng} if "rng" in inspect.signature(kind).parameters else {}))
     if not hasattr(model, "params"):
         raise ValueError("it has no weights")

@@ -14,8 +14,8 @@ SPARE = 4 << 20  # numbers that a model may draw beside those that its file has 
 LARGEST = 10_000  # of the integers that have nothing to do with the size of a file, such as that of a window
 
 
-class FirstWeights(numpy.random.Generator):
-    """Draws the first weights of a model, which those of its file, of `size` bytes, replace at once.
+class LimitedGenerator(numpy.random.Generator):
+    """Draws the first weights of a model, which those of its file, of `size` bytes, replace at once, and counts them.
 
     ValueError, naming the `file`, before more are drawn than it can hold.
     """
