@@ -27,9 +27,10 @@ from common.checks import check_counts, is_number
 from common.files import Location
 from common.fit_checkpoints import FitCheckpoints
 from common.interrupt import Interrupt
+from common.kernels import sum_rows, take_rows
 from common.labels import checked_corpus
 from common.model_tree import unique_params
-from common.np import np, sum_rows, take_rows, to_cpu
+from common.np import np, to_cpu
 from common.object_tree import generator_states
 from common.optimizer import EPSILON
 from common.progress import progress, write

@@ -8,10 +8,11 @@ from typing import Any
 import numpy
 
 from common.checks import check_counts, is_number
+from common.kernels import choice, take_rows
 from common.labels import checked_corpus, checked_ids
 from common.layer import Layer
 from common.losses import SigmoidWithLoss
-from common.np import Array, choice, np, random, take_rows, to_cpu
+from common.np import Array, np, random, to_cpu
 from common.rng import Seed, generator
 from common.sparse_gradient import RowGradient, assign_rows
 

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 from common.checks import check_counts, is_number
 from common.evaluation import check_has_next_word, perplexity_of
+from common.kernels import row_blocks
 from common.labels import checked_corpus
 from common.language_model import LanguageModel, vocab_size
 from common.model_tree import evaluation_mode
-from common.np import np, row_blocks
+from common.np import np
 from common.progress import progress
 
 WINDOW = 500

@@ -5,10 +5,11 @@ from typing import Any
 
 from common.checks import check_ratios
 from common.functions import affine, as_float, cross_entropy_error, relu, sigmoid, softmax, softmax_gradient
+from common.kernels import random_at_least, take_rows
 from common.labels import checked_ids
 from common.layer import Layer
 from common.losses import SigmoidWithLoss, SoftmaxWithLoss
-from common.np import GPU, Array, np, random_at_least, take_rows
+from common.np import GPU, Array, np
 from common.rng import Seed, generator
 from common.sparse_gradient import RowGradient, assign_rows
 

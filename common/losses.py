@@ -8,9 +8,10 @@ from typing import Any
 from numpy import ndim  # of any array, on host or device
 
 from common.functions import as_float, sigmoid
+from common.kernels import column_major, row_blocks
 from common.labels import class_ids
 from common.layer import Layer
-from common.np import Array, column_major, np, row_blocks
+from common.np import Array, np
 from common.threads import share
 
 FEW_CLASSES = 64  # for which column_major saves more than it takes

@@ -13,7 +13,8 @@ from numbers import Real
 from typing import Any
 
 from common.checks import as_number
-from common.np import fits_cache, np, row_blocks, take_rows
+from common.kernels import fits_cache, row_blocks, take_rows
+from common.np import np
 from common.object_tree import attributes, put_back
 from common.parameter_states import ParameterStates
 from common.sparse_gradient import RowGradient

@@ -25,7 +25,8 @@ from common.cells import (
     rnn_step_backward,
 )
 from common.functions import affine
-from common.np import Array, aligned_empty, fits_cache, np
+from common.kernels import aligned_empty, fits_cache
+from common.np import Array, np
 
 SMALL_BATCH = 64  # sequences, the rows of a step's products; a larger one keeps all threads of the BLAS busy
 TINY_BATCH = 32  # sequences, of which a step's product with a large Wh takes less time in columns

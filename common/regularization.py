@@ -7,8 +7,9 @@ see :class:`common.recurrent.TimeRecurrent`.
 from typing import Any
 
 from common.checks import check_not_negative
+from common.kernels import take_rows
 from common.layer import Layer
-from common.np import Array, np, take_rows
+from common.np import Array, np
 from common.rng import Seed
 from common.time_layers import TimeDropout, TimeEmbedding
 

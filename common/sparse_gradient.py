@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy
 
-from common.np import assign_row_sums, np, sum_rows, to_cpu, to_gpu
+from common.kernels import assign_row_sums, sum_rows
+from common.np import np, to_cpu, to_gpu
 
 
 class RowGradient(numpy.lib.mixins.NDArrayOperatorsMixin):

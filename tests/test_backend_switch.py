@@ -10,8 +10,9 @@ import pytest
 from ch06.rnnlm import Rnnlm
 from common import config
 from common.functions import softmax
+from common.kernels import choice, row_blocks
 from common.layers import Affine, Dropout
-from common.np import GPU, address, choice, is_active, np, random, row_blocks, to_cpu, to_gpu
+from common.np import GPU, address, is_active, np, random, to_cpu, to_gpu
 from common.time_layers import TimeDropout
 
 

@@ -15,7 +15,8 @@ from ch01.two_layer_net import TwoLayerNet
 from ch06.rnnlm import Rnnlm
 from common import config, optimizer, util
 from common.functions import cross_entropy_error, relu, sigmoid, softmax
-from common.np import is_active, np, sum_rows, to_cpu
+from common.kernels import sum_rows
+from common.np import is_active, np, to_cpu
 from common.shared_weights import remove_duplicate
 from common.time_layers import TimeAffine, TimeEmbedding, TimeSoftmaxWithLoss
 from common.trainer import RnnlmTrainer, Trainer

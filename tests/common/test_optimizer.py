@@ -8,7 +8,6 @@ import textwrap
 import numpy
 import pytest
 
-import common.np
 from common.np import np, to_cpu
 from common.optimizer import SGD, AdaGrad, Adam, Momentum, Nesterov, Optimizer, RMSprop
 from common.sparse_gradient import RowGradient
@@ -190,7 +189,7 @@ class TestEveryOptimizer:
     def test_order_in_memory_and_pieces_change_nothing(self, kind, rng, monkeypatch, cache_bytes):
         start = rng.standard_normal((6, 5))
         expected = steps(kind(), [start.copy()])[0]
-        monkeypatch.setattr(common.np, "CACHE_BYTES", cache_bytes)
+        monkeypatch.setattr("common.kernels.CACHE_BYTES", cache_bytes)
         wide = numpy.zeros((12, 10))
         for p, order in itertools.product((start.copy(), start.T.copy().T, wide[::2, ::2]), "CF"):
             p[...] = start
