@@ -110,7 +110,7 @@ class CorpusTrainer:
         self.loss_list: list[float] = []
         self.current_epoch = self.iteration = self.iterations = 0
         self.drawn: dict[str, Any] = {}  # the states of the generators when the current epoch began
-        self._fits = FitCheckpoints(self, take, restore)
+        self._fits = FitCheckpoints(take, restore)
         # A window is drawn for each stretch, but for skip-gram, where the mean over all windows costs nothing.
         self._draw_windows = shrink_windows and not skip_gram
         self._gradients = partial(skip_gram_gradients, shrink=shrink_windows) if skip_gram else cbow_gradients
@@ -144,23 +144,26 @@ class CorpusTrainer:
         # Before the checkpoints of an earlier training are put aside; what chance may leave is looked at in each epoch.
         self._check_length(len(ids), float(keep @ counts))
         self.iteration, fits = 0, self._fits
-        fits.start(checkpoint, settings_of(self, ids, max_epoch), max_epoch)
+        fits.start(self, checkpoint, settings_of(self, ids, max_epoch), max_epoch)
         done, start = self.current_epoch, time.perf_counter()
-        with fits.blamed(), ThreadPoolExecutor(self.threads) as pool, Interrupt() as interrupt:
-            run = map if self.threads == 1 or config.GPU else pool.map
-            while self.current_epoch < fits.end and not interrupt.requested:
-                self._train_epoch(ids, keep, run, interrupt)
-                if self.iteration == self.iterations:
-                    self._finish_epoch(ids)
-                    if not interrupt.requested:
-                        fits.save_after_epoch()
-                    if verbose:
-                        seconds, words = time.perf_counter() - start, len(ids) * (self.current_epoch - done)
-                        speed, loss = f"{words / seconds / 1000:.0f}k words/s", f"loss {self.loss_list[-1]:.2f}"
-                        write(f"| epoch {self.current_epoch} | time {seconds:.1f}[s] | {speed} | {loss}")
-            path = fits.save()
-        if interrupt.requested:
-            raise fits.interrupted(path)
+        with fits.blamed():
+            with ThreadPoolExecutor(self.threads) as pool, Interrupt() as interrupt:
+                run = map if self.threads == 1 or config.GPU else pool.map
+                while self.current_epoch < fits.end and not interrupt.requested:
+                    self._train_epoch(ids, keep, run, interrupt)
+                    if self.iteration == self.iterations:
+                        self._finish_epoch(ids)
+                        if verbose:
+                            self._print_line(time.perf_counter() - start, len(ids) * (self.current_epoch - done))
+                        if not interrupt.requested:
+                            fits.save_after_epoch()
+                path = fits.save()
+            if interrupt.requested:
+                raise fits.interrupted(path)
+
+    def _print_line(self, seconds: float, words: int) -> None:
+        speed, loss = f"{words / seconds / 1000:.0f}k words/s", f"loss {self.loss_list[-1]:.2f}"
+        write(f"| epoch {self.current_epoch} | time {seconds:.1f}[s] | {speed} | {loss}")
 
     def _train_epoch(
         self, ids: numpy.ndarray, keep: numpy.ndarray, run: Callable[..., Iterable[Any]], interrupt: Interrupt

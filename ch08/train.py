@@ -14,7 +14,9 @@ from ch08.answerer import ModelKind
 from common.experiment import TRAINING, Run, experiment
 
 
-@experiment(quick={"max_epoch": 1, "max_examples": 1280, "hidden_size": 32, "shown": 2}, options=TRAINING)
+@experiment(
+    quick={"max_epoch": 1, "max_examples": 1280, "hidden_size": 32, "shown": 2}, options=TRAINING, free=("shown",)
+)
 def main(
     run: Run,
     model: ModelKind = ModelKind.attention,

@@ -94,7 +94,7 @@ class BaseTrainer:
 
     @cached_property
     def _fits(self) -> FitCheckpoints:
-        return FitCheckpoints(self, take, restore)
+        return FitCheckpoints(take, restore)
 
     def stop(self, reason: str) -> None:
         """Let fit end after the current iteration; for callbacks."""
@@ -148,7 +148,7 @@ class BaseTrainer:
         make_generators(self)  # in one order, with checkpoints and without
         if not self._restored:
             self._new_epoch()
-        fits.start(checkpoint, settings, max_epoch)
+        fits.start(self, checkpoint, settings, max_epoch)
         with keep_freed_memory(), fits.blamed():
             for callback in self.callbacks:
                 callback.on_start(self)

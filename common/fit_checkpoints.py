@@ -27,24 +27,25 @@ class FitCheckpoints:
     again when its own begins: what the program does between its fits, such as changing the learning rate, it had done
     before the checkpoint, too.
 
-    trainer    has current_epoch and iteration, what it has done; epochs are counted over all fits
-    take       ``take(trainer)`` is all that the rest of its training depends on, among it, as "trainer", these two
+    take       ``take(trainer)`` is all that the rest of its training depends on, among it, as "trainer", current_epoch
+               and iteration: what it has done, in epochs that are counted over all fits
     restore    ``restore(trainer, state)`` puts that back. ValueError, before a weight is changed, if it does not fit
 
     begin, end   the epochs after which the current fit begins, and ends
     """
 
-    def __init__(self, trainer: Any, take: Callable[[Any], State], restore: Callable[[Any, State], None]) -> None:
-        self.trainer, self._take, self._restore = trainer, take, restore
+    def __init__(self, take: Callable[[Any], State], restore: Callable[[Any, State], None]) -> None:
+        self._take, self._restore = take, restore
         self.begin = self.end = 0
-        self._fits: list[list[int]] = []  # begin and max_epoch of each so far
+        self._trainer: Any = None
+        self._fits: list[list[int]] = []  # begin and max_epoch of those that are done, and of the current one
         self._settings: State = {}
         self._checkpoints: Checkpoints | None = None  # of the current fit
         self._last: Checkpoints | None = None  # of the last fit that had any
         self._later: State | None = None  # what was put back, if its own fit is still to come
         self._restored = False  # whether the current fit has put something back
 
-    def start(self, where: Checkpoints | Location | None, settings: State, max_epoch: int) -> None:
+    def start(self, trainer: Any, where: Checkpoints | Location | None, settings: State, max_epoch: int) -> None:
         """Begin a fit of `max_epoch` epochs. With a folder for checkpoints, `where`, put back the one to go on from.
 
         `settings` are what must be the same when the training goes on. From now on to the end of :meth:`blamed` nobody
@@ -53,7 +54,7 @@ class FitCheckpoints:
         """
         checkpoints = None if where is None else checkpoints_of(where, self._last)
         state = checkpoints.start(alone=True) if checkpoints else None
-        self._settings, self._checkpoints, self._restored = settings, checkpoints, False
+        self._trainer, self._settings, self._checkpoints, self._restored = trainer, settings, checkpoints, False
         self._last = checkpoints or self._last
         try:
             with checkpoints.restoring() if checkpoints else contextlib.nullcontext():
@@ -69,8 +70,7 @@ class FitCheckpoints:
 
     def _begin(self, max_epoch: int, state: State | None) -> None:
         """Set `begin` and `end`, and put the state back, unless it is of a later fit and that was done before."""
-        number = len(self._fits)
-        self.begin = self.trainer.current_epoch
+        self.begin = self._trainer.current_epoch
         self.end = self.begin + max_epoch
         if state is None:
             return
@@ -81,17 +81,21 @@ class FitCheckpoints:
         check_restored_count("iteration", iteration)
         for count in itertools.chain(*fits):
             check_restored_count("fits", count)
+        if not fits:
+            raise ValueError("it is of no fit")
+        number, last = len(self._fits), len(fits) - 1
         # With another max_epoch than then it is another program, which counts what was done as epochs of this fit.
-        later = number < len(fits) - 1 and max_epoch == fits[number][1]
-        self.begin = fits[min(number, len(fits) - 1)][0]
+        later = number < last and max_epoch == fits[number][1]
         if later:
-            self.end = fits[number + 1][0]
+            self.begin, self.end = fits[number][0], fits[number + 1][0]
         else:
+            goes_on = number <= last or fits != self._fits[: last + 1]  # else this trainer has done all of them
+            self.begin = fits[min(number, last)][0] if goes_on else epoch
             self.end = self.begin + max_epoch
             resuming.check_same(state["settings"], self._settings)
             resuming.check_done(epoch, iteration, self.end)
         if state is not self._later or not later:
-            self._restore(self.trainer, {name: value for name, value in state.items() if name not in OWN})
+            self._restore(self._trainer, {name: value for name, value in state.items() if name not in OWN})
             self._restored = True
         self._later = state if later else None
 
@@ -101,7 +105,7 @@ class FitCheckpoints:
 
     def save_after_epoch(self) -> None:
         """Write a checkpoint between two epochs, if it is time for one."""
-        more = self.trainer.current_epoch < self.end  # after the last one the fit ends with a checkpoint anyway
+        more = self._trainer.current_epoch < self.end  # after the last one the fit ends with a checkpoint anyway
         if more and self._checkpoints is not None and self._checkpoints.due_after_epoch():
             self.save()
 
@@ -131,13 +135,14 @@ class FitCheckpoints:
 
         In the end other trainings may have the folder.
         """
-        first = self._done()
+        first, number = self._done(), len(self._fits)
         try:
             yield
-        except (FloatingPointError, BrokenPipeError):  # has diverged, or has lost its reader, nobody's mistake
-            raise
-        except Exception:
-            if self._checkpoints is not None and self._restored and self._done() == first:
+        except BaseException as error:
+            self._fits = self._fits[: number - 1]  # the next fit takes the place of this one
+            # One that has diverged, or has lost its reader, is nobody's mistake.
+            mistake = isinstance(error, Exception) and not isinstance(error, (FloatingPointError, BrokenPipeError))
+            if mistake and self._checkpoints is not None and self._restored and self._done() == first:
                 with self._checkpoints.restoring():
                     raise
             raise
@@ -146,27 +151,26 @@ class FitCheckpoints:
                 self._checkpoints.release()
 
     def interrupted(self, path: Path | None) -> TrainingInterrupted:
-        """What to raise after Ctrl-C, with `path` as the last checkpoint. The next fit will take this one's place."""
-        self._fits.pop()
+        """What to raise after Ctrl-C, within :meth:`blamed`, with `path` as the last checkpoint."""
         text = f"training stopped {self._place()}"
         if self._checkpoints is None:
             return TrainingInterrupted(f"{text}. The model keeps what it has learnt; nothing was saved.")
         if path is None:
-            return TrainingInterrupted(text)
+            return TrainingInterrupted(f"{text}.")
         self._checkpoints.restart()
         how = "the same call goes on" if self._checkpoints.resume else f"it goes on with {RESUME}"
         return TrainingInterrupted(f"{text}, and was saved in {path}; {how}.")
 
     def _state(self) -> State:
-        return {"version": VERSION, "fits": self._fits, "settings": self._settings, **self._take(self.trainer)}
+        return {"version": VERSION, "fits": self._fits, "settings": self._settings, **self._take(self._trainer)}
 
     def _done(self) -> tuple[int, int]:
-        return self.trainer.current_epoch, self.trainer.iteration
+        return self._trainer.current_epoch, self._trainer.iteration
 
     def _place(self) -> str:
         """Where the training is, for people."""
         epoch, iteration = self._done()
         if not iteration:
             return f"after epoch {epoch}"
-        of = f" / {self.trainer.iterations}" if self.trainer.iterations else ""
+        of = f" / {self._trainer.iterations}" if self._trainer.iterations else ""
         return f"in epoch {epoch + 1}, at iteration {iteration}{of}"

@@ -52,13 +52,14 @@ class SoftmaxWithLoss(Loss):
     """-log softmax(x)[n, t_n], the mean over the batch; its gradient is (y - t) / N with y the softmax and t one-hot.
 
     x (N, K) scores, t class ids (N,) or one-hot (N, K); or a single case, x (K,) with t an id or one-hot (K,), which
-    counts as N = 1, in the gradient too. `y` and `t` are the probabilities (N, K) and the class ids (N,)
-    of the last forward; if a forward of your own sets them, the gradient is made of these. Raises ValueError and
-    IdError for labels that do not fit the scores.
+    counts as N = 1, in the gradient too. `y` and `t` are the probabilities (N, K), float32 for scores in float16, and
+    the class ids (N,) of the last forward. The gradient is made of them, also if a forward of your own sets them.
+    Raises ValueError and IdError for labels that do not fit the scores.
     """
 
     y: Any = None
     t: Any = None
+    _dtype: Any = None  # of the scores
 
     def forward(self, x: Array, t: Array) -> float:
         x, t = as_float(x), np.asarray(t)
@@ -66,9 +67,9 @@ class SoftmaxWithLoss(Loss):
             x, t = x[None], t[None]
         if x.ndim != 2 or x.size == 0:
             raise ValueError(f"{self.name}: expected scores (N, K), got {x.shape}")
-        self.t = class_ids(self.name, t, x.shape)
-        dtype = x.dtype
-        if dtype.itemsize < 4:  # z, and the sum of the losses, are beyond float16
+        self.t = class_ids(self.name, t, x.shape).copy()
+        self._dtype = x.dtype
+        if x.dtype.itemsize < 4:  # z, and the sum of the losses, are beyond float16
             x = x.astype("f")
         if x.shape[1] <= FEW_CLASSES:
             x = column_major(x)
@@ -76,7 +77,7 @@ class SoftmaxWithLoss(Loss):
         y = np.exp(x)
         z = y.sum(axis=1, keepdims=True)
         y /= z
-        self.y = y.astype(dtype, copy=False)
+        self.y = y
         return float((np.log(z[:, 0]) - x[np.arange(len(x)), self.t]).mean())  # -log y, also where y rounds to 0
 
     def _cached(self) -> Any:
@@ -85,9 +86,9 @@ class SoftmaxWithLoss(Loss):
             return super()._cached()  # whose error says that there was no forward
         y = as_float(self.y)
         N = len(y)
-        dx = (y if y.dtype.itemsize >= 4 else y.astype("f")) / N
+        dx = y / N
         dx[np.arange(N), class_ids(self.name, np.asarray(self.t), y.shape)] -= 1 / N
-        return dx.astype(y.dtype, copy=False)
+        return dx.astype(self._dtype or y.dtype, copy=False)
 
 
 class TimeSoftmaxWithLoss(Loss):

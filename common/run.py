@@ -28,8 +28,7 @@ class Run:
     """What a script's function is given beside its own parameters. `out` is an existing folder.
 
     checkpoint    for the trainer: ``trainer.fit(..., checkpoint=run.checkpoint)``. They lie in the run's folder, and
-                  ``--resume`` goes on from them, with the same arguments but for max_epoch and
-                  those named in `free`.
+                  ``--resume`` goes on from them, with the same arguments but for max_epoch and those in `free`.
     """
 
     def __init__(

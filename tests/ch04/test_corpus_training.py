@@ -208,7 +208,7 @@ def test_ctrl_c_without_room_for_a_checkpoint(tmp_path, monkeypatch):
     trainer, checkpoint = CorpusTrainer(CBOW(WORDS, 8, 3, CORPUS, rng=0), rng=0), Full(tmp_path, resume=True)
     step, calls = trainer._step, []
     monkeypatch.setattr(trainer, "_step", lambda *args: (calls.append(1), len(calls) == 7 and stop(), step(*args)))
-    with pytest.raises(TrainingInterrupted, match=r"^training stopped in epoch 1, at iteration 7 / 8$"):
+    with pytest.raises(TrainingInterrupted, match=r"^training stopped in epoch 1, at iteration 7 / 8\.$"):
         trainer.fit(CORPUS, 1, False, checkpoint=checkpoint)
     assert checkpoint.start() is None
 

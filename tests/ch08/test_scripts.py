@@ -90,9 +90,10 @@ def test_after_ctrl_c_the_model_so_far_is_in_a_folder_of_its_own(monkeypatch):
     Answerer.load("run/interrupted/model.npz")
 
 
-def test_what_is_shown_may_be_another_number_when_a_training_goes_on():
-    whole = train_seq2seq.main(quick=True, shown=1, out="run")
-    assert train_seq2seq.main(quick=True, shown=0, out="run", resume=True) == whole
+@pytest.mark.parametrize("script", [train_seq2seq, train])
+def test_what_is_shown_may_be_another_number_when_a_training_goes_on(script):
+    whole = script.main(quick=True, shown=1, out="run")
+    assert script.main(quick=True, shown=0, out="run", resume=True) == whole
 
 
 def test_a_training_goes_on_with_defaults_that_are_stated():

@@ -1,4 +1,5 @@
 import contextlib
+import copy
 import errno
 import io
 import itertools
@@ -417,6 +418,70 @@ def test_a_finished_epoch_is_kept_however_soon_the_end_comes(kind, folder):
     resumed = kind().fit(3, checkpoint=Checkpoints(folder, resume=True))
     assert state_file.read(Checkpoints(folder).files()[0])["trainer"]["current_epoch"] == 2
     assert resumed.result == kind().fit(3).result
+
+
+class Fails(Callback):
+    """An error after an epoch, as that of a process which is killed, or of a program with a mistake."""
+
+    def __init__(self, error=None, epoch=1):
+        self.error, self.epoch = error, epoch
+
+    def on_epoch(self, trainer):
+        if self.error and trainer.current_epoch == self.epoch:
+            raise self.error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError(), FloatingPointError(), ValueError()])
+def test_a_fit_that_failed_is_taken_up_by_the_next_one(error, folder):
+    """In the same process, which is killed later, and then in another one."""
+    training, whole = LanguageTraining(), LanguageTraining().fit(4, callbacks=[Fails()])
+    for epoch in (2, 3):
+        with pytest.raises(type(error)):
+            training.fit(4, callbacks=[Fails(error, epoch)], checkpoint=Checkpoints(folder, resume=True))
+    resumed = LanguageTraining().fit(4, callbacks=[Fails()], checkpoint=Checkpoints(folder, resume=True))
+    assert resumed.trainer.current_epoch == 4 and resumed.result == whole.result
+
+
+def test_a_fit_that_ctrl_c_ended_is_taken_up_by_the_next_one(folder):
+    training, whole = Interrupted(at=3), LanguageTraining().fit(3, callbacks=[Fails()])
+    with pytest.raises(TrainingInterrupted):
+        training.fit(3, callbacks=[Fails()], checkpoint=Checkpoints(folder, resume=True))
+    with pytest.raises(MemoryError):
+        training.fit(3, callbacks=[Fails(MemoryError(), 2)], checkpoint=Checkpoints(folder, resume=True))
+    resumed = LanguageTraining().fit(3, callbacks=[Fails()], checkpoint=Checkpoints(folder, resume=True))
+    assert resumed.trainer.current_epoch == 3 and resumed.result == whole.result
+
+
+@pytest.mark.parametrize("lengths", [(1, 1, 1), (1, 3), (3, 1)])
+def test_further_fits_that_all_ask_to_go_on(lengths, folder):
+    """Each with Checkpoints of its own; what the trainer has done itself is no fit to go on with."""
+    training, whole = LanguageTraining(), LanguageTraining()
+    for done, max_epoch in enumerate(lengths):
+        training.fit(max_epoch, checkpoint=Checkpoints(folder, resume=True))
+        assert training.result == whole.fit(max_epoch).result
+        assert training.trainer.current_epoch == sum(lengths[: done + 1])
+
+
+def test_a_fit_without_a_folder_between_two_with_one(folder, tmp_path):
+    def program(training, **options):
+        training.fit(1, **options)
+        training.fit(1)
+        return training.fit(2, **options)
+
+    whole = program(LanguageTraining(), checkpoint=folder)
+    assert len(Checkpoints(folder).files()) == 2 and not folder.with_name("checkpoints-before").exists()
+    for path in Checkpoints(folder).files():
+        (other := tmp_path / path.stem).mkdir()
+        shutil.copy(path, other)
+        assert program(LanguageTraining(), checkpoint=Checkpoints(other, resume=True)).result == whole.result
+
+
+def test_a_copy_of_a_trainer_counts_its_own_epochs(folder):
+    training = LanguageTraining().fit(1)
+    for copied in (copy.copy(training.trainer), copy.deepcopy(training.trainer)):
+        for epochs in (2, 3):
+            copied.fit(*training.data, 1, batch_size=4, time_size=6)
+            assert copied.current_epoch == epochs
 
 
 def test_a_shorter_fit_than_what_was_done(folder):
@@ -934,7 +999,7 @@ class TestValuesThatNoTrainingHas:
             ("trainer/current_epoch", -1, "current_epoch must be an integer"),
             ("trainer/time_idx", 1e300, "time_idx must be an integer"),
             ("fits", [[0, -1]], "fits must be an integer of at least 0, not -1"),
-            ("fits", [], "IndexError"),
+            ("fits", [], "it is of no fit"),
             ("trainer/seconds", math.nan, "seconds must be finite"),
             ("trainer/sums/seconds", math.inf, "seconds must be finite"),
             ("trainer/_interval", ["a"], "the losses must be numbers"),
@@ -1193,7 +1258,7 @@ class TestInterrupt:
 
         seen, training, checkpoints = [], Interrupted(at=3), Checkpoints(folder, resume=True)
         LanguageTraining().fit(1, checkpoint=folder)
-        with monkeypatch.context() as patch, pytest.raises(TrainingInterrupted, match=r"at iteration 3 / 5$"):
+        with monkeypatch.context() as patch, pytest.raises(TrainingInterrupted, match=r"at iteration 3 / 5\.$"):
             patch.setattr(state_file, "write", full)
             training.fit(2, checkpoint=checkpoints)
         weights = training.result[0]

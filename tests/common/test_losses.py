@@ -93,7 +93,21 @@ class TestFloat16:
         layer = SoftmaxWithLoss()
         self.check(layer, rng.standard_normal((4, 3)), numpy.array([2, 0, 1, 1]))
         layer.forward(numpy.zeros((2, 4), "f2"), numpy.array([0, 1]))
-        assert layer.y.dtype == "f2" and (layer.y == 0.25).all()
+        assert layer.y.dtype == "f4" and (layer.y == 0.25).all()
+
+    @pytest.mark.parametrize("score", [8, 9, 10, 20])
+    def test_softmax_of_confident_scores(self, score):
+        """Probabilities that round to 1 in float16 still have a gradient, which sums to 0."""
+        layer, x, t = SoftmaxWithLoss(), numpy.array([[score, 0, 0]]), numpy.array([0])
+        _, expected = loss_and_gradient(layer, x.astype("d"), t)
+        _, gradient = loss_and_gradient(layer, x.astype("f2"), t)
+        numpy.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=2e-7)
+
+    def test_labels_may_be_changed_after_forward(self, rng):
+        layer, t = SoftmaxWithLoss(), numpy.array([0, 1, 2])
+        _, expected = loss_and_gradient(layer, rng.standard_normal((3, 4)), t)
+        t[:] = 3
+        numpy.testing.assert_array_equal(layer.backward(), expected)
 
     def test_sigmoid(self, rng):
         self.check(SigmoidWithLoss(), 10 * rng.standard_normal((700, 100)), rng.integers(0, 2, (700, 100)))
