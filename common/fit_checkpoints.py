@@ -74,15 +74,7 @@ class FitCheckpoints:
         self.end = self.begin + max_epoch
         if state is None:
             return
-        if state["version"] != VERSION:
-            raise ValueError(f"it has format version {state['version']}, this program reads version {VERSION}")
-        fits, epoch, iteration = state["fits"], state["trainer"]["current_epoch"], state["trainer"]["iteration"]
-        check_restored_count("current_epoch", epoch)
-        check_restored_count("iteration", iteration)
-        for count in itertools.chain(*fits):
-            check_restored_count("fits", count)
-        if not fits:
-            raise ValueError("it is of no fit")
+        fits, epoch, iteration = _checked_place(state)
         number, last = len(self._fits), len(fits) - 1
         # With another max_epoch than then it is another program, which counts what was done as epochs of this fit.
         later = number < last and max_epoch == fits[number][1]
@@ -174,3 +166,19 @@ class FitCheckpoints:
             return f"after epoch {epoch}"
         of = f" / {self._trainer.iterations}" if self._trainer.iterations else ""
         return f"in epoch {epoch + 1}, at iteration {iteration}{of}"
+
+
+def _checked_place(state: State) -> tuple[list[list[int]], int, int]:
+    """The fits of a state, which comes from a file, and the epochs and iterations that it has done. ValueError for
+    another version, and for what are no such numbers.
+    """
+    if state["version"] != VERSION:
+        raise ValueError(f"it has format version {state['version']}, this program reads version {VERSION}")
+    fits, epoch, iteration = state["fits"], state["trainer"]["current_epoch"], state["trainer"]["iteration"]
+    check_restored_count("current_epoch", epoch)
+    check_restored_count("iteration", iteration)
+    for count in itertools.chain(*fits):
+        check_restored_count("fits", count)
+    if not fits:
+        raise ValueError("it is of no fit")
+    return fits, epoch, iteration
