@@ -18,6 +18,7 @@ import io
 from pathlib import Path
 from typing import Annotated, Any
 
+from ch06.training_options import TrainSize
 from common.experiment import TRAINING, Run, experiment
 from common.files import FileFormatError, parse_json, write_bytes
 from common.parallel import Call, run_scripts
@@ -59,7 +60,7 @@ def main(
     dropout_ratio: Annotated[float, "Of the rows with dropout; narrow models want less than the book's 0.5."] = 0.25,
     batch_size: int = 20,
     time_size: int = 35,
-    train_size: Annotated[int | None, "Use only so many words of the training text."] = None,
+    train_size: TrainSize = None,
     only: Annotated[str | None, f"Train these rows only, by commas, of {', '.join(ROWS)}."] = None,
     jobs: Annotated[int | None, "Rows that train at once, by default as suits the cores."] = None,
     train: Annotated[bool, "Train; else only print the rows that are finished."] = True,

@@ -18,7 +18,7 @@ from common import weight_files
 from common.answering import generate_all
 from common.checks import as_number, check_counts
 from common.choice import Choice
-from common.files import FileFormatError, Location, parse_json
+from common.files import FileFormatError, Location, parse_json, reason_of
 from common.limited_generator import LimitedGenerator, check_integers
 from common.model_tree import named_params
 from common.np import np, to_cpu
@@ -148,8 +148,8 @@ class Answerer:
             answerer = cls(metadata["kind"], codec, **sizes, rng=rng)
             rng.all_drawn()
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            why = str(error) if type(error) is ValueError else repr(error)
-            raise FileFormatError(path, f"no model with its vocabulary, as Answerer.save writes it: {why}") from error
+            what = "no model with its vocabulary, as Answerer.save writes it"
+            raise FileFormatError(path, f"{what}: {reason_of(error)}") from error
         answerer.model.load_params(path)
         return answerer
 

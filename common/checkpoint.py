@@ -23,7 +23,7 @@ from typing import Any
 
 from common import resuming, state_file
 from common.checks import check_counts
-from common.files import FileFormatError, Location, check_writable, remove_leftovers
+from common.files import FileFormatError, Location, check_writable, reason_of, remove_leftovers
 from common.folder_lock import FolderLock
 from common.progress import write
 
@@ -229,5 +229,4 @@ def _naming(path: Path, what: str) -> Iterator[None]:
     except MemoryError as error:
         raise MemoryError(f"{path}: {error}") from error
     except Exception as error:
-        reason = str(error) if type(error) is ValueError else repr(error)
-        raise FileFormatError(path, f"{what}: {reason}") from error
+        raise FileFormatError(path, f"{what}: {reason_of(error)}") from error

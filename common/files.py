@@ -29,6 +29,11 @@ class FileFormatError(ValueError):
         return f"{self.path}: {self.reason}"
 
 
+def reason_of(error: Exception) -> str:
+    """What an error says, for the reason of a FileFormatError; with its type, unless that is ValueError."""
+    return str(error) if type(error) is ValueError else repr(error)
+
+
 def regular(path: Location) -> Path:
     """`path`, checked before a reader opens it: FileFormatError for a pipe or a device, which may have no end."""
     with contextlib.suppress(OSError):  # which opening it raises, too
