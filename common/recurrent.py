@@ -27,10 +27,8 @@ from common.cells import (
 from common.functions import affine
 from common.kernels import aligned_empty, fits_cache
 from common.np import Array, np
-
-SMALL_BATCH = 64  # sequences, the rows of a step's products; a larger one keeps all threads of the BLAS busy
-TINY_BATCH = 32  # sequences, of which a step's product with a large Wh takes less time in columns
-FEW_STEPS = 8  # of a sequence; for more, a copy of Wh.T pays that makes each product faster
+from common.step_product import SMALL_BATCH, stacked_product, step_product
+from common.threads import Both, side_by_side
 
 
 class TimeRecurrent(RecurrentLayer):
@@ -143,17 +141,21 @@ class TimeRecurrent(RecurrentLayer):
         """The states h (..., N, H) as the product with Wh sees them; or the gradient of h, from that of these."""
         return h if self._mask is None else h * self._mask
 
-    def _state_gradient(self, dA: Array, dh: Array, Wh_T: Array | None = None) -> None:
-        """Write dh (N, H), the gradient of the state before a step, from that of its sums dA (N, G·H).
+    def _state_gradients(self, rows: int, steps: int, both: Both) -> Callable[[Array, Array], None]:
+        """A function that writes dh (N, H), the gradient of the state before a step, from that of its sums dA (N, G·H).
 
-        Wh_T (G·H, H) is Wh, after dropout, transposed; by default a view.
+        It is for N = rows, and for about so many steps.
         """
-        if len(dA) > SMALL_BATCH:
-            np.matmul(dA, self._Wh.T if Wh_T is None else Wh_T, out=dh)
-        else:  # so the BLAS has more rows to share among its threads
-            dh[...] = (self._Wh @ dA.T).T
-        if self._mask is not None:
-            dh *= self._mask
+        multiply = step_product(self._Wh.T, rows, steps, both)
+
+        def write(dA: Array, dh: Array) -> None:
+            product = multiply(dA, dh)
+            if self._mask is not None:
+                np.multiply(product, self._mask, out=dh)
+            elif product is not dh:
+                dh[...] = product
+
+        return write
 
     def _run(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Array, Array, Any]:
         """Take all steps: (x, A, hs, kept), those of :meth:`_sums`, with hs filled, and what else backward needs.
@@ -194,17 +196,23 @@ class TimeRNN(TimeRecurrent):
 
     def _run(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Array, Array, None]:
         x, A, hs = self._sums(x, Wx, offset)
-        for t, a in enumerate(A):
-            a += self._masked(hs[t]) @ self._Wh
-            self._activate(a, hs[t + 1])
+        T, N, _ = A.shape
+        product = np.empty_like(hs[0])
+        with side_by_side() as both:
+            multiply = step_product(self._Wh, N, T, both)
+            for t, a in enumerate(A):
+                a += multiply(self._masked(hs[t]), product)
+                self._activate(a, hs[t + 1])
         return x, A, hs, None
 
     def _run_backward(self, A: Array, hs: Array, kept: None, dhs: Array) -> tuple[Array, Array]:
         dh = np.zeros_like(hs[0])
-        for t in reversed(range(len(A))):
-            dh += dhs[t]
-            self._activate_backward(hs[t + 1], dh, A[t])
-            self._state_gradient(A[t], dh)
+        with side_by_side() as both:
+            state_gradient = self._state_gradients(len(dh), len(A), both)
+            for t in reversed(range(len(A))):
+                dh += dhs[t]
+                self._activate_backward(hs[t + 1], dh, A[t])
+                state_gradient(A[t], dh)
         return A, dh
 
 
@@ -241,33 +249,34 @@ class TimeLSTM(TimeRecurrent):
         H = self.hidden_size
         fast = N > SMALL_BATCH or fits_cache((H + D + 1) * Wx[0].nbytes)
         joined = D <= H <= T * N and fast and self._mask is None and Wx.dtype.kind == "f"
-        x, A, hs, write_sums = (self._joined_sums if joined else self._separate_sums)(x, Wx, offset)
-        gates, tanh_cs = aligned_empty((T, 4, N, H), hs.dtype), aligned_empty((T, N, H), hs.dtype)
-        cs = aligned_empty((T + 1, N, H), hs.dtype)
-        cs[0] = self._start(self.c, N)
-        for t in range(T):
-            write_sums(t, gates[t])
-            lstm_step(gates[t], cs[t], cs[t + 1], tanh_cs[t], hs[t + 1])
+        with side_by_side() as both:
+            x, A, hs, write_sums = (self._joined_sums if joined else self._separate_sums)(x, Wx, offset, both)
+            gates, tanh_cs = aligned_empty((T, 4, N, H), hs.dtype), aligned_empty((T, N, H), hs.dtype)
+            cs = aligned_empty((T + 1, N, H), hs.dtype)
+            cs[0] = self._start(self.c, N)
+            for t in range(T):
+                write_sums(t, gates[t])
+                lstm_step(gates[t], cs[t], cs[t + 1], tanh_cs[t], hs[t + 1])
         self.c = cs[-1].copy()
         return x, A, hs, (gates, cs, tanh_cs)
 
-    def _separate_sums(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Any, Array, Callable[..., None]]:
+    def _separate_sums(
+        self, x: Array, Wx: Array, offset: Array, both: Both
+    ) -> tuple[Array, Any, Array, Callable[..., None]]:
         """(x, A, hs) of :meth:`_sums`, and a function that writes the sums of step t by gate, A[t] + h Wh."""
         x, A, hs = self._sums(x, Wx, offset)
         T, N, _ = A.shape
         recurrent = aligned_empty(A[0].shape, hs.dtype)
-        # Of few rows and weights beyond the cache, this product in columns takes a tenth to two fifths less time.
-        turned = N <= TINY_BATCH and T > FEW_STEPS and not fits_cache(self._Wh.nbytes)
-        Wh_T = np.ascontiguousarray(self._Wh.T) if turned else None
+        multiply = step_product(self._Wh, N, T, both)
 
         def write_sums(t: int, out: Array) -> None:
-            h = self._masked(hs[t])
-            product = np.matmul(h, self._Wh, out=recurrent) if Wh_T is None else (Wh_T @ h.T).T
-            lstm_sums(np.add(A[t], product, out=recurrent), out)
+            lstm_sums(np.add(A[t], multiply(self._masked(hs[t]), recurrent), out=recurrent), out)
 
         return x, A, hs, write_sums
 
-    def _joined_sums(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Any, Array, Callable[..., None]]:
+    def _joined_sums(
+        self, x: Array, Wx: Array, offset: Array, both: Both
+    ) -> tuple[Array, Any, Array, Callable[..., None]]:
         """([h x 1], None, hs, a function that writes the sums of step t as one product, [h x 1] [Wh; Wx; offset]).
 
         So there is no A, the largest array of all, which several passes would write to memory and read back. [h x 1] is
@@ -283,10 +292,13 @@ class TimeLSTM(TimeRecurrent):
         by_row = offset.ndim == 2
         rest = lstm_sums(offset) if by_row else None  # (4, N, H)
         W = lstm_weights(self._Wh, Wx, np.zeros_like(offset[0]) if by_row else offset)
+        multiply = stacked_product(W, N, both)
 
         def write_sums(t: int, out: Array) -> None:
-            begin = H if t == 0 and not self.stateful else 0  # where the first states are zero, without them
-            np.matmul(hx[t, :, begin:], W[:, begin:], out=out)
+            if t == 0 and not self.stateful:  # the states are zero
+                np.matmul(hx[t, :, H:], W[:, H:], out=out)
+            else:
+                multiply(hx[t], out)
             if rest is not None:
                 out += rest
 
@@ -298,11 +310,12 @@ class TimeLSTM(TimeRecurrent):
         dA = aligned_empty((T, N, 4 * H), hs.dtype) if A is None else A
         dh, dc, *work = aligned_empty((5, N, H), hs.dtype)
         dh[...] = dc[...] = 0
-        Wh_T = np.ascontiguousarray(self._Wh.T) if N > SMALL_BATCH and T > FEW_STEPS else None
-        for t in reversed(range(T)):
-            dh += dhs[t]
-            lstm_step_backward(gates[t], cs[t], tanh_cs[t], dh, dc, dA[t], work)
-            self._state_gradient(dA[t], dh, Wh_T)
+        with side_by_side() as both:
+            state_gradient = self._state_gradients(N, T, both)
+            for t in reversed(range(T)):
+                dh += dhs[t]
+                lstm_step_backward(gates[t], cs[t], tanh_cs[t], dh, dc, dA[t], work)
+                state_gradient(dA[t], dh)
         self.dc = dc.copy()
         return dA, dh.copy()
 

@@ -5,6 +5,7 @@ from typing import Any
 from common.cells import by_gate, sigmoid_in_place
 from common.np import Array, np
 from common.recurrent import TimeLSTM, TimeRNN
+from common.threads import side_by_side
 
 __all__ = ["TimeDiagonalPeepholeLSTM", "TimePeepholeLSTM", "TimeReLURNN"]
 
@@ -85,17 +86,19 @@ class TimePeepholeLSTM(TimeLSTM):
         Wf, Wi, Wo = self._by_gate(self.params[3])
         (cs, tanh_cs), dA = kept, np.empty_like(A)
         dh, dc = np.zeros_like(hs[0]), np.zeros_like(hs[0])
-        for t in reversed(range(len(dA))):
-            dh += dhs[t]
-            f, g, i, o = by_gate(A[t], 4)
-            df, dg, di, do = by_gate(dA[t], 4)
-            do[...] = dh * tanh_cs[t] * o * (1 - o)
-            dc += dh * o * (1 - tanh_cs[t] ** 2) + self._seen_backward(do, Wo)
-            df[...] = dc * cs[t] * f * (1 - f)
-            dg[...] = dc * i * (1 - g * g)
-            di[...] = dc * g * i * (1 - i)
-            dc = dc * f + self._seen_backward(df, Wf) + self._seen_backward(di, Wi)
-            self._state_gradient(dA[t], dh)
+        with side_by_side() as both:
+            state_gradient = self._state_gradients(len(dh), len(dA), both)
+            for t in reversed(range(len(dA))):
+                dh += dhs[t]
+                f, g, i, o = by_gate(A[t], 4)
+                df, dg, di, do = by_gate(dA[t], 4)
+                do[...] = dh * tanh_cs[t] * o * (1 - o)
+                dc += dh * o * (1 - tanh_cs[t] ** 2) + self._seen_backward(do, Wo)
+                df[...] = dc * cs[t] * f * (1 - f)
+                dg[...] = dc * i * (1 - g * g)
+                di[...] = dc * g * i * (1 - i)
+                dc = dc * f + self._seen_backward(df, Wf) + self._seen_backward(di, Wi)
+                state_gradient(dA[t], dh)
         self.dc = dc
         return dA, dh
 

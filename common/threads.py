@@ -1,23 +1,32 @@
-"""Passes over large arrays, shared among as many threads as the BLAS has.
+"""Passes over large arrays, shared among as many threads as the BLAS has, and products in pieces, on two.
 
-    share(work, parts)      # work(part) for each of the parts
+    share(work, parts)              # work(part) for each of the parts
+
+    with side_by_side() as both:
+        both(one, other)            # one() here and other() on a second thread
 
 NumPy makes products on all cores, by its BLAS, but everything else on one. It lets go of the interpreter's lock while
 it passes over an array, so that threads of our own can use the others, if the parts are of some size: a megabyte each
-pays, a step of a recurrent layer does not. The cores must be idle, too. After a product the threads of OpenBLAS wait
-for the next one, without sleeping, for 0.1 s if the environment does not say less, as :mod:`common` has it do.
+pays, what the gates of a step of a recurrent layer need does not. The cores must be idle, too. After a product the
+threads of OpenBLAS wait for the next one, without sleeping, for 0.1 s if the environment does not say less, as
+:mod:`common` has it do.
 """
 
 import contextlib
 import functools
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from queue import SimpleQueue
 from typing import Any
 
 import numpy
 
 from common import config
+
+Work = Callable[[], object]
+Both = Callable[[Work, Work], None]
 
 THREADS = 4  # at most: more take more memory, or wait for it
 FEW_PARTS = 4  # for fewer, to start a thread costs more than it saves
@@ -38,6 +47,13 @@ def blas_threads() -> int:
     if config.GPU or _blas() is None:
         return 1
     return max((library.num_threads for library in _blas().lib_controllers), default=1)
+
+
+@functools.cache
+def blas_architectures() -> set[str]:
+    """The CPUs that OpenBLAS has routines for and uses them here, by its names; no others tell theirs."""
+    libraries = [] if _blas() is None else _blas().info()
+    return {library["architecture"] for library in libraries if library["internal_api"] == "openblas"}
 
 
 def same_warnings() -> Callable[[], AbstractContextManager[Any]]:
@@ -71,3 +87,75 @@ def share(work: Callable[[Any], object], parts: Sequence[Any]) -> None:
         some()
     for other in others:
         other.result()
+
+
+@contextlib.contextmanager
+def side_by_side() -> Iterator[Both]:
+    """A function ``both(one, other)``, which calls both of them, `other` on a second thread, and returns after both.
+
+    The thread, which begins with the first call, waits for the next one until the context ends, and is woken in 10 us.
+    If the BLAS has one thread only, there is none, and ``one(); other()`` it is. Where both raise, the error is that of
+    `one`.
+    """
+    second: _Second | None = None
+    alone = False
+
+    def both(one: Work, other: Work) -> None:
+        nonlocal second, alone
+        if second is None and not alone:
+            if blas_threads() > 1:
+                with contextlib.suppress(RuntimeError):  # no thread can be started any more
+                    second = _Second()
+            alone = second is None
+        if second is None:
+            one()
+            other()
+            return
+        second.begin(other)
+        try:
+            one()
+        finally:
+            error = second.end()
+        if error is not None:
+            raise error
+
+    try:
+        yield both
+    finally:
+        if second is not None:
+            second.stop()
+
+
+def _error_of(work: Work) -> BaseException | None:
+    try:
+        work()
+    except BaseException as error:
+        return error
+    return None
+
+
+class _Second:
+    """A thread that does one thing after the other."""
+
+    def __init__(self) -> None:
+        self._work: SimpleQueue[Work | None] = SimpleQueue()
+        self._errors: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._warnings = same_warnings()
+        self._thread = threading.Thread(target=self._run, daemon=True)  # which nothing waits for after a hard Ctrl-C
+        self._thread.start()
+
+    def _run(self) -> None:
+        with self._warnings():
+            while (work := self._work.get()) is not None:
+                self._errors.put(_error_of(work))
+
+    def begin(self, work: Work) -> None:
+        self._work.put(work)
+
+    def end(self) -> BaseException | None:
+        """The error of what was begun, when that is over."""
+        return self._errors.get()
+
+    def stop(self) -> None:
+        self._work.put(None)
+        self._thread.join()

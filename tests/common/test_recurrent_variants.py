@@ -5,7 +5,7 @@ import pytest
 from gradient_check import check_gradients, check_results_belong_to_the_caller
 from layer_cases import Draw, WithState
 
-from common import recurrent
+from common import recurrent, step_product
 from common.recurrent_variants import TimeDiagonalPeepholeLSTM, TimePeepholeLSTM, TimeReLURNN
 from common.time_layers import TimeDropout, TimeGRU, TimeLSTM, TimeRNN
 
@@ -185,26 +185,38 @@ def test_a_narrow_input_is_a_wide_one_with_zeros(constant, dropped):
             numpy.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-13)
 
 
-@pytest.mark.parametrize("batch", [3, 70])
+@pytest.mark.parametrize("batch, blas", [(3, "Haswell"), (16, "SkylakeX"), (70, "Haswell")])
 @pytest.mark.parametrize("dropped", [None, "weight", "state"])
-def test_a_copy_of_the_weights_in_columns_changes_nothing(batch, dropped, monkeypatch):
-    """As wide weights and large batches have it, for many steps."""
-    draw, found, products = Draw(), [], []
-    weights, xs, dhs = draw.cell(4, 5, 4), draw.normal(batch, 5, 5), draw.normal(batch, 5, 4)
-    monkeypatch.setattr(recurrent, "fits_cache", lambda nbytes: False)
-    contiguous = numpy.ascontiguousarray
-    monkeypatch.setattr(numpy, "ascontiguousarray", lambda a: products.append(a.shape) or contiguous(a))
+@pytest.mark.parametrize("kind", [TimeRNN, TimeLSTM, TimePeepholeLSTM])
+def test_copies_of_the_weights_change_nothing(batch, blas, dropped, kind, monkeypatch):
+    """As wide weights and large batches have them, for many steps: columns, pieces, and rows in one piece."""
+    draw, found = Draw(), []
+    weights, xs, dhs = draw.cell(kind.gate_count, 5, 4), draw.normal(batch, 5, 5), draw.normal(batch, 5, 4)
+    monkeypatch.setattr(step_product, "blas_architectures", lambda: {blas})
+    for module in (recurrent, step_product):
+        monkeypatch.setattr(module, "fits_cache", lambda nbytes: False)
+    pieces, copied = step_product.PiecewiseProduct, []
+    monkeypatch.setattr(step_product, "PiecewiseProduct", lambda W, *args: copied.append(W.shape) or pieces(W, *args))
+
+    def contiguous(a):
+        copied.extend([] if a.flags.c_contiguous else [a.shape])
+        return a.copy("C")
+
+    monkeypatch.setattr(numpy, "ascontiguousarray", contiguous)
     for few in (5, 4):
-        monkeypatch.setattr(recurrent, "FEW_STEPS", few)
-        layer = TimeLSTM(*weights)
+        monkeypatch.setattr(step_product, "FEW_STEPS", few)
+        layer = kind(*weights)
         if dropped:
-            shape = (4, 16) if dropped == "weight" else (batch, 4)
+            shape = weights[1].shape if dropped == "weight" else (batch, 4)
             setattr(layer, f"{dropped}_dropout", Fixed(Draw(seed=3).ids(2, *shape) * 2.0))
-        assert (16, 4) not in products
-        found.append([layer.forward(xs), layer.backward(dhs), *layer.grads, layer.dh, layer.dc])
-    assert products.count((16, 4)) == 1  # in the forward of few rows, or in the backward of many
+        copied.clear()
+        found.append([layer.forward(xs), layer.backward(dhs), *layer.grads, layer.dh, getattr(layer, "dc", None)])
+        if kind is TimeLSTM:
+            copies = {3: {(16, 4)}, 16: {(4, 16), (16, 4)}, 70: {(16, 4)}}[batch] if few == 4 else set()
+            assert copies == {(4, 16), (16, 4)} & set(copied)
     for ours, expected in zip(*found, strict=True):
-        numpy.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-13)
+        if expected is not None:
+            numpy.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-13)
 
 
 class Halved(TimeLSTM):

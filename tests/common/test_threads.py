@@ -12,7 +12,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from common import threads
-from common.threads import blas_threads, share
+from common.threads import blas_architectures, blas_threads, share, side_by_side
 
 ROOT = Path(__file__).parents[2]
 
@@ -118,6 +118,100 @@ def test_without_threadpoolctl(monkeypatch):
 
 def test_on_the_gpu_there_is_one(gpu):
     assert blas_threads() == 1
+
+
+def test_side_by_side(count):
+    """Both are called each time, on the same two threads if the BLAS has two, and none is left."""
+    before, names = threading.active_count(), []
+    with side_by_side() as both:
+        assert threading.active_count() == before  # none yet
+        for _ in range(3):
+            done = [None, None]
+
+            def note(i, done=done):
+                done[i] = threading.current_thread()
+
+            both(lambda: note(0), lambda: note(1))
+            names.append(done)
+        assert threading.active_count() == before + (count > 1)
+    assert threading.active_count() == before
+    assert {name for name, _ in names} == {threading.main_thread()}
+    others = {name for _, name in names}
+    assert len(others) == 1 and (others == {threading.main_thread()}) == (count == 1)
+
+
+def test_side_by_side_is_at_the_same_time(monkeypatch):
+    monkeypatch.setattr(threads, "blas_threads", lambda: 2)
+    together = threading.Barrier(2, timeout=60)
+    with side_by_side() as both:
+        both(together.wait, together.wait)
+
+
+def raise_(error):
+    raise error
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("error", [ArithmeticError("seven"), KeyboardInterrupt()])
+def test_an_error_on_either_side(which, error, count):
+    before, done = threading.active_count(), []
+    work = [lambda: done.append(0), lambda: done.append(1)]
+    work[which] = lambda: raise_(error)
+    with pytest.raises(type(error)), side_by_side() as both:
+        both(*work)
+    assert threading.active_count() == before
+    assert done == ([] if which == 0 and count == 1 else [1 - which])
+
+
+def test_after_an_error_it_goes_on(count):
+    done = []
+    with side_by_side() as both:
+        for _ in range(3):
+            with pytest.raises(ArithmeticError):
+                both(lambda: done.append(0), lambda: raise_(ArithmeticError()))
+            both(lambda: done.append(1), lambda: done.append(2))
+    assert sorted(done) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+
+
+def test_of_two_errors_the_first_ones(count):
+    with pytest.raises(ArithmeticError, match="one"), side_by_side() as both:
+        both(lambda: raise_(ArithmeticError("one")), lambda: raise_(ArithmeticError("other")))
+
+
+def test_side_by_side_warns_as_outside(count):
+    def divide():
+        numpy.ones(1) / numpy.zeros(1)
+
+    with numpy.errstate(all="raise"), pytest.raises(FloatingPointError), side_by_side() as both:
+        both(lambda: None, divide)
+    with numpy.errstate(all="ignore"), side_by_side() as both:
+        both(divide, divide)
+
+
+def test_side_by_side_where_no_thread_can_be_started(monkeypatch):
+    monkeypatch.setattr(threads, "blas_threads", lambda: 2)
+    monkeypatch.setattr(threading.Thread, "start", lambda self: raise_(RuntimeError("can't start new thread")))
+    done = []
+    with side_by_side() as both:
+        for _ in range(2):
+            both(lambda: done.append(0), lambda: done.append(1))
+    assert done == [0, 1, 0, 1]
+
+
+def test_the_cpu_that_openblas_sees(monkeypatch):
+    """By its own name; other libraries have none."""
+
+    class Libraries:
+        def info(self):
+            return [{"internal_api": "openblas", "architecture": "Zen"}, {"internal_api": "mkl"}]
+
+    for libraries, expected in ((Libraries(), {"Zen"}), (None, set())):
+        monkeypatch.setattr(threads, "_blas", lambda libraries=libraries: libraries)
+        blas_architectures.cache_clear()
+        try:
+            assert blas_architectures() == expected
+        finally:
+            blas_architectures.cache_clear()
 
 
 @pytest.mark.parametrize("given, expected", [(None, "21"), ("26", "26")])
