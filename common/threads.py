@@ -97,33 +97,11 @@ def side_by_side() -> Iterator[Both]:
     If the BLAS has one thread only, there is none, and ``one(); other()`` it is. Where both raise, the error is that of
     `one`.
     """
-    second: _Second | None = None
-    alone = False
-
-    def both(one: Work, other: Work) -> None:
-        nonlocal second, alone
-        if second is None and not alone:
-            if blas_threads() > 1:
-                with contextlib.suppress(RuntimeError):  # no thread can be started any more
-                    second = _Second()
-            alone = second is None
-        if second is None:
-            one()
-            other()
-            return
-        second.begin(other)
-        try:
-            one()
-        finally:
-            error = second.end()
-        if error is not None:
-            raise error
-
+    second = _Second()
     try:
-        yield both
+        yield second.both
     finally:
-        if second is not None:
-            second.stop()
+        second.stop()
 
 
 def _error_of(work: Work) -> BaseException | None:
@@ -135,27 +113,45 @@ def _error_of(work: Work) -> BaseException | None:
 
 
 class _Second:
-    """A thread that does one thing after the other."""
+    """A thread that does one thing after the other, from the first call of :meth:`both` until :meth:`stop`."""
 
     def __init__(self) -> None:
         self._work: SimpleQueue[Work | None] = SimpleQueue()
         self._errors: SimpleQueue[BaseException | None] = SimpleQueue()
-        self._warnings = same_warnings()
-        self._thread = threading.Thread(target=self._run, daemon=True)  # which nothing waits for after a hard Ctrl-C
-        self._thread.start()
+        self._thread: threading.Thread | None = None
+        self._alone = False
 
-    def _run(self) -> None:
-        with self._warnings():
+    def both(self, one: Work, other: Work) -> None:
+        if self._thread is None and not self._alone:
+            self._start()
+        if self._alone:
+            one()
+            other()
+            return
+        self._work.put(other)
+        try:
+            one()
+        finally:
+            error = self._errors.get()
+        if error is not None:
+            raise error
+
+    def _start(self) -> None:
+        self._alone = blas_threads() == 1
+        if not self._alone:
+            # Nothing waits at its end for a daemon, which a Ctrl-C within :meth:`stop` may leave behind.
+            self._thread = threading.Thread(target=self._run, args=(same_warnings(),), daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError:  # no thread can be started any more
+                self._alone = True
+
+    def _run(self, warnings: Callable[[], AbstractContextManager[Any]]) -> None:
+        with warnings():
             while (work := self._work.get()) is not None:
                 self._errors.put(_error_of(work))
 
-    def begin(self, work: Work) -> None:
-        self._work.put(work)
-
-    def end(self) -> BaseException | None:
-        """The error of what was begun, when that is over."""
-        return self._errors.get()
-
     def stop(self) -> None:
         self._work.put(None)
-        self._thread.join()
+        if self._thread is not None and self._thread.is_alive():
+            self._thread.join()

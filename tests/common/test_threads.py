@@ -198,6 +198,15 @@ def test_side_by_side_where_no_thread_can_be_started(monkeypatch):
     assert done == [0, 1, 0, 1]
 
 
+def test_an_interrupt_while_the_thread_begins_leaves_none(monkeypatch):
+    monkeypatch.setattr(threads, "blas_threads", lambda: 2)
+    before, start = threading.active_count(), threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", lambda self: start(self) or raise_(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt), side_by_side() as both:
+        both(lambda: None, lambda: None)
+    assert threading.active_count() == before
+
+
 def test_the_cpu_that_openblas_sees(monkeypatch):
     """By its own name; other libraries have none."""
 
