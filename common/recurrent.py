@@ -27,7 +27,7 @@ from common.cells import (
 from common.functions import affine
 from common.kernels import aligned_empty, fits_cache
 from common.np import Array, np
-from common.step_product import SMALL_BATCH, stacked_product, step_product
+from common.step_product import SMALL_BATCH, step_product
 from common.threads import Both, side_by_side
 
 
@@ -144,7 +144,7 @@ class TimeRecurrent(RecurrentLayer):
     def _state_gradients(self, rows: int, steps: int, both: Both) -> Callable[[Array, Array], None]:
         """A function that writes dh (N, H), the gradient of the state before a step, from that of its sums dA (N, G·H).
 
-        It is for N = rows, and for about so many steps.
+        `rows` is N; `steps`, how often it will be called, decides whether a copy of Wh pays.
         """
         multiply = step_product(self._Wh.T, rows, steps, both)
 
@@ -250,7 +250,8 @@ class TimeLSTM(TimeRecurrent):
         fast = N > SMALL_BATCH or fits_cache((H + D + 1) * Wx[0].nbytes)
         joined = D <= H <= T * N and fast and self._mask is None and Wx.dtype.kind == "f"
         with side_by_side() as both:
-            x, A, hs, write_sums = (self._joined_sums if joined else self._separate_sums)(x, Wx, offset, both)
+            sums = self._joined_sums(x, Wx, offset) if joined else self._separate_sums(x, Wx, offset, both)
+            x, A, hs, write_sums = sums
             gates, tanh_cs = aligned_empty((T, 4, N, H), hs.dtype), aligned_empty((T, N, H), hs.dtype)
             cs = aligned_empty((T + 1, N, H), hs.dtype)
             cs[0] = self._start(self.c, N)
@@ -274,9 +275,7 @@ class TimeLSTM(TimeRecurrent):
 
         return x, A, hs, write_sums
 
-    def _joined_sums(
-        self, x: Array, Wx: Array, offset: Array, both: Both
-    ) -> tuple[Array, Any, Array, Callable[..., None]]:
+    def _joined_sums(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Any, Array, Callable[..., None]]:
         """([h x 1], None, hs, a function that writes the sums of step t as one product, [h x 1] [Wh; Wx; offset]).
 
         So there is no A, the largest array of all, which several passes would write to memory and read back. [h x 1] is
@@ -292,13 +291,10 @@ class TimeLSTM(TimeRecurrent):
         by_row = offset.ndim == 2
         rest = lstm_sums(offset) if by_row else None  # (4, N, H)
         W = lstm_weights(self._Wh, Wx, np.zeros_like(offset[0]) if by_row else offset)
-        multiply = stacked_product(W, N, both)
 
         def write_sums(t: int, out: Array) -> None:
-            if t == 0 and not self.stateful:  # the states are zero
-                np.matmul(hx[t, :, H:], W[:, H:], out=out)
-            else:
-                multiply(hx[t], out)
+            begin = H if t == 0 and not self.stateful else 0  # where the first states are zero, without them
+            np.matmul(hx[t, :, begin:], W[:, begin:], out=out)
             if rest is not None:
                 out += rest
 

@@ -24,14 +24,13 @@ from common.threads import Both, blas_architectures
 SMALL_BATCH = 64  # rows of a step; a larger one keeps all threads of the BLAS busy
 TINY_BATCH = 32  # rows whose product with a large W takes less time in columns
 FEW_STEPS = 8  # for more, a copy of W pays that makes each product faster
-LARGE_PRODUCT = 2**25  # multiplications, for which pieces pay also where W fits the cache
 TIMES_CACHE = 4  # the size of W from which pieces are faster than columns that need no copy
 
 WITHOUT_COPIES = {"SkylakeX", "Cooperlake", "SapphireRapids"}  # CPUs, by OpenBLAS's names, with those routines
-MULTIPLICATIONS = 10**6  # of a product, for which OpenBLAS takes them
-COLUMNS = 64, 32, 16  # of a piece: whole vectors of the CPU
-ROWS = 8, 32  # multiplied with a piece at a time: at least, and at most
-PARTS = 16  # at most, that W is cut into from above to below
+MOST_MULTIPLICATIONS = 10**6  # of a product, for OpenBLAS to take those routines
+COLUMNS = 64, 32, 16  # of a piece of W, the first of these that will do: whole vectors of the CPU
+LEAST_ROWS, MOST_ROWS = 8, 32  # of x, that are multiplied with a piece at a time
+MOST_PARTS = 16
 
 
 class Cut(NamedTuple):
@@ -51,7 +50,7 @@ def step_product(W: Array, rows: int, steps: int, both: Both) -> Callable[[Array
     W_T, many = W.T, steps > FEW_STEPS
     by_columns = W_T.flags.c_contiguous
     pays = not fits_cache(W.nbytes // TIMES_CACHE if by_columns else W.nbytes)
-    if pays and many and rows <= SMALL_BATCH and (cut := cut_for(rows, len(W))):
+    if pays and many and rows <= SMALL_BATCH and (cut := cut_for(rows, W)):
         return PiecewiseProduct(W, cut, both)
     # In columns, (Wᵀ xᵀ)ᵀ, the BLAS has more rows to share among its threads.
     if (by_columns and rows <= SMALL_BATCH) or (pays and many and rows <= TINY_BATCH):
@@ -62,65 +61,57 @@ def step_product(W: Array, rows: int, steps: int, both: Both) -> Callable[[Array
     return lambda x, out: np.matmul(x, W, out=out)
 
 
-def stacked_product(W: Array, rows: int, both: Both) -> Callable[[Array, Array], Array]:
-    """As :func:`step_product` for G matrices W (G, K, M): ``multiply(x, out)`` writes x W (G, N, M) to `out`."""
-    if rows * W.size >= LARGE_PRODUCT and (cut := cut_for(rows, W.shape[1])):
-        return PiecewiseProduct(W, cut, both)
-    return lambda x, out: np.matmul(x, W, out=out)
+def cut_for(rows: int, W: Array) -> Cut | None:
+    """How to cut the product of x (rows, K) and W (K, M) for the routines that copy nothing.
 
-
-def cut_for(rows: int, K: int) -> Cut | None:
-    """How to cut the product of x (rows, K) for the routines that copy nothing; None if there are none, or no such cut.
-
-    As many columns as can be, of as few parts as can be.
+    None if there are none, or no such cut. It has as many columns as can be, of as few parts as can be.
     """
-    least, most = ROWS
-    rows = next((n for n in range(min(rows, most), least - 1, -1) if rows % n == 0), 0)
-    if not rows or config.GPU or not blas_architectures() & WITHOUT_COPIES:
+    rows = next((n for n in range(min(rows, MOST_ROWS), LEAST_ROWS - 1, -1) if rows % n == 0), 0)
+    if not rows or config.GPU or W.dtype.char not in "fd" or not blas_architectures() & WITHOUT_COPIES:
         return None
     for columns in COLUMNS:
-        for parts in range(1, PARTS + 1):
-            if K % parts == 0 and rows * (K // parts) * columns <= MULTIPLICATIONS:
+        for parts in range(1, MOST_PARTS + 1):
+            if len(W) % parts == 0 and rows * (len(W) // parts) * columns <= MOST_MULTIPLICATIONS:
                 return Cut(rows, parts, columns)
     return None
 
 
 class PiecewiseProduct:
-    """``multiply(x, out)`` writes x W (N, M) to `out` and returns it; W (K, M), or G matrices (G, K, M), and x (N, K).
+    """``multiply(x, out)`` writes x W (N, M) to `out` and returns it; W (K, M), x (N, K).
 
-    N and K are multiples of cut.rows and cut.parts. On one thread as on two, the numbers are the same to the bit.
+    N and K are multiples of cut.rows and cut.parts. This product is the same to the bit on one thread as on two.
     """
 
     def __init__(self, W: Array, cut: Cut, both: Both) -> None:
         self.cut, self.both = cut, both
-        W = W.reshape(-1, *W.shape[-2:])
-        M = W.shape[2]
-        whole = M // cut.columns
-        ends = [0, -(-whole // 2) * cut.columns, whole * cut.columns, M]  # half of the pieces, the others, a last one
-        self._bands = [(slice(a, b), self._pieces(W[:, :, a:b])) for a, b in pairwise(ends) if a < b]
-        self._summands: Any = None  # (parts, G, N, M), made by the first call
+        M = W.shape[1]
+        pieces = M // cut.columns
+        # Bands of columns: half of the pieces, for this thread; the other half, and a narrower piece that is left.
+        ends = [0, -(-pieces // 2) * cut.columns, pieces * cut.columns, M]
+        self._bands = [(slice(a, b), self._pieces(W[:, a:b])) for a, b in pairwise(ends) if a < b]
+        self._summands: Any = None  # (parts, N, M), made by the first call
 
     def _pieces(self, W: Array) -> Array:
-        """A copy of W (G, K, M) as (parts, G, 1, pieces, K / parts, columns), each piece in one piece of memory."""
-        G, K, M = W.shape
+        """A copy of W (K, M) as (parts, 1, pieces, K / parts, columns), each piece in one piece of memory."""
+        K, M = W.shape
         parts, columns = self.cut.parts, min(self.cut.columns, M)
-        pieces = aligned_empty((parts, G, 1, M // columns, K // parts, columns), W.dtype)
-        pieces[:, :, 0] = W.reshape(G, parts, K // parts, M // columns, columns).transpose(1, 0, 3, 2, 4)
+        pieces = aligned_empty((parts, 1, M // columns, K // parts, columns), W.dtype)
+        pieces[:, 0] = W.reshape(parts, K // parts, M // columns, columns).swapaxes(1, 2)
         return pieces
 
     def __call__(self, x: Array, out: Array) -> Array:
         rows, parts, _ = self.cut
         N, K = x.shape
-        blocks = x.reshape(N // rows, rows, parts, K // parts).transpose(2, 0, 1, 3)[:, None, :, None]
+        blocks = x.reshape(N // rows, rows, parts, K // parts).transpose(2, 0, 1, 3)[:, :, None]
         if parts > 1 and self._summands is None:
             self._summands = aligned_empty((parts, *out.shape), out.dtype)
-        sums = (out if parts == 1 else self._summands).reshape(parts, -1, N, out.shape[-1])
+        sums = out[None] if parts == 1 else self._summands
 
         def multiply(bands: list[tuple[slice, Array]]) -> None:
-            for columns, W in bands:
-                band = sums[..., columns]
-                band = band.reshape(*band.shape[:2], N // rows, rows, W.shape[3], W.shape[5]).swapaxes(3, 4)
-                np.matmul(blocks, W, out=band)
+            for band, W in bands:
+                _, _, pieces, _, columns = W.shape
+                to = sums[:, :, band].reshape(parts, N // rows, rows, pieces, columns).swapaxes(2, 3)
+                np.matmul(blocks, W, out=to)
 
         self.both(lambda: multiply(self._bands[:1]), lambda: multiply(self._bands[1:]))
         if parts > 1:

@@ -51,7 +51,7 @@ def blas_threads() -> int:
 
 @functools.cache
 def blas_architectures() -> set[str]:
-    """The CPUs that OpenBLAS has routines for and uses them here, by its names; no others tell theirs."""
+    """The kinds of CPU whose routines OpenBLAS uses here, by its names; none for another BLAS, which does not say."""
     libraries = [] if _blas() is None else _blas().info()
     return {library["architecture"] for library in libraries if library["internal_api"] == "openblas"}
 
@@ -93,7 +93,8 @@ def share(work: Callable[[Any], object], parts: Sequence[Any]) -> None:
 def side_by_side() -> Iterator[Both]:
     """A function ``both(one, other)``, which calls both of them, `other` on a second thread, and returns after both.
 
-    The thread, which begins with the first call, waits for the next one until the context ends, and is woken in 10 us.
+    The thread, which begins with the first call, waits for the next one until the context ends. It is woken in 10 us,
+    if there is an idle core.
     If the BLAS has one thread only, there is none, and ``one(); other()`` it is. Where both raise, the error is that of
     `one`.
     """
@@ -134,12 +135,15 @@ class _Second:
         finally:
             error = self._errors.get()
         if error is not None:
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # whose traceback holds this frame, which would keep the caller's arrays
 
     def _start(self) -> None:
         self._alone = blas_threads() == 1
         if not self._alone:
-            # Nothing waits at its end for a daemon, which a Ctrl-C within :meth:`stop` may leave behind.
+            # A daemon, so that the process can end if a second Ctrl-C interrupts :meth:`stop`.
             self._thread = threading.Thread(target=self._run, args=(same_warnings(),), daemon=True)
             try:
                 self._thread.start()

@@ -2,10 +2,10 @@
 
 import numpy
 import pytest
+from threadpoolctl import threadpool_limits
 
 from common import step_product as module
-from common import threads
-from common.step_product import Cut, PiecewiseProduct, cut_for, stacked_product, step_product
+from common.step_product import Cut, PiecewiseProduct, cut_for, step_product
 from common.threads import side_by_side
 
 
@@ -40,13 +40,6 @@ def test_pieces_make_the_product(cut, M, dtype, rng):
     assert out.dtype == dtype
 
 
-@pytest.mark.parametrize("cut", CUTS)
-def test_pieces_of_several_matrices(cut, rng):
-    W, x, out = rng.standard_normal((3, 6, 40)), rng.standard_normal((4, 6)), numpy.empty((3, 4, 40))
-    assert PiecewiseProduct(W, cut, one_after_the_other)(x, out) is out
-    numpy.testing.assert_allclose(out, x @ W, rtol=1e-12, atol=1e-13)
-
-
 def test_arrays_that_are_not_in_one_piece(rng):
     """As the transposed weights of a backward, and the states in [h x 1]."""
     W, x, out = rng.standard_normal((40, 6)).T, rng.standard_normal((4, 9))[:, :6], numpy.zeros((4, 50))
@@ -55,13 +48,12 @@ def test_arrays_that_are_not_in_one_piece(rng):
     assert not out[:, 40:].any()
 
 
-def test_one_thread_or_two(monkeypatch, rng):
-    """The numbers are the same to the bit: a training goes on with another number of threads as it would have."""
+def test_one_thread_or_two(rng):
+    """The numbers are the same to the bit."""
     W, x, found = rng.standard_normal((650, 700)).astype("f"), rng.standard_normal((20, 650)).astype("f"), []
     for count in (1, 2):
-        monkeypatch.setattr(threads, "blas_threads", lambda count=count: count)
-        with side_by_side() as both:
-            found.append(PiecewiseProduct(W, cut_for(20, 650), both)(x, numpy.empty((20, 700), "f")))
+        with threadpool_limits(count, "blas"), side_by_side() as both:
+            found.append(PiecewiseProduct(W, cut_for(20, W), both)(x, numpy.empty((20, 700), "f")))
     assert (found[0] == found[1]).all()
 
 
@@ -82,20 +74,28 @@ def test_one_thread_or_two(monkeypatch, rng):
     ],
 )
 def test_how_a_product_is_cut(rows, K, expected):
-    cut = cut_for(rows, K)
+    cut = cut_for(rows, numpy.empty((K, 1), "f"))
     assert cut == expected
     if cut:
         assert cut.rows * K // cut.parts * cut.columns <= 10**6 and rows % cut.rows == 0 == K % cut.parts
 
 
-def test_where_the_blas_copies_in_any_case(monkeypatch, gpu):
-    assert cut_for(20, 650) is None
+WEIGHTS = numpy.empty((650, 1), "f")
+
+
+def test_where_openblas_makes_the_product():
+    assert cut_for(20, WEIGHTS) and cut_for(20, WEIGHTS.astype("d"))
+    assert cut_for(20, WEIGHTS.astype("e")) is None  # NumPy itself does
+
+
+def test_on_the_gpu_nothing_is_cut(gpu):
+    assert cut_for(20, WEIGHTS) is None
 
 
 @pytest.mark.parametrize("found", [set(), {"Haswell"}, {"Zen"}])
 def test_where_openblas_has_no_such_routines(found, monkeypatch):
     monkeypatch.setattr(module, "blas_architectures", lambda: found)
-    assert cut_for(20, 650) is None
+    assert cut_for(20, WEIGHTS) is None
 
 
 @pytest.mark.parametrize("rows", [3, 20, 40, 70])
@@ -123,14 +123,3 @@ def test_from_which_size_pieces_pay(kilobytes, straight, transposed):
     with side_by_side() as both:
         assert isinstance(step_product(W, 20, 35, both), PiecewiseProduct) == straight
         assert isinstance(step_product(W.T, 20, 35, both), PiecewiseProduct) == transposed
-
-
-@pytest.mark.parametrize("least, cut", [(20 * 4 * 24 * 40, True), (20 * 4 * 24 * 40 + 1, False)])
-def test_several_matrices_at_once(least, cut, monkeypatch, rng):
-    monkeypatch.setattr(module, "LARGE_PRODUCT", least)
-    W, x, out = rng.standard_normal((4, 24, 40)), rng.standard_normal((20, 24)), numpy.empty((4, 20, 40))
-    with side_by_side() as both:
-        multiply = stacked_product(W, 20, both)
-        assert isinstance(multiply, PiecewiseProduct) == cut
-        assert multiply(x, out) is out
-    numpy.testing.assert_allclose(out, x @ W, rtol=1e-12, atol=1e-13)

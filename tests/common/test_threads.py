@@ -1,9 +1,12 @@
 """Work shared among threads."""
 
+import contextlib
+import gc
 import os
 import subprocess
 import sys
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -171,6 +174,31 @@ def test_after_an_error_it_goes_on(count):
                 both(lambda: done.append(0), lambda: raise_(ArithmeticError()))
             both(lambda: done.append(1), lambda: done.append(2))
     assert sorted(done) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_an_error_keeps_nothing(which, count):
+    """Of what its traceback holds, as the arrays of a layer that ran out of memory."""
+
+    class Held:
+        pass
+
+    def fail():
+        held = Held()
+        found.append(weakref.ref(held))
+        work = [lambda: None, lambda: held]
+        work[which] = lambda: held / 0
+        with side_by_side() as both:
+            both(*work)
+
+    found: list[weakref.ref[Held]] = []
+    gc.disable()
+    try:
+        with contextlib.suppress(TypeError):
+            fail()
+        assert found[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_of_two_errors_the_first_ones(count):
