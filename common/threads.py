@@ -94,9 +94,8 @@ def side_by_side() -> Iterator[Both]:
     """A function ``both(one, other)``, which calls both of them, `other` on a second thread, and returns after both.
 
     The thread, which begins with the first call, waits for the next one until the context ends. It is woken in 10 us,
-    if there is an idle core.
-    If the BLAS has one thread only, there is none, and ``one(); other()`` it is. Where both raise, the error is that of
-    `one`.
+    if there is an idle core. If the BLAS has one thread only, there is none, and ``one(); other()`` it is. Where both
+    raise, the error is that of `one`.
     """
     second = _Second()
     try:
