@@ -33,11 +33,16 @@ def progress(work: Iterable[Any] | int, description: str = "", **options: Any) -
 def print_line(line: str) -> None:
     """Print a line to standard output, above the bar if there is one, and what its encoding lacks as escapes."""
     # Without a terminal there is no bar, and print is ten times faster.
-    show = tqdm.write if on_terminal() else print
+    show = tqdm.write if on_terminal() else _print_at_once
     try:
         show(line)
     except UnicodeEncodeError as error:
         show(line.encode(error.encoding, "backslashreplace").decode(error.encoding))
+
+
+def _print_at_once(line: str) -> None:
+    """The line and its end together: several threads print, and print would let others come between the two."""
+    print(line + "\n", end="")
 
 
 def write(line: str) -> None:

@@ -1,6 +1,7 @@
 import errno
 import io
 import sys
+import threading
 
 import pytest
 
@@ -84,6 +85,26 @@ def test_line_is_printed_whole_while_a_bar_is_shown(monkeypatch):
     assert text.count("| loss 2.30\n") == 2
     # Each line starts at the left edge, after the bar was blanked out.
     assert all(before.endswith("\r") for before in text.split("| loss 2.30\n")[:-1])
+
+
+def test_lines_of_several_threads_are_whole(capfd):
+    """As those of scripts that run side by side."""
+
+    def print_many(name):
+        for i in range(1000):
+            print_line(f"{name} {i}")
+
+    threads = [threading.Thread(target=print_many, args=(name,)) for name in "abcd"]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert sorted(capfd.readouterr().out.splitlines()) == sorted(f"{name} {i}" for name in "abcd" for i in range(1000))
 
 
 @pytest.mark.parametrize("streams", [["stdout"], ["stdout", "stderr"]])

@@ -80,7 +80,7 @@ def test_how_a_product_is_cut(rows, K, expected):
         assert cut.rows * K // cut.parts * cut.columns <= 10**6 and rows % cut.rows == 0 == K % cut.parts
 
 
-WEIGHTS = numpy.empty((650, 1), "f")
+WEIGHTS = numpy.zeros((650, 1), "f")
 
 
 def test_where_openblas_makes_the_product():
