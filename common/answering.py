@@ -1,8 +1,6 @@
 """A model that answers questions, asked many at once."""
 
-import os
 import queue
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,12 +9,9 @@ import numpy
 
 from common.memory import keep_freed_memory
 from common.np import np, to_cpu
-from common.threads import THREADS, blas_threads, same_warnings
+from common.threads import THREADS, blas_on_one_thread, blas_threads, same_warnings
 
 AT_ONCE = 640  # questions that a model answers at a time: its memory grows with their number
-
-_sharing = threading.Lock()  # held by the one that has set the number of the BLAS's threads
-_limits: Any = None  # what it was before
 
 
 def generate_all(
@@ -63,9 +58,6 @@ def _share_out(work: Callable[[Any, Any], Any], workers: Sequence[Any], parts: S
     The BLAS is held to one thread for each of them. It does no more than the products, and these do not use a second
     core fully; threads of ours also share out all the rest, as long as it is in arrays of some size.
     """
-    global _limits
-    from threadpoolctl import threadpool_limits
-
     free: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for worker in workers:
         free.put(worker)
@@ -79,28 +71,12 @@ def _share_out(work: Callable[[Any, Any], Any], workers: Sequence[Any], parts: S
         finally:
             free.put(worker)
 
-    # Of two that share out at once, the first to end would give the other's number of threads back as the usual one.
-    if not _sharing.acquire(blocking=False):
-        return None
-    try:
-        with keep_freed_memory(), threadpool_limits(1, "blas") as _limits, ThreadPoolExecutor(len(workers)) as pool:
+    with blas_on_one_thread() as held:
+        if not held:  # by us; others do it already, on threads of their own
+            return None
+        with keep_freed_memory(), ThreadPoolExecutor(len(workers)) as pool:
             try:
                 results = pool.map(on_a_thread, parts)
             except RuntimeError:  # no thread can be started any more, as at the end of the process
                 return None
             return list(results)
-    finally:
-        _sharing.release()
-
-
-def _in_forked_child() -> None:
-    """Undo what a thread of the parent's, which the child has not, would have undone at its end."""
-    global _sharing
-    if _sharing.locked():
-        _sharing = threading.Lock()
-        if _limits is not None:
-            _limits.restore_original_limits()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_forked_child)

@@ -11,6 +11,7 @@ Inside, arrays are time-major (T, N, ·), so that a step is one piece of memory.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from common.cells import (
@@ -28,7 +29,10 @@ from common.functions import affine
 from common.kernels import aligned_empty, fits_cache
 from common.np import Array, np
 from common.step_product import SMALL_BATCH, step_product
-from common.threads import Both, side_by_side
+from common.threads import Both, Turn, in_halves, side_by_side
+
+WIDE_STEP = 2**19  # bytes of the sums of a step, from which two threads that take half of the rows each are faster
+ALL_ROWS = slice(None)
 
 
 class TimeRecurrent(RecurrentLayer):
@@ -137,21 +141,22 @@ class TimeRecurrent(RecurrentLayer):
         self._Wh_mask = mask(self.weight_dropout, Wh.shape)
         self._Wh = Wh if self._Wh_mask is None else Wh * self._Wh_mask  # after dropout
 
-    def _masked(self, h: Array) -> Array:
-        """The states h (..., N, H) as the product with Wh sees them; or the gradient of h, from that of these."""
-        return h if self._mask is None else h * self._mask
+    def _masked(self, h: Array, rows: slice = ALL_ROWS) -> Array:
+        """The states h (..., N, H), some of the rows, as the product with Wh sees them."""
+        return h if self._mask is None else h * self._mask[rows]
 
-    def _state_gradients(self, rows: int, steps: int, both: Both) -> Callable[[Array, Array], None]:
+    def _state_gradients(self, batch_size: int, steps: int, both: Both) -> Callable[..., None]:
         """A function that writes dh (N, H), the gradient of the state before a step, from that of its sums dA (N, G·H).
 
-        `rows` is N; `steps`, how often it will be called, decides whether a copy of Wh pays.
+        N is the batch size; `steps`, how often it will be called, decides whether a copy of Wh pays. The function may
+        be given a slice `rows` too, if dA and dh are these only, see :func:`common.step_product.step_product`.
         """
-        multiply = step_product(self._Wh.T, rows, steps, both)
+        multiply = step_product(self._Wh.T, batch_size, steps, both)
 
-        def write(dA: Array, dh: Array) -> None:
+        def write(dA: Array, dh: Array, rows: slice = ALL_ROWS) -> None:
             product = multiply(dA, dh)
             if self._mask is not None:
-                np.multiply(product, self._mask, out=dh)
+                np.multiply(product, self._mask[rows], out=dh)
             elif product is not dh:
                 dh[...] = product
 
@@ -255,28 +260,38 @@ class TimeLSTM(TimeRecurrent):
             gates, tanh_cs = aligned_empty((T, 4, N, H), hs.dtype), aligned_empty((T, N, H), hs.dtype)
             cs = aligned_empty((T + 1, N, H), hs.dtype)
             cs[0] = self._start(self.c, N)
-            for t in range(T):
-                write_sums(t, gates[t])
-                lstm_step(gates[t], cs[t], cs[t + 1], tanh_cs[t], hs[t + 1])
+
+            def steps(rows: slice, turn: Turn) -> None:
+                for t in range(T):
+                    step_gates = gates[t][:, rows]
+                    write_sums(t, step_gates, rows)
+                    with turn:
+                        lstm_step(step_gates, cs[t, rows], cs[t + 1, rows], tanh_cs[t, rows], hs[t + 1, rows])
+
+            self._take(steps, N)
         self.c = cs[-1].copy()
         return x, A, hs, (gates, cs, tanh_cs)
 
     def _separate_sums(
         self, x: Array, Wx: Array, offset: Array, both: Both
     ) -> tuple[Array, Any, Array, Callable[..., None]]:
-        """(x, A, hs) of :meth:`_sums`, and a function that writes the sums of step t by gate, A[t] + h Wh."""
+        """(x, A, hs) of :meth:`_sums`, and a function that writes some rows of the sums of step t, A[t] + h Wh.
+
+        Those are by gate, see :func:`common.cells.lstm_sums`.
+        """
         x, A, hs = self._sums(x, Wx, offset)
         T, N, _ = A.shape
         recurrent = aligned_empty(A[0].shape, hs.dtype)
         multiply = step_product(self._Wh, N, T, both)
 
-        def write_sums(t: int, out: Array) -> None:
-            lstm_sums(np.add(A[t], multiply(self._masked(hs[t]), recurrent), out=recurrent), out)
+        def write_sums(t: int, out: Array, rows: slice) -> None:
+            sums = recurrent[rows]
+            lstm_sums(np.add(A[t, rows], multiply(self._masked(hs[t, rows], rows), sums), out=sums), out)
 
         return x, A, hs, write_sums
 
     def _joined_sums(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Any, Array, Callable[..., None]]:
-        """([h x 1], None, hs, a function that writes the sums of step t as one product, [h x 1] [Wh; Wx; offset]).
+        """([h x 1], None, hs, a function that writes some rows of the sums of step t, [h x 1] [Wh; Wx; offset]).
 
         So there is no A, the largest array of all, which several passes would write to memory and read back. [h x 1] is
         one array (T, N, H + D + 1), in which hs is a view. The weights of each gate are a matrix of their own, see
@@ -292,11 +307,11 @@ class TimeLSTM(TimeRecurrent):
         rest = lstm_sums(offset) if by_row else None  # (4, N, H)
         W = lstm_weights(self._Wh, Wx, np.zeros_like(offset[0]) if by_row else offset)
 
-        def write_sums(t: int, out: Array) -> None:
+        def write_sums(t: int, out: Array, rows: slice) -> None:
             begin = H if t == 0 and not self.stateful else 0  # where the first states are zero, without them
-            np.matmul(hx[t, :, begin:], W[:, begin:], out=out)
+            np.matmul(hx[t, rows, begin:], W[:, begin:], out=out)
             if rest is not None:
-                out += rest
+                out += rest[:, rows]
 
         return hx[:-1], None, hx[:, :, :H], write_sums
 
@@ -304,16 +319,31 @@ class TimeLSTM(TimeRecurrent):
         gates, cs, tanh_cs = kept
         T, N, H = tanh_cs.shape
         dA = aligned_empty((T, N, 4 * H), hs.dtype) if A is None else A
-        dh, dc, *work = aligned_empty((5, N, H), hs.dtype)
-        dh[...] = dc[...] = 0
+        dh, dc = states = aligned_empty((2, N, H), hs.dtype)
+        states[...] = 0
+        work = aligned_empty((3, N, H), hs.dtype)
         with side_by_side() as both:
             state_gradient = self._state_gradients(N, T, both)
-            for t in reversed(range(T)):
-                dh += dhs[t]
-                lstm_step_backward(gates[t], cs[t], tanh_cs[t], dh, dc, dA[t], work)
-                state_gradient(dA[t], dh)
+
+            def steps(rows: slice, turn: Turn) -> None:
+                dh_rows, dc_rows, work_rows = dh[rows], dc[rows], work[:, rows]
+                for t in reversed(range(T)):
+                    with turn:
+                        dh_rows += dhs[t, rows]
+                        step = gates[t][:, rows], cs[t, rows], tanh_cs[t, rows]
+                        lstm_step_backward(*step, dh_rows, dc_rows, dA[t, rows], work_rows)
+                    state_gradient(dA[t, rows], dh_rows, rows)
+
+            self._take(steps, N)
         self.dc = dc.copy()
         return dA, dh.copy()
+
+    def _take(self, steps: Callable[[slice, Turn], None], batch_size: int) -> None:
+        """Take all steps, with half of the rows on each of two threads where that pays."""
+        if batch_size > SMALL_BATCH and batch_size * self._Wh[0].nbytes >= WIDE_STEP:
+            in_halves(steps, batch_size)
+        else:
+            steps(ALL_ROWS, nullcontext())
 
     def _weight_gradients(self, x: Array, h: Array, kept: tuple[Any, ...], dA: Array, dWx: Array) -> None:
         H = self.hidden_size

@@ -45,7 +45,8 @@ def step_product(W: Array, rows: int, steps: int, both: Both) -> Callable[[Array
     """A function ``multiply(x, out)`` that returns x W (N, M), in `out` or in memory of its own.
 
     W (K, M), x (N, K) with N = rows, out (N, M). W must not change as long as the function is used, for about so many
-    `steps`. `both` is that of :func:`common.threads.side_by_side`.
+    `steps`. `both` is that of :func:`common.threads.side_by_side`. If N is above SMALL_BATCH, several threads may call
+    it at once, and each with a part of the rows.
     """
     W_T, many = W.T, steps > FEW_STEPS
     by_columns = W_T.flags.c_contiguous

@@ -1,9 +1,11 @@
-"""Passes over large arrays, shared among as many threads as the BLAS has, and products in pieces, on two.
+"""Passes over large arrays, shared among as many threads as the BLAS has, and products, on two threads of ours.
 
     share(work, parts)              # work(part) for each of the parts
 
     with side_by_side() as both:
         both(one, other)            # one() here and other() on a second thread
+
+    in_halves(work, rows)           # work(part, turn) for each half of the rows, with products and passes in turn
 
 NumPy makes products on all cores, by its BLAS, but everything else on one. It lets go of the interpreter's lock while
 it passes over an array, so that threads of our own can use the others, if the parts are of some size: a megabyte each
@@ -14,12 +16,13 @@ threads of OpenBLAS wait for the next one, without sleeping, for 0.1 s if the en
 
 import contextlib
 import functools
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy
 
@@ -27,9 +30,13 @@ from common import config
 
 Work = Callable[[], object]
 Both = Callable[[Work, Work], None]
+Turn = AbstractContextManager[Any]
 
 THREADS = 4  # at most: more take more memory, or wait for it
 FEW_PARTS = 4  # for fewer, to start a thread costs more than it saves
+
+_holding = threading.Lock()  # held by the one that holds the BLAS to one thread
+_usual: list[tuple[Any, int]] = []  # its libraries and their numbers of threads before
 
 
 @functools.cache
@@ -47,6 +54,46 @@ def blas_threads() -> int:
     if config.GPU or _blas() is None:
         return 1
     return max((library.num_threads for library in _blas().lib_controllers), default=1)
+
+
+@contextlib.contextmanager
+def blas_on_one_thread() -> Iterator[bool]:
+    """Hold the BLAS to one thread for each thread of ours that calls it, until the context ends.
+
+    False if another context does so already, in any thread, or if nothing tells the number: then nothing changes. Of
+    two contexts at once, the first to end would give the other's number back as the usual one.
+    """
+    holding = _holding  # which a fork meanwhile replaces in the child
+    if _blas() is None or not holding.acquire(blocking=False):
+        yield False
+        return
+    try:
+        for library in _blas().lib_controllers:
+            _usual.append((library, library.num_threads))
+            library.set_num_threads(1)
+        yield True
+    finally:
+        _restore_blas()
+        holding.release()
+
+
+def _restore_blas() -> None:
+    while _usual:
+        library, count = _usual.pop()
+        library.set_num_threads(count)
+
+
+def _in_forked_child() -> None:
+    """Undo what a thread of the parent's, which the child has not, would have undone at its end."""
+    global _holding
+    if _holding.locked():
+        _holding = threading.Lock()
+        _restore_blas()
+    _Second.forget_all()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_forked_child)
 
 
 @functools.cache
@@ -93,15 +140,50 @@ def share(work: Callable[[Any], object], parts: Sequence[Any]) -> None:
 def side_by_side() -> Iterator[Both]:
     """A function ``both(one, other)``, which calls both of them, `other` on a second thread, and returns after both.
 
-    The thread, which begins with the first call, waits for the next one until the context ends. It is woken in 10 us,
-    if there is an idle core. If the BLAS has one thread only, there is none, and ``one(); other()`` it is. Where both
-    raise, the error is that of `one`.
+    To wake that thread takes 10 to 70 us, if there is an idle core. If the BLAS has one thread only, there is none, and
+    ``one(); other()`` it is. Where both raise, the error is that of `one`.
     """
-    second = _Second()
+    second: _Second | None = None
+    alone: bool | None = None  # not known before the first call, as many have none
+
+    def both(one: Work, other: Work) -> None:
+        nonlocal second, alone
+        if alone is None:
+            second = _Second.take() if blas_threads() > 1 else None
+            alone = second is None
+        if second is None:
+            one()
+            other()
+        else:
+            second.both(one, other)
+
     try:
-        yield second.both
+        yield both
     finally:
-        second.stop()
+        if second is not None:
+            second.leave()
+
+
+def in_halves(work: Callable[[slice, Turn], object], rows: int) -> None:
+    """Call ``work(part, turn)`` for each half of the rows, on two threads, if the BLAS has two; else for all of them.
+
+    This is for work that makes a product and then passes over its result, again and again, all of it row by row: each
+    thread has its rows in the cache of its core, and the two wait for each other at the end only. The BLAS is held to
+    one thread for each meanwhile. ``with turn:`` should be around the passes, which then take turns: while one thread
+    is at its passes, the other multiplies. Two threads that pass over small arrays at once get in each other's way,
+    since each needs the interpreter's lock again after every pass, and to be woken for it takes longer than a pass.
+    """
+    second = _Second.take() if blas_threads() == 2 else None
+    if second is not None:
+        try:
+            with blas_on_one_thread() as held:
+                if held:
+                    turn, middle = threading.Lock(), rows // 2
+                    second.both(lambda: work(slice(middle), turn), lambda: work(slice(middle, rows), turn))
+                    return
+        finally:
+            second.leave()
+    work(slice(rows), contextlib.nullcontext())
 
 
 def _error_of(work: Work) -> BaseException | None:
@@ -113,48 +195,75 @@ def _error_of(work: Work) -> BaseException | None:
 
 
 class _Second:
-    """A thread that does one thing after the other, from the first call of :meth:`both` until :meth:`stop`."""
+    """A thread that does one thing after the other for whoever has taken it, and then waits for the next.
+
+    To start one for each forward would take 0.3 to 1 ms while the threads of the BLAS keep the cores busy.
+    """
+
+    _idle: ClassVar[list["_Second"]] = []
 
     def __init__(self) -> None:
         self._work: SimpleQueue[Work | None] = SimpleQueue()
         self._errors: SimpleQueue[BaseException | None] = SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._alone = False
+        self._busy = False
+        # A daemon, for the process to end while it waits.
+        self._thread = threading.Thread(target=self._run, name="second of common.threads", daemon=True)
+
+    @classmethod
+    def take(cls) -> "_Second | None":
+        """One that nobody else has; None if no thread can be started any more, as at the end of the process."""
+        with contextlib.suppress(IndexError):
+            return cls._idle.pop()
+        second = cls()
+        try:
+            second._thread.start()
+        except RuntimeError:
+            return None
+        except BaseException:  # an interrupt
+            second._end()
+            raise
+        return second
+
+    def leave(self) -> None:
+        """Give it back, or let it end if an interrupt has kept :meth:`both` from waiting for it."""
+        if self._busy:
+            self._end()
+        else:
+            self._idle.append(self)
 
     def both(self, one: Work, other: Work) -> None:
-        if self._thread is None and not self._alone:
-            self._start()
-        if self._alone:
-            one()
-            other()
-            return
-        self._work.put(other)
+        warnings = same_warnings()
+
+        def with_warnings() -> None:
+            with warnings():
+                other()
+
+        self._busy = True
+        self._work.put(with_warnings)
         try:
             one()
         finally:
             error = self._errors.get()
+            self._busy = False
         if error is not None:
             try:
                 raise error
             finally:
                 del error  # whose traceback holds this frame, which would keep the caller's arrays
 
-    def _start(self) -> None:
-        self._alone = blas_threads() == 1
-        if not self._alone:
-            # A daemon, so that the process can end if a second Ctrl-C interrupts :meth:`stop`.
-            self._thread = threading.Thread(target=self._run, args=(same_warnings(),), daemon=True)
-            try:
-                self._thread.start()
-            except RuntimeError:  # no thread can be started any more
-                self._alone = True
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            error = _error_of(work)
+            del work  # and what it holds, before the others go on
+            self._errors.put(error)
+            del error
 
-    def _run(self, warnings: Callable[[], AbstractContextManager[Any]]) -> None:
-        with warnings():
-            while (work := self._work.get()) is not None:
-                self._errors.put(_error_of(work))
-
-    def stop(self) -> None:
+    def _end(self) -> None:
         self._work.put(None)
-        if self._thread is not None and self._thread.is_alive():
+        if self._thread.is_alive():
             self._thread.join()
+
+    @classmethod
+    def forget_all(cls) -> None:
+        """In a forked child, which has none of the threads."""
+        cls._idle.clear()

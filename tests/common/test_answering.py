@@ -13,6 +13,7 @@ import numpy
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+import common.threads
 from ch07.seq2seq import Decoder, Encoder, Seq2seq
 from ch08.answerer import MODELS
 from ch08.attention_layer import TimeAttention
@@ -23,7 +24,7 @@ from common.model_tree import recurrent_states
 from common.np import np
 from common.padding import PAD
 from common.reader import LSTMReader
-from common.threads import _blas
+from common.threads import _blas, blas_on_one_thread
 from common.time_layers import TimeAffine, TimeDropout, TimeEmbedding
 
 V, S = 7, 5
@@ -296,7 +297,7 @@ def test_two_at_once(on_two_threads, rng):
     model, xs, before = Seq2seq(V, 6, 8, rng=0), questions(rng, 400), blas_threads()
     expected = generate_all(model, xs, 0, 4, batch_size=40)
     on_two_threads.clear()
-    with answering._sharing:
+    with blas_on_one_thread():
         assert (generate_all(model, xs, 0, 4, batch_size=40) == expected).all()
     assert {thread for thread, *_ in on_two_threads} == {threading.main_thread()}
     with ThreadPoolExecutor(3) as pool:
@@ -315,7 +316,7 @@ def test_a_process_forked_meanwhile_is_as_before(monkeypatch, rng):
             if not children:
                 children.append(os.fork())
                 if not children[-1]:
-                    os._exit(0 if blas_threads() == before and not answering._sharing.locked() else 1)
+                    os._exit(0 if blas_threads() == before and not common.threads._holding.locked() else 1)
         return read_rows(self, xs, ids)
 
     children, forked, read_rows = [], threading.Lock(), LSTMReader.read_rows
@@ -340,7 +341,7 @@ def test_errors_arrive_and_the_rest_is_left(monkeypatch, rng):
     with pytest.raises(ArithmeticError):
         generate_all(model, questions(rng, 4000), 0, 4, batch_size=40)
     assert len(calls) < 100
-    assert blas_threads() == before and not answering._sharing.locked()
+    assert blas_threads() == before and not common.threads._holding.locked()
 
 
 def test_warnings_are_what_they_are_outside(threads, monkeypatch, rng):

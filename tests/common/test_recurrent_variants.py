@@ -1,11 +1,12 @@
 import re
+from contextlib import nullcontext
 
 import numpy
 import pytest
 from gradient_check import check_gradients, check_results_belong_to_the_caller
 from layer_cases import Draw, WithState
 
-from common import recurrent, step_product
+from common import recurrent, step_product, threads
 from common.recurrent_variants import TimeDiagonalPeepholeLSTM, TimePeepholeLSTM, TimeReLURNN
 from common.time_layers import TimeDropout, TimeGRU, TimeLSTM, TimeRNN
 
@@ -217,6 +218,52 @@ def test_copies_of_the_weights_change_nothing(batch, blas, dropped, kind, monkey
     for ours, expected in zip(*found, strict=True):
         if expected is not None:
             numpy.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("batch", [65, 128])
+@pytest.mark.parametrize("steps", [1, 3, 9])
+@pytest.mark.parametrize("width", [3, 6])  # narrower than the state and wider, see _joined_sums
+@pytest.mark.parametrize("dropped", [None, "weight", "state"])
+@pytest.mark.parametrize("constant", [False, True])
+def test_half_of_the_rows_on_each_of_two_threads(batch, steps, width, dropped, constant, monkeypatch):
+    """As wide steps have them; a stateful layer, in its second block, against one thread for all rows."""
+    draw, found, halves = Draw(), [], []
+    weights, blocks = draw.cell(4, width, 4), draw.normal(2, batch, steps, width - 2 * constant)
+    dhs, given = draw.normal(batch, steps, 4), {"constant": draw.normal(batch, 2)} if constant else {}
+    in_halves = recurrent.in_halves
+    monkeypatch.setattr(recurrent, "in_halves", lambda work, rows: halves.append(rows) or in_halves(work, rows))
+    monkeypatch.setattr(threads, "blas_threads", lambda: 2)
+    for bytes_of_a_step in (10**9, batch * 16 * 8):
+        monkeypatch.setattr(recurrent, "WIDE_STEP", bytes_of_a_step)
+        assert halves == []
+        layer = TimeLSTM(*weights, stateful=True)
+        if dropped:
+            shape = (4, 16) if dropped == "weight" else (batch, 4)
+            setattr(layer, f"{dropped}_dropout", Fixed(Draw(seed=3).ids(2, *shape) * 2.0))
+        hs = [layer.forward(xs, **given) for xs in blocks]
+        dxs = layer.backward(dhs)
+        found.append([*hs, dxs, *layer.grads, layer.h, layer.c, layer.dh, layer.dc, layer.dconstant])
+    assert halves == [batch] * 3
+    for ours, expected in zip(*found, strict=True):
+        if expected is not None:
+            numpy.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape, halved", [((128, 256), True), ((127, 256), False), ((64, 512), False)])
+def test_which_steps_are_taken_in_halves(shape, halved, monkeypatch):
+    """Those of half a megabyte of sums and more, and of more rows than step_product takes one by one."""
+    N, H = shape
+    calls: list[int] = []
+
+    def in_halves(work, rows):
+        calls.append(rows)
+        work(slice(rows), nullcontext())
+
+    monkeypatch.setattr(recurrent, "in_halves", in_halves)
+    layer = TimeLSTM(*(numpy.zeros(s, "f") for s in ((1, 4 * H), (H, 4 * H), 4 * H)))
+    hs = layer.forward(numpy.zeros((N, 1, 1)))
+    layer.backward(hs)
+    assert calls == [N] * 2 * halved
 
 
 class Halved(TimeLSTM):

@@ -15,7 +15,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from common import threads
-from common.threads import blas_architectures, blas_threads, share, side_by_side
+from common.threads import blas_architectures, blas_on_one_thread, blas_threads, in_halves, share, side_by_side
 
 ROOT = Path(__file__).parents[2]
 
@@ -123,21 +123,31 @@ def test_on_the_gpu_there_is_one(gpu):
     assert blas_threads() == 1
 
 
-def test_side_by_side(count):
-    """Both are called each time, on the same two threads if the BLAS has two, and none is left."""
+@pytest.fixture
+def idle():
+    """The threads that wait for work, none at first."""
+    idle = threads._Second._idle
+    while idle:
+        idle.pop()._end()
+    return idle
+
+
+def test_side_by_side(count, idle):
+    """Both are called each time, on the same two threads if the BLAS has two, and in the next context, too."""
     before, names = threading.active_count(), []
-    with side_by_side() as both:
-        assert threading.active_count() == before  # none yet
-        for _ in range(3):
-            done = [None, None]
+    for _ in range(2):
+        with side_by_side() as both:
+            assert threading.active_count() == before or names  # none yet
+            for _ in range(3):
+                done = [None, None]
 
-            def note(i, done=done):
-                done[i] = threading.current_thread()
+                def note(i, done=done):
+                    done[i] = threading.current_thread()
 
-            both(lambda: note(0), lambda: note(1))
-            names.append(done)
-        assert threading.active_count() == before + (count > 1)
-    assert threading.active_count() == before
+                both(lambda: note(0), lambda: note(1))
+                names.append(done)
+            assert threading.active_count() == before + (count > 1)
+    assert threading.active_count() == before + len(idle) == before + (count > 1)
     assert {name for name, _ in names} == {threading.main_thread()}
     others = {name for _, name in names}
     assert len(others) == 1 and (others == {threading.main_thread()}) == (count == 1)
@@ -156,13 +166,13 @@ def raise_(error):
 
 @pytest.mark.parametrize("which", [0, 1])
 @pytest.mark.parametrize("error", [ArithmeticError("seven"), KeyboardInterrupt()])
-def test_an_error_on_either_side(which, error, count):
+def test_an_error_on_either_side(which, error, count, idle):
     before, done = threading.active_count(), []
     work = [lambda: done.append(0), lambda: done.append(1)]
     work[which] = lambda: raise_(error)
     with pytest.raises(type(error)), side_by_side() as both:
         both(*work)
-    assert threading.active_count() == before
+    assert threading.active_count() == before + len(idle) == before + (count > 1)
     assert done == ([] if which == 0 and count == 1 else [1 - which])
 
 
@@ -216,7 +226,51 @@ def test_side_by_side_warns_as_outside(count):
         both(divide, divide)
 
 
-def test_side_by_side_where_no_thread_can_be_started(monkeypatch):
+def test_each_has_a_second_thread_of_its_own(monkeypatch, idle):
+    monkeypatch.setattr(threads, "blas_threads", lambda: 2)
+    names = []
+    with side_by_side() as outer, side_by_side() as inner:
+        outer(lambda: None, lambda: names.append(threading.current_thread()))
+        inner(lambda: None, lambda: names.append(threading.current_thread()))
+    assert len(set(names)) == len(idle) == 2
+
+
+def test_a_thread_that_waits_holds_nothing(monkeypatch, idle):
+    """Of its last work, such as the arrays of a layer."""
+
+    class Held:
+        pass
+
+    monkeypatch.setattr(threads, "blas_threads", lambda: 2)
+    held = Held()
+    found = weakref.ref(held)
+    with side_by_side() as both:
+        both(lambda: None, lambda held=held: None)
+    del held
+    assert idle and found() is None
+
+
+def test_an_interrupt_of_the_wait_ends_the_thread(monkeypatch, idle):
+    """Since it may still be at its work when the next would come."""
+    monkeypatch.setattr(threads, "blas_threads", lambda: 2)
+    before, done = threading.active_count(), []
+
+    class Interrupted:
+        def get(self):
+            raise KeyboardInterrupt
+
+        def put(self, error):
+            done.append(error)
+
+    with side_by_side() as both:
+        both(lambda: None, lambda: None)
+    idle[0]._errors = Interrupted()
+    with pytest.raises(KeyboardInterrupt), side_by_side() as both:
+        both(lambda: None, lambda: None)
+    assert not idle and done == [None] and threading.active_count() == before
+
+
+def test_side_by_side_where_no_thread_can_be_started(monkeypatch, idle):
     monkeypatch.setattr(threads, "blas_threads", lambda: 2)
     monkeypatch.setattr(threading.Thread, "start", lambda self: raise_(RuntimeError("can't start new thread")))
     done = []
@@ -226,13 +280,160 @@ def test_side_by_side_where_no_thread_can_be_started(monkeypatch):
     assert done == [0, 1, 0, 1]
 
 
-def test_an_interrupt_while_the_thread_begins_leaves_none(monkeypatch):
+def test_an_interrupt_while_the_thread_begins_leaves_none(monkeypatch, idle):
     monkeypatch.setattr(threads, "blas_threads", lambda: 2)
     before, start = threading.active_count(), threading.Thread.start
     monkeypatch.setattr(threading.Thread, "start", lambda self: start(self) or raise_(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt), side_by_side() as both:
         both(lambda: None, lambda: None)
     assert threading.active_count() == before
+
+
+@pytest.fixture
+def two():
+    with threadpool_limits(2, "blas"):
+        if blas_threads() != 2:
+            pytest.skip("needs a BLAS with two threads")
+        yield
+
+
+def parts_of(rows):
+    """(the part, the thread, the threads of the BLAS) of each call."""
+    calls = []
+
+    def work(part, turn):
+        with turn:
+            calls.append((part, threading.current_thread(), blas_threads()))
+
+    in_halves(work, rows)
+    return sorted(calls, key=lambda call: call[0].stop)
+
+
+@pytest.mark.parametrize("rows", [2, 7, 128])
+def test_in_halves(rows, two):
+    """Each on a thread of its own, with a BLAS of one thread, and all rows in order."""
+    (first, here, count), (second, there, other_count) = parts_of(rows)
+    assert [*range(rows)[first], *range(rows)[second]] == [*range(rows)] and abs(first.stop - rows / 2) < 1
+    assert here is threading.main_thread() is not there and count == other_count == 1
+    assert blas_threads() == 2
+
+
+def test_halves_are_done_at_the_same_time_but_for_their_turns(two):
+    together, inside = threading.Barrier(2, timeout=60), []
+
+    def work(part, turn):
+        together.wait()
+        for _ in range(200):
+            with turn:
+                inside.append(part)
+                assert len(inside) == 1
+                inside.pop()
+
+    in_halves(work, 10)
+
+
+def test_where_halves_gain_nothing(monkeypatch, two):
+    """With another number of threads, none that can be started, or a BLAS that another has on one thread."""
+    whole = [(slice(5), threading.main_thread())]
+    for count in (1, 3):
+        with monkeypatch.context() as m:
+            m.setattr(threads, "blas_threads", lambda count=count: count)
+            assert [call[:2] for call in parts_of(5)] == whole
+    with monkeypatch.context() as m:
+        m.setattr(threads._Second, "take", lambda: None)
+        assert parts_of(5) == [(*whole[0], 2)]
+    with blas_on_one_thread() as held, threadpool_limits(2, "blas"):
+        assert held and parts_of(5) == [(*whole[0], 2)]
+    assert blas_threads() == 2
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("error", [ArithmeticError(), KeyboardInterrupt()])
+def test_an_error_in_a_half(which, error, two):
+    """It arrives when both have ended, and the BLAS has its threads again."""
+    done = []
+
+    def work(part, turn):
+        with turn:
+            done.append(part)
+            if bool(part.start) == bool(which):
+                raise error
+
+    with pytest.raises(type(error)):
+        in_halves(work, 10)
+    assert len(done) == 2 and blas_threads() == 2 and not threads._holding.locked()
+    assert len(parts_of(10)) == 2
+
+
+def test_halves_in_several_threads_at_once(two):
+    """Only one has the BLAS on one thread; it is on two when all have ended."""
+
+    def work(part, turn):
+        for _ in range(20):
+            products = numpy.ones((50, 50)) @ numpy.ones((50, 50))
+            with turn:
+                done.extend(products[0, : part.stop - (part.start or 0)])
+
+    done: list[float] = []
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: in_halves(work, 10), range(40)))
+    assert len(done) == 40 * 20 * 10 and set(done) == {50} and blas_threads() == 2
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_of_contexts_at_once_one_holds_the_blas(count):
+    with threadpool_limits(count, "blas"):
+        with blas_on_one_thread() as held:
+            assert held and blas_threads() == 1
+            with blas_on_one_thread() as held_again:
+                assert not held_again
+            assert blas_threads() == 1
+        assert blas_threads() == count
+
+
+FORKED_MEANWHILE = """
+import os, threading
+from common.threads import blas_on_one_thread, blas_threads, in_halves
+from threadpoolctl import threadpool_limits
+
+children = []
+
+def work(part, turn):
+    if part.start is None:
+        children.append(os.fork())
+        if not children[0]:
+            assert blas_threads() == 2
+            calls = []
+            in_halves(lambda part, turn: calls.append(threading.current_thread()), 10)
+            os._exit(0 if len(set(calls)) == 2 else 1)
+
+with threadpool_limits(2, "blas"):
+    in_halves(lambda part, turn: None, 10)
+    if not os.fork():  # while a thread waits, which the child has not
+        in_halves(lambda part, turn: None, 10)
+        os._exit(0)
+    in_halves(work, 10)
+    with blas_on_one_thread():
+        child = os.fork()
+    assert blas_threads() == 2
+    if not child:
+        with blas_on_one_thread() as held:
+            os._exit(not held)
+print(*(os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(3)))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_has_threads_of_its_own(two):
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKED_MEANWHILE]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.stdout.split(), done.stderr) == (["0"] * 3, "")
+
+
+def test_the_end_of_a_program_waits_for_no_thread(two):
+    code = "from common.threads import in_halves; in_halves(lambda part, turn: None, 10); print(1)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr, done.returncode) == ("1\n", "", 0)
 
 
 def test_the_cpu_that_openblas_sees(monkeypatch):
