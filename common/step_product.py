@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from common import config
 from common.kernels import aligned_empty, fits_cache
 from common.np import Array, np
-from common.threads import Both, blas_architectures
+from common.threads import Both, blas_architectures, blas_threads, spare_threads
 
 SMALL_BATCH = 64  # rows of a step; a larger one keeps all threads of the BLAS busy
 TINY_BATCH = 32  # rows whose product with a large W takes less time in columns
@@ -69,6 +69,8 @@ def cut_for(rows: int, W: Array) -> Cut | None:
     """
     rows = next((n for n in range(min(rows, MOST_ROWS), LEAST_ROWS - 1, -1) if rows % n == 0), 0)
     if not rows or config.GPU or W.dtype.char not in "fd" or not blas_architectures() & WITHOUT_COPIES:
+        return None
+    if spare_threads() < blas_threads():  # the BLAS is faster on its threads than pieces are on one
         return None
     for columns in COLUMNS:
         for parts in range(1, MOST_PARTS + 1):

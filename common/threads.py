@@ -11,7 +11,7 @@ NumPy makes products on all cores, by its BLAS, but everything else on one. It l
 it passes over an array, so that threads of our own can use the others, if the parts are of some size: a megabyte each
 pays, what the gates of a step of a recurrent layer need does not. The cores must be idle, too. After a product the
 threads of OpenBLAS wait for the next one, without sleeping, for 0.1 s if the environment does not say less, as
-:mod:`common` has it do.
+:mod:`common` has it do. Where it could not, because NumPy was imported before it, there are no threads of ours here.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from typing import Any, ClassVar
 
 import numpy
 
-from common import config
+from common import config, openblas_timeout
 
 Work = Callable[[], object]
 Both = Callable[[Work, Work], None]
@@ -34,6 +34,7 @@ Turn = AbstractContextManager[Any]
 
 THREADS = 4  # at most: more take more memory, or wait for it
 FEW_PARTS = 4  # for fewer, to start a thread costs more than it saves
+LONGEST_WAIT = 22  # of OpenBLAS's threads, for ours to find an idle core; the default of 28 is too long
 
 _holding = threading.Lock()  # held by the one that holds the BLAS to one thread
 _usual: list[tuple[Any, int]] = []  # its libraries and their numbers of threads before
@@ -54,6 +55,17 @@ def blas_threads() -> int:
     if config.GPU or _blas() is None:
         return 1
     return max((library.num_threads for library in _blas().lib_controllers), default=1)
+
+
+def cores_are_idle() -> bool:
+    """Whether the BLAS leaves its cores to threads of ours soon after a product."""
+    return not blas_architectures() or (openblas_timeout.isdecimal() and 0 < int(openblas_timeout) <= LONGEST_WAIT)
+
+
+def spare_threads() -> int:
+    """As many threads as the BLAS has, if those of ours find idle cores, else 1."""
+    count = blas_threads()
+    return count if count == 1 or cores_are_idle() else 1
 
 
 @contextlib.contextmanager
@@ -115,7 +127,7 @@ def share(work: Callable[[Any], object], parts: Sequence[Any]) -> None:
     The calls must be independent of each other, and make no products, for which threads of ours would wait for each
     other. An error of one of them is raised here, when all threads have ended.
     """
-    threads = min(blas_threads(), THREADS) if len(parts) >= FEW_PARTS else 1
+    threads = min(spare_threads(), THREADS) if len(parts) >= FEW_PARTS else 1
     if threads == 1:  # at once: of a small network's iteration, a pool would be a third
         for part in parts:
             work(part)
@@ -140,8 +152,8 @@ def share(work: Callable[[Any], object], parts: Sequence[Any]) -> None:
 def side_by_side() -> Iterator[Both]:
     """A function ``both(one, other)``, which calls both of them, `other` on a second thread, and returns after both.
 
-    To wake that thread takes 10 to 70 us, if there is an idle core. If the BLAS has one thread only, there is none, and
-    ``one(); other()`` it is. Where both raise, the error is that of `one`.
+    To wake that thread takes 10 to 70 us. If there is no spare thread, ``one(); other()`` it is. Where both raise, the
+    error is that of `one`.
     """
     second: _Second | None = None
     alone: bool | None = None  # not known before the first call, as many have none
@@ -149,7 +161,7 @@ def side_by_side() -> Iterator[Both]:
     def both(one: Work, other: Work) -> None:
         nonlocal second, alone
         if alone is None:
-            second = _Second.take() if blas_threads() > 1 else None
+            second = _Second.take() if spare_threads() > 1 else None
             alone = second is None
         if second is None:
             one()
@@ -165,7 +177,7 @@ def side_by_side() -> Iterator[Both]:
 
 
 def in_halves(work: Callable[[slice, Turn], object], rows: int) -> None:
-    """Call ``work(part, turn)`` for each half of the rows, on two threads, if the BLAS has two; else for all of them.
+    """Call ``work(part, turn)`` for each half of the rows, on two threads, or for all if there are not two to spare.
 
     This is for work that makes a product and then passes over its result, again and again, all of it row by row: each
     thread has its rows in the cache of its core, and the two wait for each other at the end only. The BLAS is held to
@@ -173,7 +185,7 @@ def in_halves(work: Callable[[slice, Turn], object], rows: int) -> None:
     is at its passes, the other multiplies. Two threads that pass over small arrays at once get in each other's way,
     since each needs the interpreter's lock again after every pass, and to be woken for it takes longer than a pass.
     """
-    second = _Second.take() if blas_threads() == 2 else None
+    second = _Second.take() if spare_threads() == 2 else None
     if second is not None:
         try:
             with blas_on_one_thread() as held:

@@ -41,6 +41,12 @@ def cupy_usable() -> bool:
         return False
 
 
+@pytest.fixture
+def idle_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where NumPy was imported after `common`, for which pytest and its plugins do not wait."""
+    monkeypatch.setattr("common.threads.cores_are_idle", lambda: True)
+
+
 @pytest.fixture(autouse=True)
 def cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test begins on the CPU and leaves the flag as it was."""

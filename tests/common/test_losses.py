@@ -346,6 +346,7 @@ def test_the_batch_twice_has_the_same_loss(layer, shape, labels, rng):
     assert twice == pytest.approx(layer().forward(x, t))
 
 
+@pytest.mark.usefixtures("idle_cores")
 @pytest.mark.parametrize("ignored", [False, True])
 def test_the_threads_of_a_large_vocabulary_change_no_bit(ignored, rng, monkeypatch):
     scores, ids = 3 * rng.standard_normal((12, 12, 9000)).astype("f"), rng.integers(0, 9000, (12, 12))

@@ -10,6 +10,8 @@ from common import recurrent, step_product, threads
 from common.recurrent_variants import TimeDiagonalPeepholeLSTM, TimePeepholeLSTM, TimeReLURNN
 from common.time_layers import TimeDropout, TimeGRU, TimeLSTM, TimeRNN
 
+pytestmark = pytest.mark.usefixtures("idle_cores")
+
 
 def peephole(draw, stateful=False):
     return TimePeepholeLSTM(*draw.cell(4), stateful=stateful, Wc=draw.normal(2, 6))

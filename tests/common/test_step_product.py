@@ -5,8 +5,11 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from common import step_product as module
+from common import threads
 from common.step_product import Cut, PiecewiseProduct, cut_for, step_product
 from common.threads import side_by_side
+
+pytestmark = pytest.mark.usefixtures("idle_cores")
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +89,13 @@ WEIGHTS = numpy.zeros((650, 1), "f")
 def test_where_openblas_makes_the_product():
     assert cut_for(20, WEIGHTS) and cut_for(20, WEIGHTS.astype("d"))
     assert cut_for(20, WEIGHTS.astype("e")) is None  # NumPy itself does
+
+
+def test_where_the_cores_are_not_idle_the_blas_is_faster_on_its_threads(monkeypatch):
+    monkeypatch.setattr(threads, "cores_are_idle", lambda: False)
+    for count in (1, 2):
+        with threadpool_limits(count, "blas"):
+            assert bool(cut_for(20, WEIGHTS)) == (count == 1)
 
 
 def test_on_the_gpu_nothing_is_cut(gpu):

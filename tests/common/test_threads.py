@@ -17,7 +17,9 @@ from threadpoolctl import threadpool_limits
 from common import threads
 from common.threads import blas_architectures, blas_on_one_thread, blas_threads, in_halves, share, side_by_side
 
+pytestmark = pytest.mark.usefixtures("idle_cores")
 ROOT = Path(__file__).parents[2]
+cores_are_idle = threads.cores_are_idle  # as it is without that
 
 
 @pytest.fixture(params=[1, 2, 9])
@@ -452,15 +454,51 @@ def test_the_cpu_that_openblas_sees(monkeypatch):
             blas_architectures.cache_clear()
 
 
-@pytest.mark.parametrize("given, expected", [(None, "21"), ("26", "26")])
-def test_the_blas_is_not_to_wait_long(given, expected):
-    """Set before NumPy is imported, unless the user has."""
-    code = "import sys, common, os; print('numpy' in sys.modules, os.environ['OPENBLAS_THREAD_TIMEOUT'])"
+@pytest.mark.parametrize("timeout, expected", [("21", True), ("22", True), ("23", False), ("0", False), ("x", False)])
+def test_how_long_the_blas_may_wait(timeout, expected, monkeypatch):
+    monkeypatch.setattr(threads, "cores_are_idle", cores_are_idle)
+    monkeypatch.setattr(threads, "openblas_timeout", timeout)
+    monkeypatch.setattr(threads, "blas_threads", lambda: 3)
+    for architectures in ({"Zen"}, set()):  # of another BLAS it is not known
+        monkeypatch.setattr(threads, "blas_architectures", lambda architectures=architectures: architectures)
+        assert threads.cores_are_idle() == (expected or not architectures)
+        assert threads.spare_threads() == (3 if expected or not architectures else 1)
+
+
+@pytest.mark.parametrize(
+    "first, given, expected",
+    [
+        ("", None, "False 21 21"),
+        ("", "26", "False 26 26"),
+        ("import numpy", None, "True 21 28"),  # in the environment for programs that this one calls
+        ("import numpy", "20", "True 20 20"),
+    ],
+)
+def test_the_blas_is_not_to_wait_long(first, given, expected):
+    """Set before NumPy is imported, unless the user has. If that is too late, it is known."""
+    code = f"""
+import sys
+{first}
+import common, os
+print('numpy' in sys.modules, os.environ['OPENBLAS_THREAD_TIMEOUT'], common.openblas_timeout)
+"""
     environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_THREAD_TIMEOUT"}
     environment |= {} if given is None else {"OPENBLAS_THREAD_TIMEOUT": given}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", expected]
+    assert done.stdout.strip() == expected
+
+
+def test_where_the_cores_are_not_idle_there_is_one_thread(monkeypatch):
+    """Ours would wait for a core more than they gain."""
+    monkeypatch.setattr(threads, "blas_threads", lambda: 2)
+    monkeypatch.setattr(threads, "cores_are_idle", lambda: False)
+    names = []
+    share(lambda part: names.append(threading.current_thread()), range(50))
+    with side_by_side() as both:
+        both(lambda: names.append(threading.current_thread()), lambda: names.append(threading.current_thread()))
+    in_halves(lambda part, turn: names.append(threading.current_thread()) or names.append(part), 7)
+    assert names == [threading.main_thread()] * 53 + [slice(7)]
 
 
 FIRST = """
