@@ -11,12 +11,13 @@ NumPy makes products on all cores, by its BLAS, but everything else on one. It l
 it passes over an array, so that threads of our own can use the others, if the parts are of some size: a megabyte each
 pays, what the gates of a step of a recurrent layer need does not. The cores must be idle, too. After a product the
 threads of OpenBLAS wait for the next one, without sleeping, for 0.1 s if the environment does not say less, as
-:mod:`common` has it do. Where it could not, because NumPy was imported before it, there are no threads of ours here.
+:mod:`common` has it do. Where they wait long, mostly because NumPy was imported first, there are no threads of ours.
 """
 
 import contextlib
 import functools
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -75,24 +76,28 @@ def blas_on_one_thread() -> Iterator[bool]:
     False if another context does so already, in any thread, or if nothing tells the number: then nothing changes. Of
     two contexts at once, the first to end would give the other's number back as the usual one.
     """
-    holding = _holding  # which a fork meanwhile replaces in the child
-    if _blas() is None or not holding.acquire(blocking=False):
-        yield False
-        return
+    holding, held = _holding, False  # the lock that a fork meanwhile replaces in the child
     try:
-        for library in _blas().lib_controllers:
-            _usual.append((library, library.num_threads))
-            library.set_num_threads(1)
-        yield True
+        held = _blas() is not None and holding.acquire(blocking=False)
+        if held:
+            _restore_blas()  # what an interrupt may have left
+            for library in _blas().lib_controllers:
+                _usual.append((library, library.num_threads))
+                library.set_num_threads(1)
+        yield held
     finally:
-        _restore_blas()
-        holding.release()
+        if held:
+            try:
+                _restore_blas()
+            finally:
+                holding.release()
 
 
 def _restore_blas() -> None:
     while _usual:
-        library, count = _usual.pop()
+        library, count = _usual[-1]
         library.set_num_threads(count)
+        _usual.pop()  # not before, for an interrupt
 
 
 def _in_forked_child() -> None:
@@ -153,7 +158,7 @@ def side_by_side() -> Iterator[Both]:
     """A function ``both(one, other)``, which calls both of them, `other` on a second thread, and returns after both.
 
     To wake that thread takes 10 to 70 us. If there is no spare thread, ``one(); other()`` it is. Where both raise, the
-    error is that of `one`.
+    error is that of `one`. Calls are not to be nested.
     """
     second: _Second | None = None
     alone: bool | None = None  # not known before the first call, as many have none
@@ -172,29 +177,32 @@ def side_by_side() -> Iterator[Both]:
     try:
         yield both
     finally:
-        if second is not None:
-            second.leave()
+        left, second, alone = second, None, True
+        if left is not None:
+            left.leave()
 
 
 def in_halves(work: Callable[[slice, Turn], object], rows: int) -> None:
-    """Call ``work(part, turn)`` for each half of the rows, on two threads, or for all if there are not two to spare.
+    """Call ``work(part, turn)`` for each half of the rows, on two threads if the BLAS has just two, else for all.
 
     This is for work that makes a product and then passes over its result, again and again, all of it row by row: each
     thread has its rows in the cache of its core, and the two wait for each other at the end only. The BLAS is held to
-    one thread for each meanwhile. ``with turn:`` should be around the passes, which then take turns: while one thread
-    is at its passes, the other multiplies. Two threads that pass over small arrays at once get in each other's way,
-    since each needs the interpreter's lock again after every pass, and to be woken for it takes longer than a pass.
+    one thread for each meanwhile. With more threads it has not been measured.
+
+    ``with turn:`` should be around most of the passes, which then take turns: while one thread is at its passes, the
+    other multiplies. Two threads that pass over small arrays at once get in each other's way, since each needs the
+    interpreter's lock again after every pass, and to be woken for it takes longer than a pass.
     """
-    second = _Second.take() if spare_threads() == 2 else None
-    if second is not None:
-        try:
-            with blas_on_one_thread() as held:
-                if held:
-                    turn, middle = threading.Lock(), rows // 2
+    if spare_threads() == 2:
+        with blas_on_one_thread() as held:
+            second = _Second.take() if held else None
+            if second is not None:
+                turn, middle = threading.Lock(), rows // 2
+                try:
                     second.both(lambda: work(slice(middle), turn), lambda: work(slice(middle, rows), turn))
-                    return
-        finally:
-            second.leave()
+                finally:
+                    second.leave()
+                return
     work(slice(rows), contextlib.nullcontext())
 
 
@@ -224,15 +232,18 @@ class _Second:
     @classmethod
     def take(cls) -> "_Second | None":
         """One that nobody else has; None if no thread can be started any more, as at the end of the process."""
+        if sys.is_finalizing():  # the threads are still there, but get no turn any more
+            return None
         with contextlib.suppress(IndexError):
             return cls._idle.pop()
         second = cls()
         try:
             second._thread.start()
-        except RuntimeError:
-            return None
-        except BaseException:  # an interrupt
+        except BaseException as error:
             second._end()
+            # In the wait for the thread to begin, an interrupt may make a lock raise a RuntimeError in its place.
+            if isinstance(error, RuntimeError) and not isinstance(error.__context__, KeyboardInterrupt):
+                return None
             raise
         return second
 
@@ -240,10 +251,14 @@ class _Second:
         """Give it back, or let it end if an interrupt has kept :meth:`both` from waiting for it."""
         if self._busy:
             self._end()
-        else:
+        elif self._thread.is_alive():  # not in a child forked meanwhile
             self._idle.append(self)
 
     def both(self, one: Work, other: Work) -> None:
+        if not self._thread.is_alive():  # in a child forked meanwhile
+            one()
+            other()
+            return
         warnings = same_warnings()
 
         def with_warnings() -> None:

@@ -43,7 +43,7 @@ def cupy_usable() -> bool:
 
 @pytest.fixture
 def idle_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where NumPy was imported after `common`, for which pytest and its plugins do not wait."""
+    """As if `common` had been imported before NumPy, so that OpenBLAS's threads leave the cores to ours."""
     monkeypatch.setattr("common.threads.cores_are_idle", lambda: True)
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -312,12 +313,13 @@ def parts_of(rows):
 
 
 @pytest.mark.parametrize("rows", [2, 7, 128])
-def test_in_halves(rows, two):
+def test_in_halves(rows, two, idle):
     """Each on a thread of its own, with a BLAS of one thread, and all rows in order."""
     (first, here, count), (second, there, other_count) = parts_of(rows)
     assert [*range(rows)[first], *range(rows)[second]] == [*range(rows)] and abs(first.stop - rows / 2) < 1
     assert here is threading.main_thread() is not there and count == other_count == 1
     assert blas_threads() == 2
+    assert len(idle) == 1 and parts_of(rows)[1][1] is there and len(idle) == 1  # given back, and taken again
 
 
 def test_halves_are_done_at_the_same_time_but_for_their_turns(two):
@@ -325,9 +327,10 @@ def test_halves_are_done_at_the_same_time_but_for_their_turns(two):
 
     def work(part, turn):
         together.wait()
-        for _ in range(200):
+        for _ in range(50):
             with turn:
                 inside.append(part)
+                time.sleep(1e-5)  # long enough for the other thread to go on
                 assert len(inside) == 1
                 inside.pop()
 
@@ -393,17 +396,59 @@ def test_of_contexts_at_once_one_holds_the_blas(count):
         assert blas_threads() == count
 
 
+def test_an_interrupt_while_the_blas_is_restored(two, monkeypatch):
+    """What it has left is done before the next hold, or in a forked child."""
+    restore = threads._restore_blas
+    with pytest.raises(KeyboardInterrupt), blas_on_one_thread():
+        monkeypatch.setattr(threads, "_restore_blas", lambda: raise_(KeyboardInterrupt()))
+    assert not threads._holding.locked() and blas_threads() == 1
+    monkeypatch.setattr(threads, "_restore_blas", restore)
+    with blas_on_one_thread() as held:
+        assert held
+    assert blas_threads() == 2
+
+
+def test_an_interrupt_of_a_library_leaves_the_others_to_restore(monkeypatch):
+    class Library:
+        num_threads = 2
+
+        def set_num_threads(self, count):
+            if count == 2 and interrupts:
+                raise interrupts.pop()
+            self.num_threads = count
+
+    class Libraries:
+        lib_controllers = Library(), Library()
+
+    monkeypatch.setattr(threads, "_blas", Libraries)
+    interrupts = [KeyboardInterrupt()]
+    with pytest.raises(KeyboardInterrupt), blas_on_one_thread():
+        assert [library.num_threads for library in Libraries.lib_controllers] == [1, 1]
+    with blas_on_one_thread() as held:
+        assert held
+    assert [library.num_threads for library in Libraries.lib_controllers] == [2, 2]
+
+
+def test_after_its_context_both_has_no_second_thread(two):
+    with side_by_side() as both:
+        both(lambda: None, lambda: None)
+    names = []
+    both(lambda: names.append(threading.current_thread()), lambda: names.append(threading.current_thread()))
+    assert names == [threading.main_thread()] * 2
+
+
 FORKED_MEANWHILE = """
-import os, threading
-from common.threads import blas_on_one_thread, blas_threads, in_halves
+import os, signal, threading
+from common.threads import blas_on_one_thread, blas_threads, in_halves, side_by_side
 from threadpoolctl import threadpool_limits
 
-children = []
+children, parent = [], os.getpid()
 
 def work(part, turn):
     if part.start is None:
         children.append(os.fork())
         if not children[0]:
+            signal.alarm(20)  # rather than wait for a thread that is not there
             assert blas_threads() == 2
             calls = []
             in_halves(lambda part, turn: calls.append(threading.current_thread()), 10)
@@ -412,6 +457,7 @@ def work(part, turn):
 with threadpool_limits(2, "blas"):
     in_halves(lambda part, turn: None, 10)
     if not os.fork():  # while a thread waits, which the child has not
+        signal.alarm(20)
         in_halves(lambda part, turn: None, 10)
         os._exit(0)
     in_halves(work, 10)
@@ -421,7 +467,16 @@ with threadpool_limits(2, "blas"):
     if not child:
         with blas_on_one_thread() as held:
             os._exit(not held)
-print(*(os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(3)))
+    with side_by_side() as both:
+        both(lambda: None, lambda: None)
+        if not os.fork():
+            signal.alarm(20)
+            both(lambda: None, lambda: None)
+    if os.getpid() != parent:
+        calls = []
+        in_halves(lambda part, turn: calls.append(threading.current_thread()), 10)
+        os._exit(len(set(calls)) != 2)
+print(*(os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(4)))
 """
 
 
@@ -429,13 +484,29 @@ print(*(os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(3)))
 def test_a_forked_process_has_threads_of_its_own(two):
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKED_MEANWHILE]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert (done.stdout.split(), done.stderr) == (["0"] * 3, "")
+    assert (done.stdout.split(), done.stderr) == (["0"] * 4, "")
 
 
 def test_the_end_of_a_program_waits_for_no_thread(two):
-    code = "from common.threads import in_halves; in_halves(lambda part, turn: None, 10); print(1)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert (done.stdout, done.stderr, done.returncode) == ("1\n", "", 0)
+    code = """
+import threading
+from common.threads import in_halves
+from threadpoolctl import threadpool_limits
+
+class AtTheEnd:
+    def __del__(self, in_halves=in_halves, print=print):
+        in_halves(lambda part, turn: None, 10)
+        print("end")
+
+threadpool_limits(2, "blas")
+in_halves(lambda part, turn: None, 10)
+print(threading.active_count())
+at_the_end = AtTheEnd()
+"""
+    environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_THREAD_TIMEOUT"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.stdout.split(), done.stderr, done.returncode) == (["2", "end"], "", 0)
 
 
 def test_the_cpu_that_openblas_sees(monkeypatch):
