@@ -55,6 +55,8 @@ def blas_threads() -> int:
     """On how many threads the BLAS works. If on one, threads of our own gain nothing, nor do they on the GPU: 1."""
     if config.GPU or _blas() is None:
         return 1
+    if _usual and not _holding.locked():  # left so by an interrupt
+        _restore_blas()
     return max((library.num_threads for library in _blas().lib_controllers), default=1)
 
 
@@ -80,7 +82,6 @@ def blas_on_one_thread() -> Iterator[bool]:
     try:
         held = _blas() is not None and holding.acquire(blocking=False)
         if held:
-            _restore_blas()  # what an interrupt may have left
             for library in _blas().lib_controllers:
                 _usual.append((library, library.num_threads))
                 library.set_num_threads(1)
@@ -94,10 +95,9 @@ def blas_on_one_thread() -> Iterator[bool]:
 
 
 def _restore_blas() -> None:
-    while _usual:
-        library, count = _usual[-1]
+    for library, count in reversed(_usual):  # the first number of each is the usual one
         library.set_num_threads(count)
-        _usual.pop()  # not before, for an interrupt
+    _usual.clear()  # not before, for an interrupt
 
 
 def _in_forked_child() -> None:
