@@ -106,7 +106,6 @@ def _in_forked_child() -> None:
     if _holding.locked():
         _holding = threading.Lock()
         _restore_blas()
-    _Second.forget_all()
 
 
 if hasattr(os, "register_at_fork"):
@@ -235,7 +234,9 @@ class _Second:
         if sys.is_finalizing():  # the threads are still there, but get no turn any more
             return None
         with contextlib.suppress(IndexError):
-            return cls._idle.pop()
+            while not (second := cls._idle.pop()).is_alive():
+                pass
+            return second
         second = cls()
         try:
             second._thread.start()
@@ -251,11 +252,15 @@ class _Second:
         """Give it back, or let it end if an interrupt has kept :meth:`both` from waiting for it."""
         if self._busy:
             self._end()
-        elif self._thread.is_alive():  # not in a child forked meanwhile
+        else:
             self._idle.append(self)
 
+    def is_alive(self) -> bool:
+        """Not so in a forked child, which has none of the threads that its parent had before."""
+        return self._thread.is_alive()
+
     def both(self, one: Work, other: Work) -> None:
-        if not self._thread.is_alive():  # in a child forked meanwhile
+        if not self.is_alive():
             one()
             other()
             return
@@ -287,10 +292,5 @@ class _Second:
 
     def _end(self) -> None:
         self._work.put(None)
-        if self._thread.is_alive():
+        if self.is_alive():
             self._thread.join()
-
-    @classmethod
-    def forget_all(cls) -> None:
-        """In a forked child, which has none of the threads."""
-        cls._idle.clear()

@@ -432,6 +432,13 @@ def test_after_its_context_both_has_no_second_thread(two):
     assert names == [threading.main_thread()] * 2
 
 
+def run_program(code, *options, **environment):
+    """A Python of its own, in which the BLAS waits as `common` has it do, if the environment does not say otherwise."""
+    environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_THREAD_TIMEOUT"} | environment
+    command = [sys.executable, *options, "-c", code]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+
+
 FORKED_MEANWHILE = """
 import os, signal, threading
 from common.threads import blas_on_one_thread, blas_threads, in_halves, side_by_side
@@ -477,8 +484,7 @@ print(*(os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(4)))
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_process_has_threads_of_its_own(two):
-    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKED_MEANWHILE]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = run_program(FORKED_MEANWHILE, "-W", "ignore::DeprecationWarning")
     assert (done.stdout.split(), done.stderr) == (["0"] * 4, "")
 
 
@@ -498,9 +504,7 @@ in_halves(lambda part, turn: None, 10)
 print(threading.active_count())
 at_the_end = AtTheEnd()
 """
-    environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_THREAD_TIMEOUT"}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    done = run_program(code)
     assert (done.stdout.split(), done.stderr, done.returncode) == (["2", "end"], "", 0)
 
 
@@ -548,11 +552,8 @@ import sys
 import common, os
 print('numpy' in sys.modules, os.environ['OPENBLAS_THREAD_TIMEOUT'], common.openblas_timeout)
 """
-    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_THREAD_TIMEOUT"}
-    environment |= {} if given is None else {"OPENBLAS_THREAD_TIMEOUT": given}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == expected
+    done = run_program(code, **({} if given is None else {"OPENBLAS_THREAD_TIMEOUT": given}))
+    assert (done.stdout.strip(), done.stderr, done.returncode) == (expected, "", 0)
 
 
 def test_where_the_cores_are_not_idle_there_is_one_thread(monkeypatch):
