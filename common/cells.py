@@ -9,9 +9,9 @@ from typing import Any
 
 from numpy import errstate  # CuPy never warns
 
-from common.kernels import tanh_beats_exp
+from common.kernels import aligned_empty, tanh_beats_exp
 from common.layer import Layer
-from common.np import Array, for_products, np
+from common.np import Array, np
 
 
 def rnn_step(A: Array, h: Array) -> None:
@@ -34,41 +34,53 @@ def lstm_sums(A: Array, out: Array | None = None) -> Array:
     """
     if out is None:
         out = np.empty((4, len(A), A.shape[1] // 4), A.dtype)
-    f_g_i_o = by_gate(A, 4)
-    out[:2], out[2:] = f_g_i_o[2:], f_g_i_o[:2]
-    out[:3] *= sigmoid_scale(A.dtype)
+    _scale_and_order(by_gate(A, 4), out)
     return out
 
 
-def lstm_weights(Wh: Array, Wx: Array, b: Array) -> Array:
-    """[Wh; Wx; b] as (4, H + D + 1, H), whose product with [h x 1] (N, H + D + 1) is :func:`lstm_sums` of a step.
+def lstm_weights(Wh: Array, Wx: Array, b: Array, columns: int | None = None) -> Array:
+    """[Wh; Wx; b] as W (K, 4H), K = H + D + 1: of [h x 1] W (N, 4H), :func:`by_gate` is :func:`lstm_sums` of a step.
 
-    That is, of h Wh + x Wx + b.
+    That is, of h Wh + x Wx + b. With `columns`, by which H is divided, the weights of each gate are in pieces of so
+    many, (4, H / columns, K, columns), see :func:`common.step_product.in_pieces`.
     """
-    H = len(Wh)
-    W = np.empty((H + len(Wx) + 1, 4 * H), Wx.dtype)
-    for rows, part in ((W[:H], Wh), (W[H:-1], Wx), (W[-1:], b[None])):
-        rows[:, : 2 * H], rows[:, 2 * H :] = part[:, 2 * H :], part[:, : 2 * H]
-    scale = sigmoid_scale(W.dtype)
-    W *= np.repeat(np.array([scale, scale, scale, 1], W.dtype), H)
-    return for_products(by_gate(W, 4))
+    H, K = len(Wh), len(Wh) + len(Wx) + 1
+    if columns:
+        W = pieces = aligned_empty((4, H // columns, K, columns), Wx.dtype)
+    else:
+        W = aligned_empty((K, 4 * H), Wx.dtype)
+        pieces = by_gate(W, 4)[:, None]
+    for rows, part in ((slice(H), Wh), (slice(H, -1), Wx), (slice(-1, None), b[None])):
+        f_g_i_o = part.reshape(len(part), 4, -1, columns or H).transpose(1, 2, 0, 3)
+        _scale_and_order(f_g_i_o, pieces[:, :, rows])
+    return W
 
 
-def lstm_step(gates: Array, c_prev: Array, c: Array, tanh_c: Array, h: Array) -> None:
+def _scale_and_order(f_g_i_o: Array, out: Array) -> None:
+    """Write i, o and f, as the sigmoid wants them, and g to `out`, all of shape (4, ...)."""
+    f, g, i_o = f_g_i_o[0], f_g_i_o[1], f_g_i_o[2:]
+    scale = sigmoid_scale(out.dtype)
+    np.multiply(i_o, scale, out=out[:2])
+    np.multiply(f, scale, out=out[2])
+    out[3] = g
+
+
+def lstm_step(sums: Array, gates: Array, c_prev: Array, c: Array, tanh_c: Array, h: Array) -> None:
     """A step of an LSTM (Hochreiter & Schmidhuber 1997, Gers et al. 2000) from the sums A = x Wx + h_prev Wh + b:
 
         f, i, o = sigmoid(A),    g = tanh(A),    c = f c_prev + g i,    h = o tanh(c)
 
-    gates (4, N, H) are :func:`lstm_sums` at first. Written are the gates i, o, f, g, and c, tanh_c and h (N, H).
+    sums (4, N, H) are :func:`lstm_sums`, laid out in any way. Written are gates (4, N, H), which are i, o, f, g and may
+    be the sums themselves, and c, tanh_c and h (N, H).
     """
     i, o, f, g = gates
     multiply, tanh = np.multiply, np.tanh  # once: to look a name up in common.np takes as long as a small pass
     if tanh_beats_exp(gates.dtype):  # one pass for all four
-        tanh(gates, out=gates)
+        tanh(sums, out=gates)
         sigmoid_of_tanh(gates[:3])
     else:
-        sigmoid_of_scaled(gates[:3])
-        tanh(g, out=g)
+        sigmoid_of_scaled(sums[:3], gates[:3])
+        tanh(sums[3], out=g)
     multiply(f, c_prev, out=c)
     multiply(g, i, out=tanh_c)
     c += tanh_c
@@ -157,19 +169,19 @@ def sigmoid_scale(dtype: Any) -> float:
     return 0.5 if tanh_beats_exp(dtype) else -1.0
 
 
-def sigmoid_of_scaled(A: Array) -> None:
-    """sigmoid_scale x becomes sigmoid(x) = 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2, in place, the faster of the two.
+def sigmoid_of_scaled(A: Array, out: Array) -> None:
+    """Write sigmoid(x) = 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2, the faster of the two, from A = sigmoid_scale x.
 
-    For -x so large that exp is infinite this is 0, as it should be.
+    `out` may be A. For -x so large that exp is infinite this is 0, as it should be.
     """
     if tanh_beats_exp(A.dtype):
-        np.tanh(A, out=A)
-        sigmoid_of_tanh(A)
+        np.tanh(A, out=out)
+        sigmoid_of_tanh(out)
         return
     with errstate(over="ignore"):
-        np.exp(A, out=A)
-    A += 1
-    np.divide(1, A, out=A)
+        np.exp(A, out=out)
+    out += 1
+    np.divide(1, out, out=out)
 
 
 def sigmoid_of_tanh(A: Array) -> None:
@@ -181,7 +193,7 @@ def sigmoid_of_tanh(A: Array) -> None:
 def sigmoid_in_place(A: Array) -> None:
     """A becomes sigmoid(A)."""
     A *= sigmoid_scale(A.dtype)
-    sigmoid_of_scaled(A)
+    sigmoid_of_scaled(A, A)
 
 
 class RecurrentLayer(Layer):
@@ -264,7 +276,7 @@ class LSTM(Cell):
         x, h_prev, c_prev = self.check_step(x, h_prev, c_prev)
         c, tanh_c, h = (np.empty_like(h_prev) for _ in range(3))
         gates = lstm_sums(self.cast(x @ Wx + h_prev @ Wh + b))
-        lstm_step(gates, c_prev, c, tanh_c, h)
+        lstm_step(gates, gates, c_prev, c, tanh_c, h)
         self._cache = x, h_prev, c_prev, gates, tanh_c
         return h, c
 

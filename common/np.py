@@ -110,11 +110,6 @@ def extremes(x: Array) -> list[Any]:
     return np.stack([x.min(), x.max()]).tolist() if config.GPU else [x.min().item(), x.max().item()]
 
 
-def for_products(W: Array) -> Array:
-    """W as it can be multiplied again and again: of what is not in one piece CuPy makes a copy for each product."""
-    return np.ascontiguousarray(W) if config.GPU else W
-
-
 def random(shape: int | tuple[int, ...], rng: numpy.random.Generator, dtype: Any = "f") -> Array:
     """Uniform numbers in [0, 1) on the active device, float32 or float64.
 

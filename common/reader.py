@@ -9,7 +9,7 @@ A state is a tuple of arrays of N rows, of which the first is h. So rows can be 
 
 from typing import Any
 
-from common.cells import lstm_step, lstm_sums, lstm_weights
+from common.cells import by_gate, lstm_step, lstm_sums, lstm_weights
 from common.np import Array, np
 from common.own_models import is_own
 from common.recurrent import TimeLSTM
@@ -55,7 +55,7 @@ class LSTMReader:
 
     def __init__(self, layer: TimeLSTM) -> None:
         self.layer = layer
-        self._W: Any = None  # lstm_weights (4, H + D + 1, H), without the rows of a constant input
+        self._W: Any = None  # lstm_weights (H + D + 1, 4H), without the rows of a constant input
 
     def start(self, h: Array, constant: Array | None = None) -> State:
         """The state (h, c), and with a constant input (N, K) also its share of the sums, (N, 4, H)."""
@@ -68,12 +68,12 @@ class LSTMReader:
     def read(self, x: Array, state: State) -> State:
         """The state after the inputs x (N, D) of one step. ValueError for inputs of another shape."""
         h_prev, c_prev, *constant = state
-        x = self.layer.check_input(x, len(h_prev), self._W.shape[1] - self.layer.hidden_size - 1)
-        gates = np.concatenate([h_prev, x, np.ones_like(x[:, :1])], axis=1) @ self._W
+        x = self.layer.check_input(x, len(h_prev), len(self._W) - self.layer.hidden_size - 1)
+        sums = by_gate(np.concatenate([h_prev, x, np.ones_like(x[:, :1])], axis=1) @ self._W, 4)
         if constant:
-            gates += constant[0].swapaxes(0, 1)
-        c, tanh_c, h = (np.empty_like(h_prev) for _ in range(3))
-        lstm_step(gates, c_prev, c, tanh_c, h)
+            sums += constant[0].swapaxes(0, 1)
+        gates, (c, tanh_c, h) = np.empty(sums.shape, sums.dtype), (np.empty_like(h_prev) for _ in range(3))
+        lstm_step(sums, gates, c_prev, c, tanh_c, h)
         return h, c, *constant
 
     def read_rows(self, xs: Array, ids: Array) -> Array:

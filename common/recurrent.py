@@ -16,6 +16,7 @@ from typing import Any
 
 from common.cells import (
     RecurrentLayer,
+    by_gate,
     gru_step,
     gru_step_backward,
     lstm_step,
@@ -28,8 +29,8 @@ from common.cells import (
 from common.functions import affine
 from common.kernels import aligned_empty, fits_cache
 from common.np import Array, np
-from common.step_product import SMALL_BATCH, step_product
-from common.threads import Both, Turn, in_halves, side_by_side
+from common.step_product import SMALL_BATCH, multiply_pieces, piece_columns, step_product
+from common.threads import Both, Turn, in_halves, side_by_side, spare_threads
 
 WIDE_STEP = 2**19  # bytes of the sums of a step, from which two threads that take half of the rows each are faster
 ALL_ROWS = slice(None)
@@ -145,11 +146,11 @@ class TimeRecurrent(RecurrentLayer):
         """The states h (..., N, H), some of the rows, as the product with Wh sees them."""
         return h if self._mask is None else h * self._mask[rows]
 
-    def _state_gradients(self, batch_size: int, steps: int, both: Both) -> Callable[..., None]:
+    def _state_gradients(self, batch_size: int, steps: int, both: Both | None) -> Callable[..., None]:
         """A function that writes dh (N, H), the gradient of the state before a step, from that of its sums dA (N, G·H).
 
-        N is the batch size; `steps`, how often it will be called, decides whether a copy of Wh pays. The function may
-        be given a slice `rows` too, if dA and dh are these only, see :func:`common.step_product.step_product`.
+        N is the batch size; the others are those of :func:`common.step_product.step_product`. The function is given a
+        slice `rows`, too, if dA and dh are these only.
         """
         multiply = step_product(self._Wh.T, batch_size, steps, both)
 
@@ -254,9 +255,14 @@ class TimeLSTM(TimeRecurrent):
         H = self.hidden_size
         fast = N > SMALL_BATCH or fits_cache((H + D + 1) * Wx[0].nbytes)
         joined = D <= H <= T * N and fast and self._mask is None and Wx.dtype.kind == "f"
+        halves = self._takes_halves(N)
         with side_by_side() as both:
-            sums = self._joined_sums(x, Wx, offset) if joined else self._separate_sums(x, Wx, offset, both)
-            x, A, hs, write_sums = sums
+            if joined:
+                columns = piece_columns(H + D + 1, H, Wx.dtype) if halves else None
+                sums = self._joined_sums(x, Wx, offset, columns)
+            else:
+                sums = self._separate_sums(x, Wx, offset, None if halves else both)
+            x, A, hs, sums_of_step = sums
             gates, tanh_cs = aligned_empty((T, 4, N, H), hs.dtype), aligned_empty((T, N, H), hs.dtype)
             cs = aligned_empty((T + 1, N, H), hs.dtype)
             cs[0] = self._start(self.c, N)
@@ -264,38 +270,41 @@ class TimeLSTM(TimeRecurrent):
             def steps(rows: slice, turn: Turn) -> None:
                 for t in range(T):
                     step_gates = gates[t][:, rows]
-                    write_sums(t, step_gates, rows)
+                    step_sums = sums_of_step(t, step_gates, rows)
                     with turn:
-                        lstm_step(step_gates, cs[t, rows], cs[t + 1, rows], tanh_cs[t, rows], hs[t + 1, rows])
+                        step = cs[t, rows], cs[t + 1, rows], tanh_cs[t, rows], hs[t + 1, rows]
+                        lstm_step(step_sums, step_gates, *step)
 
-            self._take(steps, N)
+            self._take(steps, N, halves)
         self.c = cs[-1].copy()
         return x, A, hs, (gates, cs, tanh_cs)
 
     def _separate_sums(
-        self, x: Array, Wx: Array, offset: Array, both: Both
-    ) -> tuple[Array, Any, Array, Callable[..., None]]:
-        """(x, A, hs) of :meth:`_sums`, and a function that writes some rows of the sums of step t, A[t] + h Wh.
+        self, x: Array, Wx: Array, offset: Array, both: Both | None
+    ) -> tuple[Array, Any, Array, Callable[..., Array]]:
+        """(x, A, hs) of :meth:`_sums`, and a function that gives some rows of the sums of step t, A[t] + h Wh.
 
-        Those are by gate, see :func:`common.cells.lstm_sums`.
+        Those are by gate, see :func:`common.cells.lstm_sums`. The function may write them where it is told to.
         """
         x, A, hs = self._sums(x, Wx, offset)
         T, N, _ = A.shape
         recurrent = aligned_empty(A[0].shape, hs.dtype)
         multiply = step_product(self._Wh, N, T, both)
 
-        def write_sums(t: int, out: Array, rows: slice) -> None:
+        def sums_of_step(t: int, out: Array, rows: slice) -> Array:
             sums = recurrent[rows]
-            lstm_sums(np.add(A[t, rows], multiply(self._masked(hs[t, rows], rows), sums), out=sums), out)
+            return lstm_sums(np.add(A[t, rows], multiply(self._masked(hs[t, rows], rows), sums), out=sums), out)
 
-        return x, A, hs, write_sums
+        return x, A, hs, sums_of_step
 
-    def _joined_sums(self, x: Array, Wx: Array, offset: Array) -> tuple[Array, Any, Array, Callable[..., None]]:
-        """([h x 1], None, hs, a function that writes some rows of the sums of step t, [h x 1] [Wh; Wx; offset]).
+    def _joined_sums(
+        self, x: Array, Wx: Array, offset: Array, columns: int | None
+    ) -> tuple[Array, Any, Array, Callable[..., Array]]:
+        """([h x 1], None, hs, and a function that gives some rows of the sums of step t, [h x 1] [Wh; Wx; offset]).
 
         So there is no A, the largest array of all, which several passes would write to memory and read back. [h x 1] is
-        one array (T, N, H + D + 1), in which hs is a view. The weights of each gate are a matrix of their own, see
-        :func:`common.cells.lstm_sums`. An offset (N, 4H), of each row by itself, can be no row of weights: it is added.
+        one array (T, N, H + D + 1), in which hs is a view. The weights are :func:`common.cells.lstm_weights`, in pieces
+        if `columns` says of how many. An offset (N, 4H), of each row by itself, can be no row of weights: it is added.
         """
         T, N, D = x.shape
         H = self.hidden_size
@@ -305,15 +314,19 @@ class TimeLSTM(TimeRecurrent):
         hx[:, :, -1] = 1
         by_row = offset.ndim == 2
         rest = lstm_sums(offset) if by_row else None  # (4, N, H)
-        W = lstm_weights(self._Wh, Wx, np.zeros_like(offset[0]) if by_row else offset)
+        W = lstm_weights(self._Wh, Wx, np.zeros_like(offset[0]) if by_row else offset, columns)
+        product = None if columns else aligned_empty((N, 4 * H), Wx.dtype)
 
-        def write_sums(t: int, out: Array, rows: slice) -> None:
+        def sums_of_step(t: int, out: Array, rows: slice) -> Array:
             begin = H if t == 0 and not self.stateful else 0  # where the first states are zero, without them
-            np.matmul(hx[t, rows, begin:], W[:, begin:], out=out)
-            if rest is not None:
-                out += rest[:, rows]
+            inputs, weights = hx[t, rows, begin:], W[..., begin:, :]
+            if product is None:
+                sums = multiply_pieces(inputs, weights, out)
+            else:  # the first pass over the sums will make each gate one piece of memory
+                sums = by_gate(np.matmul(inputs, weights, out=product[rows]), 4)
+            return sums if rest is None else np.add(sums, rest[:, rows], out=out)
 
-        return hx[:-1], None, hx[:, :, :H], write_sums
+        return hx[:-1], None, hx[:, :, :H], sums_of_step
 
     def _run_backward(self, A: Array, hs: Array, kept: tuple[Any, ...], dhs: Array) -> tuple[Array, Array]:
         gates, cs, tanh_cs = kept
@@ -322,8 +335,9 @@ class TimeLSTM(TimeRecurrent):
         dh, dc = states = aligned_empty((2, N, H), hs.dtype)
         states[...] = 0
         work = aligned_empty((3, N, H), hs.dtype)
+        halves = self._takes_halves(N)
         with side_by_side() as both:
-            state_gradient = self._state_gradients(N, T, both)
+            state_gradient = self._state_gradients(N, T, None if halves else both)
 
             def steps(rows: slice, turn: Turn) -> None:
                 dh_rows, dc_rows, work_rows = dh[rows], dc[rows], work[:, rows]
@@ -334,13 +348,17 @@ class TimeLSTM(TimeRecurrent):
                         lstm_step_backward(*step, dh_rows, dc_rows, dA[t, rows], work_rows)
                     state_gradient(dA[t, rows], dh_rows, rows)
 
-            self._take(steps, N)
+            self._take(steps, N, halves)
         self.dc = dc.copy()
         return dA, dh.copy()
 
-    def _take(self, steps: Callable[[slice, Turn], None], batch_size: int) -> None:
-        """Take all steps, with half of the rows on each of two threads where that pays."""
-        if batch_size > SMALL_BATCH and batch_size * self._Wh[0].nbytes >= WIDE_STEP:
+    def _takes_halves(self, batch_size: int) -> bool:
+        """Whether it pays that two threads take half of the rows each."""
+        return batch_size > SMALL_BATCH and batch_size * self._Wh[0].nbytes >= WIDE_STEP and spare_threads() == 2
+
+    def _take(self, steps: Callable[[slice, Turn], None], batch_size: int, halves: bool) -> None:
+        """Take all steps, in halves of the rows or of all."""
+        if halves:
             in_halves(steps, batch_size)
         else:
             steps(ALL_ROWS, nullcontext())

@@ -10,6 +10,9 @@ in which it reads them, which takes about half of the time. For CPUs with AVX-51
 nothing, but it takes them only for up to a million multiplications, and on one thread. So here W is copied once for all
 steps, into pieces of that size, and a second thread of ours multiplies with half of them: 20 rows with 650 x 2600
 weights take 0.65 instead of 1.1 ms.
+
+Of more rows, each thread may multiply some by itself, see :func:`common.threads.in_halves`. Its products take a seventh
+less time with pieces.
 """
 
 from collections.abc import Callable
@@ -41,17 +44,20 @@ class Cut(NamedTuple):
     columns: int
 
 
-def step_product(W: Array, rows: int, steps: int, both: Both) -> Callable[[Array, Array], Array]:
+def step_product(W: Array, rows: int, steps: int, both: Both | None) -> Callable[[Array, Array], Array]:
     """A function ``multiply(x, out)`` that returns x W (N, M), in `out` or in memory of its own.
 
     W (K, M), x (N, K) with N = rows, out (N, M). W must not change as long as the function is used, for about so many
-    `steps`. `both` is that of :func:`common.threads.side_by_side`. If N is above SMALL_BATCH, several threads may call
-    it at once, and each with a part of the rows.
+    `steps`. `both` is that of :func:`common.threads.side_by_side`, or None if each of several threads will multiply
+    some of the rows, all at once. N must be above SMALL_BATCH then.
     """
+    if both is None and (columns := piece_columns(len(W), W.shape[1], W.dtype)):
+        pieces = in_pieces(W, columns)
+        return lambda x, out: multiply_pieces(x, pieces, out)
     W_T, many = W.T, steps > FEW_STEPS
     by_columns = W_T.flags.c_contiguous
     pays = not fits_cache(W.nbytes // TIMES_CACHE if by_columns else W.nbytes)
-    if pays and many and rows <= SMALL_BATCH and (cut := cut_for(rows, W)):
+    if pays and many and rows <= SMALL_BATCH and both is not None and (cut := cut_for(rows, W)):
         return PiecewiseProduct(W, cut, both)
     # In columns, (Wᵀ xᵀ)ᵀ, the BLAS has more rows to share among its threads.
     if (by_columns and rows <= SMALL_BATCH) or (pays and many and rows <= TINY_BATCH):
@@ -68,7 +74,7 @@ def cut_for(rows: int, W: Array) -> Cut | None:
     None if there are none, or no such cut. It has as many columns as can be, of as few parts as can be.
     """
     rows = next((n for n in range(min(rows, MOST_ROWS), LEAST_ROWS - 1, -1) if rows % n == 0), 0)
-    if not rows or config.GPU or W.dtype.char not in "fd" or not blas_architectures() & WITHOUT_COPIES:
+    if not rows or not takes_pieces(W.dtype):
         return None
     if spare_threads() < blas_threads():  # the BLAS is faster on its threads than pieces are on one
         return None
@@ -77,6 +83,44 @@ def cut_for(rows: int, W: Array) -> Cut | None:
             if len(W) % parts == 0 and rows * (len(W) // parts) * columns <= MOST_MULTIPLICATIONS:
                 return Cut(rows, parts, columns)
     return None
+
+
+def takes_pieces(dtype: Any) -> bool:
+    """Whether there are routines that copy nothing, for such numbers on this CPU."""
+    return not config.GPU and dtype.char in "fd" and bool(blas_architectures() & WITHOUT_COPIES)
+
+
+def piece_columns(K: int, M: int, dtype: Any) -> int | None:
+    """How many columns the pieces of W (K, M) have for :func:`multiply_pieces` with blocks of MOST_ROWS rows.
+
+    None if there are no routines that copy nothing, or no such pieces.
+    """
+    fit = (columns for columns in COLUMNS if M % columns == 0 and MOST_ROWS * K * columns <= MOST_MULTIPLICATIONS)
+    return next(fit, None) if takes_pieces(dtype) else None
+
+
+def in_pieces(W: Array, columns: int) -> Array:
+    """A copy of W (..., K, M) as (..., M / columns, K, columns), each piece in one piece of memory."""
+    *leading, K, M = W.shape
+    pieces = aligned_empty((*leading, M // columns, K, columns), W.dtype)
+    pieces[...] = W.reshape(*leading, K, M // columns, columns).swapaxes(-2, -3)
+    return pieces
+
+
+def multiply_pieces(x: Array, pieces: Array, out: Array, rows: int = MOST_ROWS) -> Array:
+    """Write x W to `out` (..., N, M), which is returned; x (..., N, K), W (..., K, M) as :func:`in_pieces` has made it.
+
+    This thread does all of it, and multiplies so many rows with a piece at a time, and then those that are left.
+    """
+    count, columns = pieces.shape[-3], pieces.shape[-1]
+    whole = x.shape[-2] // rows * rows
+    for part, n in ((slice(whole), rows), (slice(whole, None), x.shape[-2] - whole)):
+        x_part, out_part = x[..., part, :], out[..., part, :]
+        if x_part.size:
+            blocks = x_part.reshape(*x_part.shape[:-2], -1, 1, n, x.shape[-1])
+            to = out_part.reshape(*out.shape[:-2], -1, n, count, columns).swapaxes(-2, -3)
+            np.matmul(blocks, pieces[..., None, :, :, :], out=to)
+    return out
 
 
 class PiecewiseProduct:
@@ -91,30 +135,22 @@ class PiecewiseProduct:
         pieces = M // cut.columns
         # Bands of columns: half of the pieces, for this thread; the other half, and a narrower piece that is left.
         ends = [0, -(-pieces // 2) * cut.columns, pieces * cut.columns, M]
-        self._bands = [(slice(a, b), self._pieces(W[:, a:b])) for a, b in pairwise(ends) if a < b]
+        parts = W.reshape(cut.parts, -1, M)
+        self._bands = [
+            (slice(a, b), in_pieces(parts[:, :, a:b], min(cut.columns, b - a))) for a, b in pairwise(ends) if a < b
+        ]
         self._summands: Any = None  # (parts, N, M), made by the first call
 
-    def _pieces(self, W: Array) -> Array:
-        """A copy of W (K, M) as (parts, 1, pieces, K / parts, columns), each piece in one piece of memory."""
-        K, M = W.shape
-        parts, columns = self.cut.parts, min(self.cut.columns, M)
-        pieces = aligned_empty((parts, 1, M // columns, K // parts, columns), W.dtype)
-        pieces[:, 0] = W.reshape(parts, K // parts, M // columns, columns).swapaxes(1, 2)
-        return pieces
-
     def __call__(self, x: Array, out: Array) -> Array:
-        rows, parts, _ = self.cut
-        N, K = x.shape
-        blocks = x.reshape(N // rows, rows, parts, K // parts).transpose(2, 0, 1, 3)[:, :, None]
+        parts = self.cut.parts
         if parts > 1 and self._summands is None:
             self._summands = aligned_empty((parts, *out.shape), out.dtype)
         sums = out[None] if parts == 1 else self._summands
+        x = x.reshape(len(x), parts, -1).swapaxes(0, 1)
 
         def multiply(bands: list[tuple[slice, Array]]) -> None:
-            for band, W in bands:
-                _, _, pieces, _, columns = W.shape
-                to = sums[:, :, band].reshape(parts, N // rows, rows, pieces, columns).swapaxes(2, 3)
-                np.matmul(blocks, W, out=to)
+            for band, pieces in bands:
+                multiply_pieces(x, pieces, sums[:, :, band], self.cut.rows)
 
         self.both(lambda: multiply(self._bands[:1]), lambda: multiply(self._bands[1:]))
         if parts > 1:

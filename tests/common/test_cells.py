@@ -3,8 +3,9 @@ import pytest
 from layer_cases import Draw
 
 from common import cells, time_layers
-from common.cells import gru_step, lstm_step, lstm_sums, lstm_weights, sigmoid_in_place
+from common.cells import by_gate, gru_step, lstm_step, lstm_sums, lstm_weights, sigmoid_in_place
 from common.gradcheck import gradcheck
+from common.step_product import in_pieces
 
 CELLS = {"RNN": 1, "LSTM": 4, "GRU": 3}
 
@@ -115,7 +116,14 @@ def test_the_weights_of_an_lstm_give_its_sums(by_tanh, monkeypatch):
     d = Draw()
     (Wx, Wh, b), x, h = d.cell(4, 3, 5), d.normal(4, 3), d.normal(4, 5)
     hx1 = numpy.concatenate([h, x, numpy.ones((4, 1))], axis=1)
-    numpy.testing.assert_allclose(hx1 @ lstm_weights(Wh, Wx, b), lstm_sums(h @ Wh + x @ Wx + b))
+    numpy.testing.assert_allclose(by_gate(hx1 @ lstm_weights(Wh, Wx, b), 4), lstm_sums(h @ Wh + x @ Wx + b))
+
+
+@pytest.mark.parametrize("columns", [1, 2, 4])
+def test_the_weights_of_an_lstm_in_pieces(columns, rng):
+    Wx, Wh, b = rng.normal(size=(3, 16)), rng.normal(size=(4, 16)), rng.normal(size=16)
+    by_gates = by_gate(lstm_weights(Wh, Wx, b), 4)
+    numpy.testing.assert_array_equal(lstm_weights(Wh, Wx, b, columns), in_pieces(by_gates, columns))
 
 
 @both_sigmoids
@@ -156,7 +164,7 @@ def test_steps_write_into_the_callers_arrays(by_tanh, monkeypatch):
     numpy.testing.assert_allclose(rh, A[:, 2:4] * h_prev)
     sums, c, tanh_c = d.normal(4, 8), numpy.empty((4, 2)), numpy.empty((4, 2))
     i, o, f, g = gates = lstm_sums(sums)
-    lstm_step(gates, h_prev, c, tanh_c, h)
+    lstm_step(gates, gates, h_prev, c, tanh_c, h)
     expected = numpy.split(sigmoid(sums), 4, axis=1)
     numpy.testing.assert_allclose([f, i, o], [expected[0], expected[2], expected[3]])
     numpy.testing.assert_allclose(g, numpy.tanh(sums[:, 2:4]))

@@ -8,6 +8,7 @@ from layer_cases import Draw, WithState
 
 from common import recurrent, step_product, threads
 from common.recurrent_variants import TimeDiagonalPeepholeLSTM, TimePeepholeLSTM, TimeReLURNN
+from common.step_product import multiply_pieces
 from common.time_layers import TimeDropout, TimeGRU, TimeLSTM, TimeRNN
 
 pytestmark = pytest.mark.usefixtures("idle_cores")
@@ -227,9 +228,15 @@ def test_copies_of_the_weights_change_nothing(batch, blas, dropped, kind, monkey
 @pytest.mark.parametrize("width", [3, 6])  # narrower than the state and wider, see _joined_sums
 @pytest.mark.parametrize("dropped", [None, "weight", "state"])
 @pytest.mark.parametrize("constant", [False, True])
-def test_half_of_the_rows_on_each_of_two_threads(batch, steps, width, dropped, constant, monkeypatch):
+@pytest.mark.parametrize("blas", ["Haswell", "SkylakeX"])  # with weights as they are, and in pieces
+def test_half_of_the_rows_on_each_of_two_threads(batch, steps, width, dropped, constant, blas, monkeypatch):
     """As wide steps have them; a stateful layer, in its second block, against one thread for all rows."""
-    draw, found, halves = Draw(), [], []
+    draw, found, halves, in_pieces = Draw(), [], [], []
+    monkeypatch.setattr(step_product, "blas_architectures", lambda: {blas})
+    monkeypatch.setattr(step_product, "COLUMNS", (3, 2))  # of a state of 4
+    for module in (recurrent, step_product):
+        multiply = lambda x, *args: in_pieces.append(len(x)) or multiply_pieces(x, *args)  # noqa: E731
+        monkeypatch.setattr(module, "multiply_pieces", multiply)
     weights, blocks = draw.cell(4, width, 4), draw.normal(2, batch, steps, width - 2 * constant)
     dhs, given = draw.normal(batch, steps, 4), {"constant": draw.normal(batch, 2)} if constant else {}
     in_halves = recurrent.in_halves
@@ -237,7 +244,7 @@ def test_half_of_the_rows_on_each_of_two_threads(batch, steps, width, dropped, c
     monkeypatch.setattr(threads, "blas_threads", lambda: 2)
     for bytes_of_a_step in (10**9, batch * 16 * 8):
         monkeypatch.setattr(recurrent, "WIDE_STEP", bytes_of_a_step)
-        assert halves == []
+        assert halves == in_pieces == []
         layer = TimeLSTM(*weights, stateful=True)
         if dropped:
             shape = (4, 16) if dropped == "weight" else (batch, 4)
@@ -246,6 +253,8 @@ def test_half_of_the_rows_on_each_of_two_threads(batch, steps, width, dropped, c
         dxs = layer.backward(dhs)
         found.append([*hs, dxs, *layer.grads, layer.h, layer.c, layer.dh, layer.dc, layer.dconstant])
     assert halves == [batch] * 3
+    rows = [batch // 2, batch - batch // 2] * 3 * steps if blas == "SkylakeX" else []
+    assert sorted(in_pieces) == sorted(rows)
     for ours, expected in zip(*found, strict=True):
         if expected is not None:
             numpy.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-12)
@@ -261,6 +270,7 @@ def test_which_steps_are_taken_in_halves(shape, halved, monkeypatch):
         calls.append(rows)
         work(slice(rows), nullcontext())
 
+    monkeypatch.setattr(threads, "blas_threads", lambda: 2)
     monkeypatch.setattr(recurrent, "in_halves", in_halves)
     layer = TimeLSTM(*(numpy.zeros(s, "f") for s in ((1, 4 * H), (H, 4 * H), 4 * H)))
     hs = layer.forward(numpy.zeros((N, 1, 1)))

@@ -6,7 +6,15 @@ from threadpoolctl import threadpool_limits
 
 from common import step_product as module
 from common import threads
-from common.step_product import Cut, PiecewiseProduct, cut_for, step_product
+from common.step_product import (
+    Cut,
+    PiecewiseProduct,
+    cut_for,
+    in_pieces,
+    multiply_pieces,
+    piece_columns,
+    step_product,
+)
 from common.threads import side_by_side
 
 pytestmark = pytest.mark.usefixtures("idle_cores")
@@ -49,6 +57,41 @@ def test_arrays_that_are_not_in_one_piece(rng):
     PiecewiseProduct(W, Cut(2, 3, 16), one_after_the_other)(x, out[:, :40])
     numpy.testing.assert_allclose(out[:, :40], x @ W, rtol=1e-12, atol=1e-13)
     assert not out[:, 40:].any()
+
+
+@pytest.mark.parametrize("rows", [1, 31, 32, 33, 64, 70])
+@pytest.mark.parametrize("columns", [1, 4, 8])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("gates", [(), (4,)])
+def test_rows_of_any_number(rows, columns, dtype, gates, rng):
+    """Of one matrix of weights, and of those of several gates; of inputs and to outputs that are not in one piece."""
+    W, x = rng.standard_normal((*gates, 6, 8)).astype(dtype), rng.standard_normal((rows, 9)).astype(dtype)[:, 2:-1]
+    out = numpy.full((*gates, rows + 2, 8), numpy.nan, dtype)
+    part = out[..., 1:-1, :]
+    assert multiply_pieces(x, in_pieces(W, columns), part) is part
+    numpy.testing.assert_allclose(part, x @ W, rtol=1e-5, atol=1e-5 if dtype == "f4" else 1e-13)
+    assert numpy.isnan(out[..., [0, -1], :]).all()
+
+
+@pytest.mark.parametrize(
+    "K, M, expected",
+    [
+        (145, 128, 64),
+        (273, 256, 64),
+        (512, 128, 32),
+        (1024, 256, 16),
+        (1953, 256, 16),
+        (1954, 256, None),
+        (100, 96, 32),
+        (100, 48, 16),
+        (100, 100, None),
+    ],
+)
+def test_how_wide_pieces_are(K, M, expected, monkeypatch):
+    assert piece_columns(K, M, numpy.dtype("f")) == piece_columns(K, M, numpy.dtype("d")) == expected
+    assert piece_columns(K, M, numpy.dtype("e")) is None
+    monkeypatch.setattr(module, "blas_architectures", lambda: {"Zen"})
+    assert piece_columns(K, M, numpy.dtype("f")) is None
 
 
 def test_one_thread_or_two(rng):
